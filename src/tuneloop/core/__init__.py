@@ -1,0 +1,1 @@
+"""The ground floor: errors, configuration, paths, atomic writes, hashing, progress, language."""

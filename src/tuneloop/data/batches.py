@@ -1,0 +1,68 @@
+"""Batches of texts of like length: almost no padding, and an order that is a pure function.
+
+The order of training batches depends on (seed, epoch) alone, so a resumed run needs only the
+position in it: nothing about a sampler is ever saved, and nothing can be restored wrongly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+IntArray = np.ndarray[Any, np.dtype[Any]]
+
+POOL_BATCHES = 50
+"""Training texts are sorted by length within pools of this many batches: wide enough for little
+padding, narrow enough that every epoch mixes different neighbours."""
+
+
+def inference_batches(lengths: IntArray, *, max_tokens: int, max_rows: int = 1024) -> list[IntArray]:
+    """Rows sorted by length, cut so that rows x longest stays within `max_tokens`.
+
+    Args:
+        lengths: tokens of each text, shape (n,).
+        max_tokens: padded tokens of a batch at most; a longer text is a batch of its own.
+        max_rows: texts of a batch at most.
+
+    Returns:
+        Arrays of row numbers; each row is in exactly one of them.
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches: list[IntArray] = []
+    start = 0
+    for end in range(1, len(order) + 1):
+        full = end == len(order) or (
+            (end - start + 1) * int(lengths[order[end]]) > max_tokens or end - start == max_rows
+        )
+        if full:
+            batches.append(order[start:end])
+            start = end
+    return batches
+
+
+def training_batches(lengths: IntArray, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+    """The batches of one epoch: shuffled, sorted by length within pools, shuffled again.
+
+    Args:
+        lengths: tokens of each text, shape (n,).
+        batch_size: texts per batch; the last one may be smaller.
+        seed: seed of the run.
+        epoch: number of the epoch, from 0.
+
+    Returns:
+        Arrays of row numbers; each row is in exactly one of them. A pure function of its arguments.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    pool = batch_size * POOL_BATCHES
+    pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+    by_length = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in pools])
+    batches = [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
+    return [batches[number] for number in random.permutation(len(batches))]
+
+
+def split_by_tokens(rows: IntArray, lengths: IntArray, max_tokens: int) -> list[IntArray]:
+    """One batch in parts whose padded size stays within `max_tokens`, for gradient accumulation."""
+    parts = inference_batches(lengths[rows], max_tokens=max_tokens)
+    return [rows[part] for part in parts]

@@ -1,0 +1,50 @@
+"""Examples in memory: columns of equal length, one row per example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Input = str | tuple[str, str]
+"""What a model judges: a text, or a text and its pair."""
+
+Label = str | tuple[str, ...] | float
+"""One class, several classes (sorted), or a number."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a dataset, column by column.
+
+    Args:
+        ids: a unique name per row.
+        texts: the texts.
+        pairs: the second texts, for text-pair tasks; None otherwise.
+        labels: the answers; empty for unlabelled rows.
+        columns: every other column of the file, for slices.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    labels: list[Label] = field(default_factory=list)
+    pairs: list[str] | None = None
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def inputs(self) -> list[Input]:
+        """What a model handle takes: texts, or (text, pair) tuples."""
+        return list(self.texts) if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
+
+    def select(self, rows: Sequence[int]) -> Examples:
+        """The given rows, in the given order."""
+        return Examples(
+            ids=[self.ids[row] for row in rows],
+            texts=[self.texts[row] for row in rows],
+            labels=[self.labels[row] for row in rows] if self.labels else [],
+            pairs=None if self.pairs is None else [self.pairs[row] for row in rows],
+            columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
+        )

@@ -1,0 +1,57 @@
+"""Token ids of many texts in two flat arrays: no padding until a batch is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+IntArray = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of n texts.
+
+    Args:
+        ids: token ids of all texts, one after the other, int32, shape (total tokens,).
+        offsets: where each text begins, and the end, int64, shape (n + 1,).
+        type_ids: 0 for the first text and 1 for its pair, like `ids`; None where all are 0.
+        truncated: whether a text was cut, bool, shape (n,).
+        pad_id: the id that fills a batch.
+    """
+
+    ids: IntArray
+    offsets: IntArray
+    type_ids: IntArray | None
+    truncated: IntArray
+    pad_id: int = 0
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> IntArray:
+        """Tokens of each text, int64, shape (n,)."""
+        return np.diff(self.offsets)
+
+    def batch(self, rows: Sequence[int] | IntArray, *, width: int | None = None) -> dict[str, IntArray]:
+        """The given texts, padded on the right to the longest of them (or to `width`).
+
+        Returns:
+            `input_ids`, `attention_mask` and `token_type_ids`, int64, each (len(rows), width).
+        """
+        rows = np.asarray(rows)
+        starts, lengths = self.offsets[rows], self.lengths[rows]
+        positions = np.arange(width or int(lengths.max(initial=1)))
+        mask = positions < lengths[:, None]
+        flat = np.where(mask, starts[:, None] + positions, 0)
+        input_ids = np.where(mask, self.ids[flat], self.pad_id).astype(np.int64)
+        types = np.zeros_like(input_ids) if self.type_ids is None else np.where(mask, self.type_ids[flat], 0)
+        return {
+            "input_ids": input_ids,
+            "attention_mask": mask.astype(np.int64),
+            "token_type_ids": types.astype(np.int64),
+        }

@@ -1,0 +1,24 @@
+"""The contract of an engine: batches of token arrays in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+Batch = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+"""`input_ids`, `attention_mask`, `token_type_ids`, each int64 (batch, tokens); an engine takes what its model knows."""
+
+
+class Engine(Protocol):
+    """One way to run a model: torch, ONNX Runtime or OpenVINO, in one precision."""
+
+    name: str
+    """For example torch-fp32, onnx-int8, openvino-bf16."""
+
+    max_batch_tokens: int
+    """The padded tokens per batch at which this engine is fastest."""
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+        """Logits (batch, outputs) for each batch, in order; an engine may work on several at once."""

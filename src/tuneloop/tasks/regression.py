@@ -1,0 +1,108 @@
+"""A number for a text: a rating, a risk, a similarity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Label
+from tuneloop.tasks.base import Task, TaskOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from tuneloop.tasks.base import FloatArray
+
+
+class Regression(Task):
+    """Mean squared error on standardised targets; the released model answers in the user's units."""
+
+    name = "regression"
+    has_classes = False
+    problem_type = "regression"
+    primary_metric = "r2"
+
+    def __init__(self, options: TaskOptions, state: Mapping[str, Any]) -> None:
+        super().__init__(options, state)
+        self.mean = float(state.get("mean", 0.0))
+        self.std = float(state.get("std", 1.0))
+
+    @classmethod
+    def parse_label(cls, raw: Any) -> Label:
+        try:
+            value = float(raw)
+        except (TypeError, ValueError):
+            raise ValueError(t("{raw} is not a number", raw=repr(raw)[:60])) from None
+        if not math.isfinite(value):
+            raise ValueError(t("{raw} is not a finite number", raw=repr(raw)[:60]))
+        return value
+
+    @classmethod
+    def label_names(cls, labels: Iterable[Label]) -> list[str]:
+        return []
+
+    @property
+    def outputs(self) -> int:
+        return 1
+
+    def learn(self, labels: Sequence[Label]) -> None:
+        values = _numbers(labels)
+        self.mean = float(values.mean())
+        self.std = float(values.std()) or 1.0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {"labels": [], "mean": self.mean, "std": self.std}
+
+    def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
+        return ((_numbers(labels) - self.mean) / self.std).astype(np.float32)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return (logits.squeeze(-1) - targets) ** 2
+
+    def scores(self, logits: FloatArray) -> FloatArray:
+        return logits.astype(np.float32)
+
+    def decide(self, scores: FloatArray) -> list[Label]:
+        return [float(value) for value in scores[:, 0]]
+
+    def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
+        from scipy.stats import rankdata
+
+        truth, answer = _numbers(labels), scores[:, 0].astype(np.float64)
+        error = answer - truth
+        total = float(((truth - truth.mean()) ** 2).sum())
+        return {
+            "r2": 1 - float((error**2).sum()) / total if total else 0.0,
+            "mae": float(np.abs(error).mean()),
+            "rmse": float(np.sqrt((error**2).mean())),
+            "pearson": _correlation(truth, answer),
+            "spearman": _correlation(rankdata(truth), rankdata(answer)),
+        }
+
+    def fold(self, head: torch.nn.Linear) -> None:
+        import torch
+
+        with torch.no_grad():
+            head.weight.mul_(self.std)
+            if head.bias is not None:
+                head.bias.mul_(self.std).add_(self.mean)
+
+    def fold_temperature(self, head: torch.nn.Linear, temperature: float) -> None:
+        """Numbers have no temperature: nothing changes."""
+
+
+def _numbers(labels: Sequence[Label]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array(labels, dtype=np.float64)
+
+
+def _correlation(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
+    """Pearson's r; 0 where one side does not vary, as nothing can be said there."""
+    if len(first) < 2 or first.std() == 0 or second.std() == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])

@@ -137,6 +137,10 @@ class Task(ABC):
             for label, row, was_cut in zip(self.decide(scores), scores, cut, strict=True)
         ]
 
+    def unscale(self, logits: FloatArray) -> FloatArray:
+        """Logits of a model that is still in training, in the units of the labels (see `fold`)."""
+        return logits
+
     def fold(self, head: torch.nn.Linear) -> None:
         """Move the scale of the targets into the model's last layer, so that any reader sees units."""
 

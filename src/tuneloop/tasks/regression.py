@@ -85,6 +85,9 @@ class Regression(Task):
             "spearman": _correlation(rankdata(truth), rankdata(answer)),
         }
 
+    def unscale(self, logits: FloatArray) -> FloatArray:
+        return (logits * self.std + self.mean).astype(np.float32)
+
     def fold(self, head: torch.nn.Linear) -> None:
         import torch
 

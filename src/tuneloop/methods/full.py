@@ -1,0 +1,80 @@
+"""Full fine-tuning: every weight moves, or all but the first layers."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from tuneloop.core.config import Options
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
+from tuneloop.methods.base import GradientMethod, ParameterGroup
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+LAYER = re.compile(r"\.(?:layers?|h|block)\.(\d+)\.")
+
+
+class FullOptions(Options):
+    """Options of full fine-tuning."""
+
+    frozen_layers: int = Field(0, ge=0, description="First layers that keep their weights (and then the embeddings).")
+    freeze_embeddings: bool = Field(False, description="Keep the word embeddings as they are.")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer relative to the layer above it.")
+
+
+class FullFineTuning(GradientMethod):
+    """Every weight is trained, with an optional learning rate that falls from layer to layer.
+
+    Layer-wise decay: Howard and Ruder, "Universal Language Model Fine-tuning" (2018), section 3.2:
+    layer l of L learns with rate x decay^(L - l); embeddings are layer 0, the head has the full rate.
+    """
+
+    name = "full"
+    Options = FullOptions
+    options: FullOptions
+
+    def prepare(self, model: PreTrainedModel) -> None:
+        layers = depth(model)
+        if self.options.frozen_layers > layers:
+            raise ConfigError(
+                t("method.frozen_layers is {given}, but the model has {layers} layers.",
+                  given=self.options.frozen_layers, layers=layers),
+                t("Choose a number from 0 to {layers}.", layers=layers),
+            )
+        embeddings_too = self.options.freeze_embeddings or self.options.frozen_layers > 0
+        for name, parameter in model.named_parameters():
+            level = level_of(name, layers)
+            frozen = (level == 0 and embeddings_too) or 0 < level <= self.options.frozen_layers
+            parameter.requires_grad_(not frozen)
+
+    def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
+        layers = depth(model)
+        groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = defaultdict(list)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                level = level_of(name, layers) if self.options.layer_decay < 1 else layers + 1
+                groups[level, parameter.ndim > 1].append(parameter)
+        return [
+            ParameterGroup(parameters, self.options.layer_decay ** (layers + 1 - level), decay)
+            for (level, decay), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ]
+
+
+def depth(model: PreTrainedModel) -> int:
+    """How many transformer layers the model has."""
+    numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := LAYER.search(name))]
+    return max(numbers, default=-1) + 1
+
+
+def level_of(name: str, layers: int) -> int:
+    """0 for embeddings, 1 to `layers` for the transformer layers, `layers` + 1 for what is above."""
+    found = LAYER.search(name)
+    if found:
+        return int(found[1]) + 1
+    return 0 if "embed" in name or ".wte." in name or ".wpe." in name else layers + 1

@@ -1,0 +1,98 @@
+"""A pretrained model with a head for the task, from safetensors alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.errors import ModelError
+from tuneloop.core.i18n import t
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tuneloop.tasks.base import Task
+
+
+def load_classifier(
+    folder: Path, task: Task, *, dropout: float | None = None, trust_remote_code: bool = False
+) -> PreTrainedModel:
+    """The model in `folder` with a new last layer of `task.outputs` values, float32.
+
+    The head is drawn from torch's global generator: seed it before.
+
+    Raises:
+        ModelError: if the folder cannot be read, or wants to run code that was not trusted.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    refuse_untrusted_code(folder, trust_remote_code=trust_remote_code)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+        _describe_outputs(config, task, dropout)
+        return AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            dtype="float32",
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
+            t("It must be a model that AutoModelForSequenceClassification can open."),
+        ) from error
+
+
+def refuse_untrusted_code(folder: Path, *, trust_remote_code: bool) -> None:
+    """Stop if the model would run code of its own and nobody allowed it.
+
+    Raises:
+        ModelError: if config.json names code (`auto_map`) or a private attention implementation.
+    """
+    plain = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not trust_remote_code and (_names_code(plain)):
+        raise ModelError(
+            t("The model in {folder} wants to run code of its own.", folder=folder),
+            t("Read that code first; then set model.trust_remote_code: true. It is recorded in the release."),
+        )
+
+
+def head_of(model: PreTrainedModel) -> torch.nn.Linear:
+    """The last linear layer, whose outputs are the logits.
+
+    Raises:
+        ModelError: if the model does not end in a linear layer.
+    """
+    import torch
+
+    linears = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    if not linears or linears[-1].out_features != model.config.num_labels:
+        raise ModelError(
+            t("The model does not end in a linear layer."),
+            t("Choose a model with the usual classification head."),
+        )
+    return linears[-1]
+
+
+def _names_code(value: Any) -> bool:
+    if isinstance(value, dict):
+        suspicious = {"auto_map", "_attn_implementation_internal"} & value.keys()
+        return bool(suspicious) or any(_names_code(inner) for inner in value.values())
+    return isinstance(value, list) and any(_names_code(inner) for inner in value)
+
+
+def _describe_outputs(config: Any, task: Task, dropout: float | None) -> None:
+    config.num_labels = task.outputs
+    if task.labels:
+        config.id2label = dict(enumerate(task.labels))
+        config.label2id = {label: number for number, label in enumerate(task.labels)}
+    config.problem_type = task.problem_type
+    if dropout is not None:
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout"):
+            if hasattr(config, name):
+                setattr(config, name, dropout)

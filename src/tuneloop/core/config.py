@@ -58,7 +58,9 @@ class CleanConfig(Options):
     duplicates: Literal["near", "exact", "keep"] = Field(
         "near", description="near: also remove texts that are almost equal (MinHash); exact; or keep them all."
     )
-    near_threshold: float = Field(0.9, gt=0.5, le=1, description="Jaccard similarity from which texts count as near-duplicates.")
+    near_threshold: float = Field(
+        0.9, gt=0.5, le=1, description="Jaccard similarity from which texts count as near-duplicates."
+    )
     conflicts: Literal["drop", "first", "error"] = Field(
         "drop", description="The same text with different labels: drop all of them, keep the first, or stop."
     )
@@ -70,7 +72,9 @@ class DataConfig(Options):
     source: str = Field(description="A file (csv, tsv, jsonl, parquet), a datasets folder, or sample:NAME.")
     dev: str | None = Field(None, description="A file with the dev split, if you have one.")
     test: str | None = Field(None, description="A file with the test split, if you have one.")
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "datasets"] = Field("auto", description="auto looks at the name.")
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "datasets"] = Field(
+        "auto", description="auto looks at the name."
+    )
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")
     split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")
@@ -116,7 +120,9 @@ class TrainingConfig(Options):
 
     epochs: float = Field(3, gt=0, description="Passes over the training data.")
     batch_size: int = Field(16, ge=1, description="Texts per optimiser step, on average.")
-    max_batch_tokens: int = Field(8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated.")
+    max_batch_tokens: int = Field(
+        8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated."
+    )
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser.")
     learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
@@ -125,18 +131,26 @@ class TrainingConfig(Options):
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
     clip: float = Field(1.0, ge=0, description="Largest gradient norm; 0 turns clipping off.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the weights; 0 turns it off.")
-    patience: int = Field(0, ge=0, description="Stop after this many dev evaluations without gain; 0 never stops early.")
+    patience: int = Field(
+        0, ge=0, description="Stop after this many dev evaluations without gain; 0 never stops early."
+    )
     evaluations_per_epoch: int = Field(1, ge=1, description="Dev evaluations in each epoch.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto takes bf16 where the machine computes in it.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto takes bf16 where the machine computes in it."
+    )
     checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
     checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")
-    report_to: tuple[Literal["tensorboard", "wandb"], ...] = Field(("tensorboard",), description="Where curves are logged too.")
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        ("tensorboard",), description="Where curves are logged too."
+    )
 
 
 class EvaluationConfig(Options):
     """What is measured, and on which parts."""
 
-    slices: tuple[str, ...] = Field((), description="Columns whose values are measured apart; length is always measured.")
+    slices: tuple[str, ...] = Field(
+        (), description="Columns whose values are measured apart; length is always measured."
+    )
     resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind each 95 % interval.")
 
 
@@ -146,9 +160,13 @@ class ReleaseConfig(Options):
     forms: tuple[Literal["onnx-fp32", "onnx-int8", "openvino-bf16"], ...] = Field(
         ("onnx-fp32", "onnx-int8", "openvino-bf16"), description="Inference forms to export beside the torch model."
     )
-    max_loss: float = Field(0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused.")
+    max_loss: float = Field(
+        0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused."
+    )
     max_batch_effect: float = Field(
-        0.005, gt=0, description="Change of a probability through its neighbours in a batch; a form above it is never the default."
+        0.005,
+        gt=0,
+        description="Change of a probability through its neighbours in a batch; a form above it is never the default.",
     )
     license: str = Field("", description="Licence of the release, for the model card (SPDX name).")
     limits: str = Field("", description="What the model must not be used for, for the model card.")
@@ -220,7 +238,9 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
             t("Write one with: tuneloop init YOUR_DATA.csv"),
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")) from None
+        raise ConfigError(
+            t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")
+        ) from None
     try:
         plain = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
@@ -229,15 +249,15 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
             t("Check the indentation and the quotes at that place."),
         ) from None
     if not isinstance(plain, dict):
-        raise ConfigError(
-            t("{path} holds no settings.", path=path), t("Write one with: tuneloop init YOUR_DATA.csv")
-        )
+        raise ConfigError(t("{path} holds no settings.", path=path), t("Write one with: tuneloop init YOUR_DATA.csv"))
     for dotted, value in (overrides or {}).items():
         _set(plain, dotted, value)
     return parse_config(plain, where=str(path), lines=_line_numbers(text))
 
 
-def parse_config(plain: Mapping[str, Any], *, where: str = "config", lines: Mapping[str, int] | None = None) -> RunConfig:
+def parse_config(
+    plain: Mapping[str, Any], *, where: str = "config", lines: Mapping[str, int] | None = None
+) -> RunConfig:
     """A `RunConfig` from plain values.
 
     Raises:

@@ -43,8 +43,11 @@ class FullFineTuning(GradientMethod):
         layers = depth(model)
         if self.options.frozen_layers > layers:
             raise ConfigError(
-                t("method.frozen_layers is {given}, but the model has {layers} layers.",
-                  given=self.options.frozen_layers, layers=layers),
+                t(
+                    "method.frozen_layers is {given}, but the model has {layers} layers.",
+                    given=self.options.frozen_layers,
+                    layers=layers,
+                ),
                 t("Choose a number from 0 to {layers}.", layers=layers),
             )
         embeddings_too = self.options.freeze_embeddings or self.options.frozen_layers > 0

@@ -63,9 +63,7 @@ def _local_folder(source: str, base: Path | None) -> Path | None:
         return path
     looks_like_a_path = source.startswith((".", "/", "~")) or source.count("/") > 1
     if looks_like_a_path:
-        raise ModelError(
-            t("There is no model folder {path}.", path=path), t("Check model.source in tuneloop.yaml.")
-        )
+        raise ModelError(t("There is no model folder {path}.", path=path), t("Check model.source in tuneloop.yaml."))
     return None
 
 

@@ -37,7 +37,10 @@ class Tokenizer:
         self.max_tokens = max_tokens
         self._inner = _load(self.path)
         self._inner.no_padding()
-        self._inner.enable_truncation(max_tokens, strategy="longest_first")
+        self._inner.no_truncation()
+        self._cutter = _load(self.path)
+        self._cutter.no_padding()
+        self._cutter.enable_truncation(max_tokens, strategy="longest_first")
         self.pad_id = _pad_id(folder, self._inner)
 
     @property
@@ -49,11 +52,17 @@ class Tokenizer:
         """The tokens of every input, in order."""
         lengths, ids, types, truncated = [0], [], [], []
         for start in range(0, len(inputs), CHUNK_TEXTS):
-            for encoding in self._inner.encode_batch_fast(list(inputs[start : start + CHUNK_TEXTS])):
+            chunk = list(inputs[start : start + CHUNK_TEXTS])
+            encodings = self._inner.encode_batch_fast(chunk)
+            # only an untruncated encoding tells that a text is too long
+            long = [row for row, encoding in enumerate(encodings) if len(encoding) > self.max_tokens]
+            cut = dict(zip(long, self._cutter.encode_batch_fast([chunk[row] for row in long]), strict=True))
+            for row, whole in enumerate(encodings):
+                encoding = cut.get(row, whole)
                 lengths.append(len(encoding))
                 ids.append(np.array(encoding.ids, dtype=np.int32))
                 types.append(np.array(encoding.type_ids, dtype=np.int8))
-                truncated.append(bool(encoding.overflowing))
+                truncated.append(row in cut)
         type_ids = np.concatenate(types) if types else np.zeros(0, np.int8)
         return Tokens(
             ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),

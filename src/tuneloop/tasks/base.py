@@ -57,7 +57,9 @@ class ModelHandle(Protocol):
 class TaskOptions(Options):
     """Options that every task has."""
 
-    dropout: float | None = Field(None, ge=0, lt=1, description="Dropout of the model while training; its own by default.")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="Dropout of the model while training; its own by default."
+    )
 
 
 class Task(ABC):

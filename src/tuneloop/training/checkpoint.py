@@ -43,9 +43,7 @@ class Place:
     finished: bool = field(default=False)
 
 
-def save(
-    folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]
-) -> Path:
+def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]) -> Path:
     """Write a checkpoint of this place and then remove the older ones.
 
     Args:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tuneloop.core.config import TrainingConfig
+from typing import Any
 
 METRICS = "metrics.jsonl"
 
@@ -18,12 +15,11 @@ class MetricsLog:
 
     Args:
         folder: the run's folder.
-        config: the run's training configuration.
         keep_bytes: what is already in the file and belongs to the checkpoint; the rest is cut off,
             as those steps will be done again.
     """
 
-    def __init__(self, folder: Path, config: TrainingConfig, *, keep_bytes: int) -> None:
+    def __init__(self, folder: Path, *, keep_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / METRICS
         path.touch()

@@ -92,7 +92,7 @@ def train(
     if found:
         place, tensors = checkpoint.load(found, fingerprint=fingerprint)
         _restore(tensors, trained, best, average, optimizer)
-    log = MetricsLog(folder, config, keep_bytes=place.metrics_bytes)
+    log = MetricsLog(folder, keep_bytes=place.metrics_bytes)
 
     def keep_place() -> None:
         place.metrics_bytes = log.flush()
@@ -118,7 +118,7 @@ def train(
             log.write({"step": place.step, "loss": loss, "learning_rate": optimizer.param_groups[-1]["lr"]})
 
             if place.step in due or place.step == total:
-                with _weights(trained, average):
+                with _Averaged(trained, average):
                     figures = task.metrics(
                         dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
                     )
@@ -199,7 +199,7 @@ def _tensors(model: PreTrainedModel, tokens: Tokens, rows: np.ndarray[Any, Any])
     return batch
 
 
-class _weights:
+class _Averaged:
     """Inside the block the model has the averaged weights, if there are any."""
 
     def __init__(self, trained: dict[str, Any], average: dict[str, Any]) -> None:

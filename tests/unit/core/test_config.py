@@ -1,0 +1,47 @@
+"""Every mistake in tuneloop.yaml is named with its line and a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuneloop.core.config import load_config
+from tuneloop.core.errors import ConfigError
+
+GOOD = "data:\n  source: reviews.csv\n"
+
+MISTAKES = {
+    "unknown key": (GOOD + "training:\n  learning_rte: 0.1\n", "line 4", "learning_rate"),
+    "wrong type": (GOOD + "training:\n  epochs: many\n", "line 4", "number"),
+    "impossible value": (GOOD + "training:\n  epochs: -1\n", "line 4", "greater than 0"),
+    "missing source": ("data: {}\n", "data.source", "Add it"),
+    "not YAML": ("data: [\n", "not valid YAML", "indentation"),
+    "empty": ("", "no settings", "tuneloop init"),
+    "nothing left to train on": (GOOD + "  split: {dev: 0.5, test: 0.5}\n", "nothing to train on", ""),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_error_with_place_and_remedy(tmp_path: Path, case: str) -> None:
+    text, place, remedy = MISTAKES[case]
+    path = tmp_path / "tuneloop.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert place in str(caught.value)
+    assert remedy in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tuneloop init"):
+        load_config(tmp_path / "tuneloop.yaml")
+
+
+def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "tuneloop.yaml"
+    path.write_text(GOOD + "method: full\n")
+    config = load_config(path, overrides={"training.epochs": 1, "method.frozen_layers": 2})
+    assert config.training.epochs == 1
+    assert config.method.options == {"frozen_layers": 2}

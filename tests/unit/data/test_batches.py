@@ -1,0 +1,40 @@
+"""Every row is in exactly one batch, and the order is a pure function."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuneloop.data.batches import inference_batches, split_by_tokens, training_batches
+
+lengths_of_texts = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
+
+
+@given(lengths_of_texts, st.integers(16, 2048))
+def test_inference_batches_hold_each_row_once_within_the_budget(lengths: np.ndarray, budget: int) -> None:
+    batches = inference_batches(lengths, max_tokens=budget)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    for rows in batches:
+        assert len(rows) == 1 or len(rows) * lengths[rows].max() <= budget
+
+
+@given(lengths_of_texts, st.integers(1, 40), st.integers(0, 9), st.integers(0, 9))
+def test_training_batches_hold_each_row_once_and_repeat(lengths: np.ndarray, size: int, seed: int, epoch: int) -> None:
+    batches = training_batches(lengths, batch_size=size, seed=seed, epoch=epoch)
+    again = training_batches(lengths, batch_size=size, seed=seed, epoch=epoch)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert len(batches) == -(-len(lengths) // size)
+    assert all((first == second).all() for first, second in zip(batches, again, strict=True))
+
+
+def test_two_epochs_have_different_orders() -> None:
+    lengths = np.arange(100) % 7 + 1
+    first, second = (training_batches(lengths, batch_size=8, seed=0, epoch=epoch) for epoch in (0, 1))
+    assert any((a != b).any() for a, b in zip(first, second, strict=True) if len(a) == len(b))
+
+
+@given(lengths_of_texts, st.integers(16, 400))
+def test_parts_of_a_batch_hold_its_rows(lengths: np.ndarray, budget: int) -> None:
+    rows = np.arange(len(lengths))[::-1]
+    assert sorted(np.concatenate(split_by_tokens(rows, lengths, budget))) == sorted(rows)

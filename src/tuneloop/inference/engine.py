@@ -22,3 +22,13 @@ class Engine(Protocol):
 
     def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
         """Logits (batch, outputs) for each batch, in order; an engine may work on several at once."""
+
+
+ENGINES: dict[str, str | None] = {
+    "torch-fp32": None,
+    "torch-bf16": None,
+    "onnx-fp32": "onnx/model.onnx",
+    "onnx-int8": "onnx/model_int8.onnx",
+    "openvino-bf16": "openvino/openvino_model.xml",
+}
+"""Engine to the file it runs, relative to its folder; None where the Hugging Face folder is enough."""

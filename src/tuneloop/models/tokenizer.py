@@ -52,7 +52,7 @@ class Tokenizer:
         """The tokens of every input, in order."""
         lengths, ids, types, truncated = [0], [], [], []
         for start in range(0, len(inputs), CHUNK_TEXTS):
-            chunk = list(inputs[start : start + CHUNK_TEXTS])
+            chunk = [_unicode(item) for item in inputs[start : start + CHUNK_TEXTS]]
             encodings = self._inner.encode_batch_fast(chunk)
             # only an untruncated encoding tells that a text is too long
             long = [row for row, encoding in enumerate(encodings) if len(encoding) > self.max_tokens]
@@ -71,6 +71,17 @@ class Tokenizer:
             truncated=np.array(truncated, dtype=bool),
             pad_id=self.pad_id,
         )
+
+
+def _unicode(item: Input) -> Input:
+    """The input with lone surrogates, which are no Unicode text and which tokenizers refuse, as '?'."""
+    if isinstance(item, tuple):
+        return _sound(item[0]), _sound(item[1])
+    return _sound(item)
+
+
+def _sound(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _load(path: Path) -> tokenizers.Tokenizer:

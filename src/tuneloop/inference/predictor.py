@@ -1,0 +1,141 @@
+"""A model folder that answers texts: the `ModelHandle` of every engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.config import TaskConfig
+from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.core.i18n import t
+from tuneloop.data.batches import inference_batches
+from tuneloop.data.examples import Input
+from tuneloop.data.tokens import Tokens
+from tuneloop.inference.engine import ENGINES, Engine
+from tuneloop.models.tokenizer import Tokenizer
+from tuneloop.tasks import create_task
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import Prediction, Task
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+    IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Predictor:
+    """Answers of one engine; equal inputs are computed once, texts of like length together.
+
+    Args:
+        engine: what turns batches into logits.
+        task: what turns logits into answers.
+        tokenizer: what turns texts into tokens.
+        name: a short name for tables.
+    """
+
+    def __init__(self, engine: Engine, *, task: Task, tokenizer: Tokenizer, name: str) -> None:
+        self.engine: Engine | None = engine
+        self.task = task
+        self.tokenizer = tokenizer
+        self.name = name
+
+    def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
+        """Tokens of each input after cutting, shape (n,)."""
+        return self.tokenizer.encode(inputs).lengths
+
+    def logits(self, inputs: Sequence[Input]) -> FloatArray:
+        """Logits in the order of `inputs`, float32, shape (n, outputs)."""
+        return self._answer(inputs)[0]
+
+    def scores(self, inputs: Sequence[Input]) -> FloatArray:
+        """Probabilities (n, classes), or values (n, 1) for regression, in the order of `inputs`."""
+        return self.task.scores(self.logits(inputs))
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """One prediction per input, in order."""
+        logits, truncated = self._answer(inputs)
+        return self.task.predictions(self.task.scores(logits), truncated.tolist())
+
+    def close(self) -> None:
+        """Let go of the engine's memory; no answers after this."""
+        self.engine = None
+
+    def _answer(self, inputs: Sequence[Input]) -> tuple[FloatArray, Any]:
+        """Logits and whether each text was cut."""
+        numbers: dict[Input, int] = {}
+        rows = np.array([numbers.setdefault(item, len(numbers)) for item in inputs], dtype=np.int64)
+        tokens = self.tokenizer.encode(list(numbers))
+        return self._run(tokens)[rows], tokens.truncated[rows]
+
+    def _run(self, tokens: Tokens) -> FloatArray:
+        if self.engine is None:
+            raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
+        logits = np.zeros((len(tokens), self.task.outputs), dtype=np.float32)
+        groups = inference_batches(tokens.lengths, max_tokens=self.engine.max_batch_tokens)
+        answers = self.engine.run(tokens.batch(rows) for rows in groups)
+        for rows, answer in zip(groups, answers, strict=True):
+            logits[rows] = answer
+        return logits
+
+
+def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Path | None = None) -> Predictor:
+    """The predictor of a model folder.
+
+    Args:
+        folder: a Hugging Face folder with `tuneloop.json`.
+        engine: one of `ENGINES`.
+        form_folder: where `onnx/` or `openvino/` lie; `folder` by default.
+
+    Raises:
+        ConfigError: if there is no such engine.
+        ModelError: if a file is missing or damaged.
+        MissingExtraError: if the engine's package is not installed.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(
+            t("There is no engine called {name!r}.", name=engine), t("Choose one of: {known}.", known=", ".join(ENGINES))
+        )
+    settings = read_settings(folder)
+    task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    opened = _open_engine(folder, engine, form_folder or folder, trust=bool(settings.get("trust_remote_code")))
+    tokenizer = Tokenizer(folder, int(settings["max_tokens"]))
+    return Predictor(opened, task=task, tokenizer=tokenizer, name=f"{folder.name} ({engine})")
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What `tuneloop.json` in a model folder says.
+
+    Raises:
+        ModelError: if it is missing, damaged or incomplete.
+    """
+    path = folder / "tuneloop.json"
+    hint = t("Open a folder that tuneloop has written: a run's model/ or a release.")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        complete = {"task", "state", "max_tokens"} <= set(settings) and {"type", "options"} <= set(settings["task"])
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(t("{path} cannot be read: {error}", path=path, error=error), hint) from None
+    if not complete:
+        raise ModelError(t("{path} does not name the task and its labels.", path=path), hint)
+    return settings  # type: ignore[no-any-return]
+
+
+def _open_engine(folder: Path, name: str, form_folder: Path, *, trust: bool) -> Engine:
+    form = ENGINES[name]
+    if form is None:
+        from tuneloop.inference.torch_engine import TorchEngine
+
+        return TorchEngine(folder, name, trust_remote_code=trust)
+    path = form_folder / form
+    if not path.is_file():
+        raise ModelError(t("{path} is missing.", path=path), t("Export this form again."))
+    if name.startswith("onnx"):
+        from tuneloop.inference.onnx_engine import OnnxEngine
+
+        return OnnxEngine(path, name)
+    from tuneloop.inference.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(path, name)

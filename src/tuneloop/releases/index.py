@@ -1,0 +1,125 @@
+"""The index of releases in SQLite: a release exists once its row does."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneloop.core import fsio
+from tuneloop.core.errors import ReleaseError, StorageError
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace, check_id
+from tuneloop.releases.manifest import verify
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,
+    created TEXT NOT NULL, engine TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One release and where it comes from: data hash, run, release."""
+
+    id: str
+    run: str
+    data_hash: str
+    created: str
+    engine: str
+
+
+def row_of(info: dict[str, Any]) -> Row:
+    """The row of a release.json."""
+    return Row(*(str(info[key]) for key in ("id", "run", "data_hash", "created", "engine")))
+
+
+def next_id(name: str, workspace: Workspace) -> str:
+    """A release id that nobody else gets; a number lost in a crash is never used again."""
+    with _connect(workspace) as database:
+        database.execute("BEGIN IMMEDIATE")
+        found = database.execute("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
+        last = max([found[0] if found else 0, *_numbers_on_disk(name, workspace)])
+        database.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
+        database.execute("COMMIT")
+    return check_id(f"{name}-{last + 1}")
+
+
+def insert(row: Row, workspace: Workspace) -> None:
+    """Make a release visible: the commit point of writing one."""
+    with _connect(workspace) as database:
+        database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
+
+
+def rows(workspace: Workspace) -> list[Row]:
+    """All releases, the oldest first."""
+    if not workspace.index.exists():
+        return []
+    with _connect(workspace) as database:
+        return [Row(*found) for found in database.execute("SELECT * FROM releases ORDER BY created, id")]
+
+
+def find(release_id: str, workspace: Workspace) -> Row:
+    """The row of a release.
+
+    Raises:
+        ReleaseError: if there is no such release.
+    """
+    check_id(release_id)
+    for row in rows(workspace):
+        if row.id == release_id:
+            return row
+    raise ReleaseError(
+        t("There is no release {name}.", name=release_id), t("List what exists with: tuneloop releases list")
+    )
+
+
+def reindex(workspace: Workspace) -> list[Row]:
+    """Rebuild the table from the folders; a damaged folder is left out. Returns the rows."""
+    with _connect(workspace) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("DELETE FROM releases")
+        for folder in sorted(workspace.releases.glob("[a-z0-9]*")):
+            try:
+                verify(folder)
+                row = row_of(json.loads((folder / "release.json").read_text(encoding="utf-8")))
+            except (ReleaseError, OSError, ValueError, KeyError):
+                continue
+            if row.id == folder.name:
+                database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
+        database.execute("COMMIT")
+    return rows(workspace)
+
+
+def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
+    pattern = re.compile(re.escape(name) + r"-(\d{1,9})")
+    matches = (pattern.fullmatch(path.name) for path in workspace.releases.glob("*"))
+    return [int(match[1]) for match in matches if match]
+
+
+@contextmanager
+def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+    path: Path = workspace.index
+    with fsio.storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    database = None
+    try:
+        database = sqlite3.connect(path, timeout=60, isolation_level=None)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.executescript(SCHEMA)
+        yield database
+    except sqlite3.DatabaseError as error:
+        raise StorageError(
+            t("The index {path} cannot be used: {reason}.", path=path, reason=error),
+            t("Free some space; if the file is damaged, move it away and run: tuneloop releases reindex"),
+        ) from error
+    finally:
+        if database is not None:
+            database.close()

@@ -1,0 +1,54 @@
+"""The manifest of a folder: size and SHA-256 of every file, written last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tuneloop.core import fsio
+from tuneloop.core.errors import ReleaseError
+from tuneloop.core.hashing import hash_file
+from tuneloop.core.i18n import t
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path) -> None:
+    """Record every file under `folder`; call it after the last of them is written."""
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_file(path)}
+        for path in _files(folder)
+    }
+    fsio.write_json(folder / MANIFEST, {"version": 1, "files": files})
+
+
+def verify(folder: Path) -> None:
+    """Compare every file with the manifest.
+
+    Raises:
+        ReleaseError: naming the first file that is missing, changed or not recorded.
+    """
+    try:
+        recorded = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in recorded.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise _damaged(folder / MANIFEST) from None
+    found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in expected or name not in found or not _same(found[name], expected[name]):
+            raise _damaged(folder / name)
+
+
+def _same(path: Path, expected: tuple[int, str]) -> bool:
+    return path.stat().st_size == expected[0] and hash_file(path) == expected[1]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+
+
+def _damaged(path: Path) -> ReleaseError:
+    return ReleaseError(
+        t("The release is damaged: {path} is missing or is not the file that was released.", path=path),
+        t("Restore the folder from a copy, or make the release again from its run."),
+    )

@@ -1,0 +1,53 @@
+"""Opening a release: its row, its files, its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneloop.core.paths import Workspace
+from tuneloop.releases.index import find
+from tuneloop.releases.manifest import verify as verify_files
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on disk; `info` is its release.json."""
+
+    id: str
+    path: Path
+    info: dict[str, Any]
+
+    @property
+    def engine(self) -> str:
+        """The engine that was fastest among those that passed."""
+        return str(self.info["engine"])
+
+    def predictor(self, engine: str | None = None) -> Any:
+        """An open `Predictor` with `engine`, or the release's own."""
+        from tuneloop.inference.predictor import open_predictor
+
+        return open_predictor(self.path, engine=engine or self.engine)
+
+    def predict(self, inputs: Sequence[Any]) -> list[Any]:
+        """One prediction per input; opens and closes the model."""
+        predictor = self.predictor()
+        try:
+            return list(predictor.predict(inputs))
+        finally:
+            predictor.close()
+
+
+def open_release(release_id: str, workspace: Workspace, *, verify: bool = True) -> Release:
+    """The release with this id, every file checked against its hash.
+
+    Raises:
+        ReleaseError: if it does not exist or a file is damaged.
+    """
+    path = workspace.releases / find(release_id, workspace).id
+    if verify:
+        verify_files(path)
+    return Release(release_id, path, json.loads((path / "release.json").read_text(encoding="utf-8")))

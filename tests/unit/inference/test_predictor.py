@@ -1,0 +1,98 @@
+"""Every engine on a tiny random model: the same answers, whatever the neighbours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.export import export_form
+from tuneloop.inference.measure import measure_engine
+from tuneloop.inference.predictor import open_predictor
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghij"]
+TEXTS = ["a b", "c", "a b", "d e f g h " * 6, "j i h", "b " * 3]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification
+
+    path = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=32, num_labels=3, initializer_range=0.3,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(path)
+    inner = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    inner.save(str(path / "tokenizer.json"))
+    settings = {
+        "task": {"type": "classification", "options": {}}, "state": {"labels": ["x", "y", "z"]},
+        "max_tokens": 16, "trust_remote_code": False,
+    }  # fmt: skip
+    (path / "tuneloop.json").write_text(json.dumps(settings), encoding="utf-8")
+    for form in ("onnx-fp32", "onnx-int8", "openvino-bf16"):
+        files = export_form(path, form, path)
+        assert all(file.is_file() for file in files)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("engine", "tolerance"),
+    [("torch-fp32", 1e-5), ("onnx-fp32", 1e-5), ("torch-bf16", 0.03), ("openvino-bf16", 0.03), ("onnx-int8", 0.05)],
+)
+def test_every_engine_agrees_with_torch(folder: Path, engine: str, tolerance: float) -> None:
+    expected = open_predictor(folder).scores(TEXTS)
+    assert np.abs(open_predictor(folder, engine=engine).scores(TEXTS) - expected).max() < tolerance
+
+
+@pytest.mark.parametrize("engine", ["torch-fp32", "onnx-fp32"])
+def test_an_answer_does_not_depend_on_its_neighbours(folder: Path, engine: str) -> None:
+    predictor = open_predictor(folder, engine=engine)
+    together = predictor.scores(TEXTS)
+    alone = np.concatenate([predictor.scores([text]) for text in TEXTS])
+    assert np.abs(together - alone).max() < 1e-5
+    assert np.abs(together[0] - together[1]).max() > 1e-3  # a constant model would pass the line above
+
+
+def test_equal_texts_are_computed_once_and_cut_texts_say_so(folder: Path) -> None:
+    predictor = open_predictor(folder)
+    answers = predictor.predict(TEXTS)
+    assert answers[0] == answers[2]
+    assert [answer.truncated for answer in answers] == [False, False, False, True, False, False]
+    assert predictor.logits([]).shape == (0, 3)
+    predictor.close()
+    with pytest.raises(ModelError, match="closed"):
+        predictor.logits(["a"])
+
+
+def test_no_leftovers_lie_beside_the_exported_files(folder: Path) -> None:
+    assert {file.name for file in (folder / "onnx").iterdir()} == {"model.onnx", "model_int8.onnx"}
+    assert {file.name for file in (folder / "openvino").iterdir()} == {"openvino_model.xml", "openvino_model.bin"}
+
+
+def test_unknown_engines_and_missing_files_are_one_clear_error(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="torch-fp64"):
+        open_predictor(folder, engine="torch-fp64")
+    with pytest.raises(ModelError, match=r"model\.onnx is missing"):
+        open_predictor(folder, engine="onnx-fp32", form_folder=tmp_path)
+    with pytest.raises(ModelError, match=r"tuneloop\.json"):
+        open_predictor(tmp_path)
+    with pytest.raises(ConfigError, match="torch-fp32"):
+        export_form(folder, "torch-fp32", tmp_path)
+    assert "torch-fp32" in ENGINES
+
+
+def test_a_speed_is_measured(folder: Path) -> None:
+    speed = measure_engine(open_predictor(folder), TEXTS, seconds=0.02)
+    assert speed.texts_per_s > 0
+    assert speed.latency_ms > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
@@ -13,11 +13,20 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.tasks.base import Task
+
+class Outputs(Protocol):
+    """What the head must know of the task; every `Task` has it."""
+
+    labels: tuple[str, ...]
+    problem_type: str
+
+    @property
+    def outputs(self) -> int:
+        """Width of the last layer."""
 
 
 def load_classifier(
-    folder: Path, task: Task, *, dropout: float | None = None, trust_remote_code: bool = False
+    folder: Path, task: Outputs, *, dropout: float | None = None, trust_remote_code: bool = False
 ) -> PreTrainedModel:
     """The model in `folder` with a new last layer of `task.outputs` values, float32.
 
@@ -86,7 +95,7 @@ def _names_code(value: Any) -> bool:
     return isinstance(value, list) and any(_names_code(inner) for inner in value)
 
 
-def _describe_outputs(config: Any, task: Task, dropout: float | None) -> None:
+def _describe_outputs(config: Any, task: Outputs, dropout: float | None) -> None:
     config.num_labels = task.outputs
     if task.labels:
         config.id2label = dict(enumerate(task.labels))

@@ -104,7 +104,7 @@ class TaskConfig(TypedOptions):
 class MethodConfig(TypedOptions):
     """How the model is adapted; the options belong to the method."""
 
-    type: str = Field("full", description="full, probe, tfidf or majority.")
+    type: str = Field("full", description="full: every weight is trained.")
 
 
 class ModelConfig(Options):

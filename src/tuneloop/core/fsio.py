@@ -95,7 +95,8 @@ def sweep(folder: Path) -> int:
     for leftover in folder.glob(STAGING_PREFIX + "*"):
         if _writer_is_alive(leftover):
             continue
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        # Another process may sweep the same leftover at the same time.
+        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         swept += 1
     return swept
 

@@ -15,9 +15,6 @@ METHODS: Registry[type[Method]] = Registry(
     "tuneloop.methods",
     {
         "full": "tuneloop.methods.full:FullFineTuning",
-        "probe": "tuneloop.methods.probe:LinearProbe",
-        "tfidf": "tuneloop.methods.tfidf:TfidfBaseline",
-        "majority": "tuneloop.methods.majority:MajorityBaseline",
     },
 )
 

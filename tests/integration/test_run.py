@@ -14,14 +14,16 @@ from tuneloop.data.examples import Examples
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.training.run import open_run, tune
 
-TEXTS = [f"{word} {noun}" for word in ("good", "great", "bad", "awful") for noun in "film meal room phone day".split()]
+TEXTS = [
+    f"{word} {noun}" for word in ("good", "great", "bad", "awful") for noun in ["film", "meal", "room", "phone", "day"]
+]
 
 
 class Ratings:
     """20 texts with stars from 1 to 5; the same rows in each split, as only the plumbing is tested."""
 
     hash = "abc"
-    labels: list[str] = []
+    labels = ()
 
     def split(self, name: str) -> Examples:
         stars = [5.0] * 10 + [1.0] * 10
@@ -29,7 +31,11 @@ class Ratings:
 
 
 def config(**settings: object) -> RunConfig:
-    plain = {"data": {"source": "x.csv"}, "task": "regression", "training": {"epochs": 6, "precision": "fp32", "learning_rate": 5e-4}}
+    plain = {
+        "data": {"source": "x.csv"},
+        "task": "regression",
+        "training": {"epochs": 6, "precision": "fp32", "learning_rate": 5e-4},
+    }
     return parse_config(plain | settings)
 
 

@@ -76,9 +76,9 @@ class DataConfig(Options):
         "auto", description="auto looks at the name."
     )
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
-    columns: Columns = Field(default_factory=Columns, description="Which column is what.")
-    split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")
-    clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")
+    columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
+    split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
+    clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")  # type: ignore[arg-type]
     max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
 
 

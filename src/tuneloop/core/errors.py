@@ -62,5 +62,5 @@ class MissingExtraError(TuneloopError):
         )
         self.args = (package, extra)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return type(self), (self.args[0], self.args[1])

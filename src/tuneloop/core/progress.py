@@ -84,7 +84,7 @@ def _live_bar(title: str, total: int, done: int) -> Iterator[Bar]:
 
 def format_duration(seconds: float) -> str:
     """`seconds` for people: 8s, 3m 05s, 2h 10m."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:

@@ -96,7 +96,8 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     """
     if engine not in ENGINES:
         raise ConfigError(
-            t("There is no engine called {name!r}.", name=engine), t("Choose one of: {known}.", known=", ".join(ENGINES))
+            t("There is no engine called {name!r}.", name=engine),
+            t("Choose one of: {known}.", known=", ".join(ENGINES)),
         )
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])

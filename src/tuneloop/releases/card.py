@@ -17,7 +17,9 @@ def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
     if config["release"]["license"]:
         front["license"] = config["release"]["license"]
     lines = ["---", yaml.safe_dump(front, allow_unicode=True).rstrip(), "---", "", f"# {info['id']}", ""]
-    lines += [t("Run: {run}. Data: {data}. Engine: {engine}.", run=info["run"], data=info["data_hash"], engine=info["engine"])]
+    lines += [
+        t("Run: {run}. Data: {data}. Engine: {engine}.", run=info["run"], data=info["data_hash"], engine=info["engine"])
+    ]
     lines += ["", "## " + t("Metrics"), ""]
     metrics = evaluation.get("metrics", {})
     lines += [f"- {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in metrics.items()]

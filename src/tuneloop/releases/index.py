@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import sqlite3
@@ -110,10 +111,12 @@ def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True)
     database = None
     try:
-        database = sqlite3.connect(path, timeout=60, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.executescript(SCHEMA)
+        with _one_at_a_time(path.with_suffix(".lock")):
+            database = sqlite3.connect(path, timeout=60, isolation_level=None)
+            # the busy timeout does not cover the switch to WAL
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")
+            database.executescript(SCHEMA)
         yield database
     except sqlite3.DatabaseError as error:
         raise StorageError(
@@ -123,3 +126,10 @@ def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     finally:
         if database is not None:
             database.close()
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    with fsio.storage_errors(path), path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

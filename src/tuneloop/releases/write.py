@@ -14,7 +14,7 @@ from typing import Any
 
 from tuneloop.core import fsio
 from tuneloop.core.config import ReleaseConfig, RunConfig
-from tuneloop.core.errors import ReleaseError
+from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -36,8 +36,14 @@ class Tools:
 
 
 def write_release(
-    run_path: Path, *, workspace: Workspace, config: RunConfig, dev: Examples, evaluation: dict[str, Any],
-    quiet: bool = False, tools: Tools | None = None,
+    run_path: Path,
+    *,
+    workspace: Workspace,
+    config: RunConfig,
+    dev: Examples,
+    evaluation: dict[str, Any],
+    quiet: bool = False,
+    tools: Tools | None = None,
 ) -> Release:
     """The run's model as a new release NAME-N.
 
@@ -67,8 +73,9 @@ def write_release(
         write_manifest(folder)
     try:
         index.insert(index.row_of(info), workspace)
-    except BaseException:
-        with suppress(Exception):
+    except StorageError:
+        # Not committed, so nobody can see the folder. An interrupt leaves it: the row may be there already.
+        with suppress(StorageError):
             fsio.remove_dir(path)
         raise
     return Release(release_id, path, info)
@@ -90,8 +97,7 @@ def _prove(folder: Path, rules: ReleaseConfig, dev: Examples, tools: Tools) -> t
 def _try_form(
     form: str, folder: Path, rules: ReleaseConfig, *, dev: Examples, tools: Tools, reference: Any
 ) -> dict[str, Any]:
-    out = folder / ("openvino" if form.startswith("openvino") else "onnx")
-    files = tools.export(folder, form, out)
+    files = tools.export(folder, form, folder)
     predictor = tools.open(folder, form)
     try:
         found: dict[str, Any] = compare_scores(reference, predictor, dev).to_json()

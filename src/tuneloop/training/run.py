@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ class Snapshot(Protocol):
         """Content hash of the splits."""
 
     @property
-    def labels(self) -> list[str]:
+    def labels(self) -> Sequence[str]:
         """Class names, sorted."""
 
     def split(self, name: str) -> Examples:

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuneloop.core import fsio
+from tuneloop.core.config import parse_config
+from tuneloop.core.errors import ReleaseError, StorageError
+from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Examples
+from tuneloop.releases import index
+from tuneloop.releases.export import export
+from tuneloop.releases.read import open_release
+from tuneloop.releases.write import Tools, write_release
+
+CONFIG = parse_config({"name": "m", "data": {"source": "x.csv"}})
+DEV = Examples(ids=["1", "2"], texts=["a", "bbb"], labels=["n", "p"])
+
+
+class FakeTask:
+    primary_metric = "accuracy"
+
+    def decide(self, scores):
+        return ["np"[int(row.argmax())] for row in scores]
+
+    def metrics(self, labels, scores):
+        return {"accuracy": float(np.mean([a == b for a, b in zip(labels, self.decide(scores), strict=True)]))}
+
+
+class FakePredictor:
+    task = FakeTask()
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def scores(self, inputs):
+        rows = np.array([[0.9, 0.1] if len(each) == 1 else [0.1, 0.9] for each in inputs], dtype=np.float32)
+        if self.engine == "onnx-int8":
+            return rows[:, ::-1]
+        return rows + (0.02 * len(inputs) if self.engine == "openvino-bf16" else 0)
+
+    def close(self):
+        pass
+
+
+def fake_export(folder: Path, form: str, out: Path) -> list[Path]:
+    path = out / "onnx" / f"{form}.bin"
+    path.parent.mkdir(exist_ok=True)
+    fsio.write_text(path, form)
+    return [path]
+
+
+SPEEDS = {"torch-fp32": 1.0, "onnx-fp32": 2.0, "onnx-int8": 4.0, "openvino-bf16": 3.0}
+TOOLS = Tools(fake_export, lambda _, engine: FakePredictor(engine), lambda predictor, _: SPEEDS[predictor.engine])
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run-1"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "model.safetensors").write_bytes(bytes(2000))
+    (folder / "run.json").write_text(json.dumps({"snapshot_hash": "abc"}))
+    return folder
+
+
+def release(run: Path):
+    workspace = Workspace(run.parent / "w")
+    return write_release(run, workspace=workspace, config=CONFIG, dev=DEV, evaluation={"metrics": {}}, tools=TOOLS)
+
+
+def test_a_lossy_form_is_refused_and_a_form_with_batch_effect_is_never_the_default(run):
+    made = release(run)
+    assert made.engine == "onnx-fp32"
+    assert not made.info["forms"]["onnx-int8"]["accepted"]
+    assert not (made.path / "onnx" / "onnx-int8.bin").exists()
+    assert made.info["forms"]["openvino-bf16"]["batch_effect"] == pytest.approx(0.02, abs=1e-5)
+
+
+def test_a_flipped_byte_is_an_error_that_names_the_file(run):
+    made = release(run)
+    weights = made.path / "model.safetensors"
+    weights.write_bytes(b"\x01" + weights.read_bytes()[1:])
+    with pytest.raises(ReleaseError, match=r"model\.safetensors"):
+        open_release(made.id, Workspace(run.parent / "w"))
+
+
+def test_reindexing_gives_the_same_table(run):
+    release(run), release(run)
+    workspace = Workspace(run.parent / "w")
+    before = index.rows(workspace)
+    workspace.index.unlink()
+    assert index.reindex(workspace) == before and len(before) == 2
+    assert release(run).id == "m-3"
+
+
+def test_an_exported_copy_is_whole(run, tmp_path):
+    made = release(run)
+    target = export(made.id, tmp_path / "copy", workspace=Workspace(run.parent / "w"))
+    assert (target / "manifest.json").read_bytes() == (made.path / "manifest.json").read_bytes()
+
+
+def test_releases_at_the_same_time_get_different_numbers(run):
+    threads = [threading.Thread(target=release, args=(run,)) for _ in range(6)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    assert len(index.rows(Workspace(run.parent / "w"))) == 6
+
+
+def test_a_full_disk_at_any_flush_leaves_no_release_and_no_rubbish(run, monkeypatch):
+    real, workspace = fsio._fsync, Workspace(run.parent / "w")
+    for failing in range(500):
+        calls = iter(range(10_000))
+
+        def flush(path, calls=calls, failing=failing):
+            if next(calls) == failing:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(path)
+
+        monkeypatch.setattr(fsio, "_fsync", flush)
+        before = len(index.rows(workspace))
+        try:
+            release(run)
+        except StorageError:
+            assert len(index.rows(workspace)) == before
+            assert not list(workspace.releases.glob(".tmp-*"))
+        else:
+            break
+    assert failing > 10
+
+
+def test_kill_9_at_any_moment_never_leaves_a_broken_release_visible(run):
+    workspace, chance = Workspace(run.parent / "w"), random.Random(0)
+    killed = 0
+    for _ in range(110):
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0005, 0.05))
+            try:
+                while True:
+                    release(run)
+            finally:
+                os._exit(1)
+        chance.random()
+        _, status = os.waitpid(child, 0)
+        killed += os.WIFSIGNALED(status)
+    assert killed >= 100
+    assert len(index.rows(workspace)) > 10  # else the kills came before anything was written
+    assert {folder.name for folder in workspace.releases.glob("[a-z]*")} >= {row.id for row in index.rows(workspace)}
+    for row in index.rows(workspace):
+        open_release(row.id, workspace)

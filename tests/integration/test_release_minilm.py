@@ -13,7 +13,8 @@ from tuneloop.releases.read import open_release
 from tuneloop.releases.write import write_release
 from tuneloop.training.run import tune
 
-TEXTS = [f"{word} {noun}" for word in ("good", "great", "bad", "awful") for noun in "film meal room phone day".split()]
+NOUNS = ["film", "meal", "room", "phone", "day"]
+TEXTS = [f"{word} {noun}" for word in ("good", "great", "bad", "awful") for noun in NOUNS]
 DEV = Examples([str(row) for row in range(20)], TEXTS, ["positive"] * 10 + ["negative"] * 10)
 
 

@@ -17,6 +17,7 @@ from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.releases import index
+from tuneloop.releases.compare import compare
 from tuneloop.releases.export import export
 from tuneloop.releases.read import open_release
 from tuneloop.releases.write import Tools, write_release
@@ -99,6 +100,13 @@ def test_reindexing_gives_the_same_table(run):
     workspace.index.unlink()
     assert index.reindex(workspace) == before and len(before) == 2
     assert release(run).id == "m-3"
+
+
+def test_two_releases_of_one_run_differ_in_nothing_and_another_config_is_named(run):
+    first, second = release(run), release(run)
+    assert compare(first, second) == {"config": {}, "metrics": {}, "data": {}}
+    second.info["config"]["training"]["epochs"] = 7
+    assert compare(first, second)["config"] == {"training.epochs": [3.0, 7]}
 
 
 def test_an_exported_copy_is_whole(run, tmp_path):

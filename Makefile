@@ -9,7 +9,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,onnx,openvino,samples]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[datasets,dev,onnx,openvino,samples,serve,wandb]'
 	touch $@
 
 test: setup

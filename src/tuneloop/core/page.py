@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,9 @@ def plot(draw: Callable[[Axes], None], *, caption: str, width: float = 5.0, heig
         "axes.edgecolor": MUTED, "text.color": MUTED, "axes.labelcolor": MUTED, "xtick.color": MUTED,
         "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     }  # fmt: skip
-    with matplotlib.rc_context(settings):
+    # the browser draws the text, so it does not matter which letters matplotlib's own font lacks
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width, height), layout="tight")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())

@@ -1,25 +1,24 @@
 """The Python door: what the command line, the studio and the server share.
 
-    import tuneloop as tl
+import tuneloop as tl
 
-    run = tl.tune("tuneloop.yaml")
-    release = tl.release(run)
-    release.predict(["the room was clean and quiet"])
+run = tl.tune("tuneloop.yaml")
+release = tl.release(run)
+release.predict(["the room was clean and quiet"])
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import CONFIG_NAME, RunConfig, load_config, parse_config
+from tuneloop.core.config import RunConfig, load_config, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
-from tuneloop.core.paths import Workspace
+from tuneloop.core.paths import CONFIG_NAME, Workspace
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
@@ -72,10 +71,7 @@ def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) ->
         ConfigError: if `path` exists and `force` is not set.
         DataError: if the file cannot be read.
     """
-    from tuneloop.core.config_text import commented_yaml
     from tuneloop.data.guess import guess
-    from tuneloop.methods import METHODS
-    from tuneloop.tasks import task_class
 
     if path.exists() and not force:
         raise ConfigError(
@@ -85,12 +81,21 @@ def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) ->
     config = parse_config(
         {"name": found.name, "data": {"source": source, "columns": found.columns.model_dump()}, "task": found.task}
     )
-    options = {"task": task_class(config.task).Options, "method": METHODS.get(config.method.type).Options}
-    write_text(path, commented_yaml(config, options=options))
+    write_config(config, path)
     return found
 
 
-def snapshot(config: Config = CONFIG_NAME, *, quiet: bool = False) -> Snapshot:
+def write_config(config: RunConfig, path: Path) -> None:
+    """Write `config` with every setting and what it means."""
+    from tuneloop.core.config_text import commented_yaml
+    from tuneloop.methods import METHODS
+    from tuneloop.tasks import task_class
+
+    options = {"task": task_class(config.task).Options, "method": METHODS.get(config.method.type).Options}
+    write_text(path, commented_yaml(config, options=options))
+
+
+def snapshot(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Snapshot:
     """The cleaned, split and hashed data of a project; made once, then reused.
 
     Raises:
@@ -104,7 +109,7 @@ def snapshot(config: Config = CONFIG_NAME, *, quiet: bool = False) -> Snapshot:
     return build_snapshot(project.config, task=task, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
-def check(config: Config = CONFIG_NAME, *, quiet: bool = False) -> CheckReport:
+def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> CheckReport:
     """What is in the data and what is suspicious about it.
 
     Raises:
@@ -116,7 +121,7 @@ def check(config: Config = CONFIG_NAME, *, quiet: bool = False) -> CheckReport:
     return check_snapshot(snapshot(project, quiet=quiet), seed=project.config.seed)
 
 
-def plan(config: Config = CONFIG_NAME, *, quiet: bool = False) -> Plan:
+def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan:
     """What tuning would cost: rows, tokens, steps, parameters, time and memory, from a few real steps."""
     from tuneloop.training.plan import plan as plan_run
 
@@ -124,7 +129,7 @@ def plan(config: Config = CONFIG_NAME, *, quiet: bool = False) -> Plan:
     return plan_run(project.config, snapshot=snapshot(project, quiet=quiet), workspace=project.workspace)
 
 
-def tune(config: Config = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:
+def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:
     """Train; the run's folder holds the model that was best on dev.
 
     Args:
@@ -208,6 +213,42 @@ def load(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Release:
     return open_release(newest(name, place), place)
 
 
+def find(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Run | Release:
+    """The release or else the run with this name; "latest" is the newest run."""
+    from tuneloop.releases.index import rows
+    from tuneloop.training.run import open_run
+
+    place = Workspace(Path(workspace))
+    if any(name in (row.id, row.id.rpartition("-")[0]) for row in rows(place)):
+        return load(name, workspace=workspace)
+    return open_run(name, place)
+
+
+def predict_file(
+    name: str,
+    source: str,
+    *,
+    output: Path | None = None,
+    engine: str | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    quiet: bool = False,
+) -> int:
+    """Answer every row of a file with a release; the file's columns are kept.
+
+    Args:
+        name: a release.
+        source: a data file, or "-" for one text per line of standard input.
+        output: a .csv, .jsonl or .parquet file; JSON lines on standard output by default.
+        engine: another engine than the release's own.
+
+    Returns:
+        How many rows were answered.
+    """
+    from tuneloop.releases.answers import answer_file
+
+    return answer_file(load(name, workspace=workspace), source, output=output, engine=engine, quiet=quiet)
+
+
 def releases(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
     """Every release, the oldest first."""
     from tuneloop.releases.index import rows
@@ -220,3 +261,67 @@ def compare(first: str, second: str, *, workspace: Path = DEFAULT_WORKSPACE) -> 
     from tuneloop.releases.compare import compare as compare_releases
 
     return compare_releases(load(first, workspace=workspace), load(second, workspace=workspace))
+
+
+def export(name: str, target: Path, *, workspace: Path = DEFAULT_WORKSPACE) -> Path:
+    """A checked copy of a release at `target`, which must not exist yet."""
+    from tuneloop.releases.export import export as export_release
+
+    place = Workspace(Path(workspace))
+    return export_release(load(name, workspace=workspace).id, target, workspace=place)
+
+
+def reindex(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
+    """Rebuild the index from the release folders; damaged ones are left out."""
+    from tuneloop.releases.index import reindex as rebuild
+
+    return rebuild(Workspace(Path(workspace)))
+
+
+def serve(
+    name: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    engine: str | None = None,
+    api_key: str | None = None,
+    config: Config | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
+
+    Args:
+        name: a release.
+        host: address to listen on; off localhost an API key is needed.
+        port: port to listen on; 0 takes a free one.
+        engine: another engine than the release's own.
+        api_key: what clients must send as a bearer token.
+        config: whose `serve` settings hold; those in the release by default.
+        ready: called once with the address.
+
+    Raises:
+        ServeError: if the port is taken, or the key is missing or too short.
+    """
+    from tuneloop.serve.start import serve as start
+
+    found = load(name, workspace=workspace)
+    settings = open_project(config).config if config else parse_config(found.info["config"])
+    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    start(
+        found.id,
+        workspace=Workspace(Path(workspace)),
+        config=settings.serve.model_copy(update=given),
+        engine=engine,
+        api_key=api_key,
+        ready=ready,
+    )
+
+
+def _project(config: Config | Project) -> Project:
+    return config if isinstance(config, Project) else open_project(config)
+
+
+def _workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
+    """An opened run or release lies two folders below its workspace."""
+    return Workspace(Path(workspace) if isinstance(target, str) else target.path.parents[1])

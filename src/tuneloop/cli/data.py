@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuneloop.cli.show import (
-    AsJson, ConfigPath, Quiet, Settings, overrides, print_json, print_table, say,
+    AsJson,
+    ConfigPath,
+    Quiet,
+    Settings,
+    overrides,
+    print_json,
+    print_table,
+    say,
 )  # fmt: skip
-from tuneloop.core.config import CONFIG_NAME
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME
+
+if TYPE_CHECKING:
+    from tuneloop.data.check import CheckReport
 
 
 def init(
@@ -37,14 +47,20 @@ def check(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """A table here, and a page with plots. Exit code 2 if there are errors in the data."""
+    """A table here, and a page with plots. Exit code 2 if the data has errors."""
     from tuneloop import api
-    from tuneloop.core.fsio import write_text
-    from tuneloop.data.check_page import check_page
 
     project = api.open_project(config, overrides=overrides(settings))
     report = api.check(project, quiet=quiet)
-    page = html or project.workspace.root / "check.html"
+    show_check(report, html or project.workspace.root / "check.html", as_json=as_json)
+    say(t("Next: tuneloop tune {config}", config=config))
+
+
+def show_check(report: CheckReport, page: Path, *, as_json: bool = False) -> None:
+    """Print the report, and write its page."""
+    from tuneloop.core.fsio import write_text
+    from tuneloop.data.check_page import check_page
+
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, check_page(report))
     if as_json:
@@ -53,4 +69,3 @@ def check(
         for title, headers, rows in report.tables():
             print_table(headers, rows, title=title)
     say(t("The page with plots: {path}", path=page))
-    say(t("Next: tuneloop tune {config}", config=config))

@@ -24,14 +24,15 @@ def demo(
 ) -> None:
     """Packaged sentiment texts, packaged MiniLM: check, tune, evaluate, release, answer. No network is used."""
     from tuneloop import api
-    from tuneloop.cli.data import show_check, write_config
+    from tuneloop.cli.data import show_check
     from tuneloop.cli.evaluation import show_evaluation
     from tuneloop.cli.releases import show_forms
+    from tuneloop.core.config import parse_config
 
     config = folder / "tuneloop.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     if not config.exists():
-        write_config(config, SETTINGS)
+        api.write_config(parse_config(SETTINGS), config)
     project = api.open_project(config)
     say(t("1/5 data"))
     show_check(api.check(project, quiet=quiet), folder / "check.html")
@@ -44,7 +45,9 @@ def demo(
     show_forms(release.info)
     say(t("5/5 answers"))
     answers = release.predict(EXAMPLES)
-    rows = [[text, answer.label, answer.probabilities[answer.label]] for text, answer in zip(EXAMPLES, answers, strict=True)]
+    rows = [
+        [text, answer.label, answer.probabilities[answer.label]] for text, answer in zip(EXAMPLES, answers, strict=True)
+    ]
     print_table([t("text"), t("answer"), t("probability")], rows)
     say(t("Open the report: {path}", path=release.path / "report.html"))
     say(t("Serve it: cd {folder} && tuneloop serve {name}", folder=folder, name=release.id))

@@ -11,7 +11,7 @@ import typer
 from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help=t("A release; a model's name means its newest."))]
 
@@ -72,7 +72,9 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
         return
     show_forms(found.info)
     show_evaluation(evaluation)
-    say(t("Run {run}, data {data}, folder {path}", run=found.info["run"], data=found.info["data_hash"], path=found.path))
+    say(
+        t("Run {run}, data {data}, folder {path}", run=found.info["run"], data=found.info["data_hash"], path=found.path)
+    )
 
 
 @app.command(help=t("What differs between two releases, and whether one is really better."))
@@ -85,11 +87,15 @@ def diff(first: Name, second: Name, workspace: WorkspacePath = None, as_json: As
         print_json(found)
         return
     rows = [
-        [kind, key, *map(_short, values)] for kind in ("config", "data", "metrics") for key, values in found[kind].items()
+        [kind, key, *map(_short, values)]
+        for kind in ("config", "data", "metrics")
+        for key, values in found[kind].items()
     ]
     print_table(["", t("what"), first, second], rows)
     paired = found.get("paired")
-    say(paired["sentence"] if paired else t("No rows were answered by both, so nothing can be said of which is better."))
+    say(
+        paired["sentence"] if paired else t("No rows were answered by both, so nothing can be said of which is better.")
+    )
 
 
 @app.command(help=t("Copy a release, every file checked, to a folder of your own."))

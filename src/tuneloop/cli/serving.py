@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tuneloop.cli.show import WorkspacePath, say, workspace_root
-from tuneloop.core.config import CONFIG_NAME
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME
 
 
 def serve(

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from tuneloop.core.config import CONFIG_NAME
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME
 
 ConfigPath = Annotated[Path, typer.Argument(help=t("The configuration."), show_default=True)]
 Settings = Annotated[
@@ -32,6 +31,8 @@ def overrides(settings: list[str] | None) -> dict[str, Any]:
     Raises:
         ConfigError: if there is no equals sign, or the value is not YAML.
     """
+    import yaml
+
     found = {}
     for setting in settings or []:
         key, equals, value = setting.partition("=")

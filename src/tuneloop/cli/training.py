@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuneloop.cli.show import AsJson, ConfigPath, Quiet, Settings, overrides, print_json, print_table, say
-from tuneloop.core.config import CONFIG_NAME
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME
 
 if TYPE_CHECKING:
     from tuneloop.training.plan import Plan

@@ -89,7 +89,7 @@ def plot(draw: Callable[[Axes], None], *, caption: str, width: float = 5.0, heig
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": "tuneloop", "font.size": 9, "font.family": "sans-serif",
         "axes.edgecolor": MUTED, "text.color": MUTED, "axes.labelcolor": MUTED, "xtick.color": MUTED,
         "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,

@@ -55,6 +55,11 @@ def paragraph(text: str, kind: str = "") -> Markup:
     return Markup('<p class="{}">{}</p>').format(kind, text)
 
 
+def code_block(text: str) -> Markup:
+    """Lines to copy, in one width."""
+    return Markup('<pre class="wide"><code>{}</code></pre>').format(text)
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markup:
     """A table; numbers stand right, long texts may wrap. Numbers are shown as `number` shows them."""
     cells = [list(row) for row in rows]

@@ -183,7 +183,8 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         ReleaseError: if the run is not finished.
     """
     from tuneloop.releases import scorecard
-    from tuneloop.releases.write import real_tools, write_release
+    from tuneloop.releases.proof import real_tools
+    from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
     from tuneloop.training.run import open_run
 

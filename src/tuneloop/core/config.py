@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 
-CONFIG_NAME = "tuneloop.yaml"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
 
 

@@ -62,6 +62,11 @@ def bullets(items: Iterable[str]) -> Markup:
     return Markup("<ul>\n{}\n</ul>").format(Markup("\n").join(Markup("<li>{}</li>").format(item) for item in items))
 
 
+def code_block(text: str) -> Markup:
+    """Lines to copy, in one width."""
+    return Markup('<pre class="wide"><code>{}</code></pre>').format(text)
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markup:
     """A table; numbers stand right, long texts may wrap. Numbers are shown as `number` shows them."""
     cells = [list(row) for row in rows]

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tuneloop.core.fsio import write_json, write_text
-from tuneloop.core.i18n import t
-from tuneloop.core.paths import Workspace
-from tuneloop.core.progress import progress
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Examples
-    from tuneloop.releases.read import Release
-    from tuneloop.tasks.base import FloatArray, Task
-    from tuneloop.training.run import Run
+    pass
 
 BASELINES = ("majority", "tfidf")

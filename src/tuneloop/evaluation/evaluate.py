@@ -15,6 +15,7 @@ from tuneloop.evaluation.counts import Counts
 from tuneloop.evaluation.errors import worst_errors
 from tuneloop.evaluation.intervals import LEVEL, Figure
 from tuneloop.evaluation.metrics import measure, measure_classes, ranking_resamples
+from tuneloop.evaluation.names import model_name
 from tuneloop.evaluation.paired import Comparison, compare
 from tuneloop.evaluation.slices import Slice, slices
 
@@ -79,7 +80,7 @@ class Evaluation:
             "metrics": _figures(self.metrics),
             "baselines": {name: _figures(figures) for name, figures in self.baselines.items()},
             "reference": reference,
-            "comparisons": [{"against": name} | found.to_json() for name, found in self.comparisons.items()],
+            "comparisons": [_against(name, found) for name, found in self.comparisons.items()],
             "per_class": self.per_class,
             "confusion": self.confusion,
             "calibration": self.calibration,
@@ -182,6 +183,11 @@ def _calibration(task: Task, examples: Examples, scores: FloatArray) -> dict[str
 def _fit(examples: Examples, scores: FloatArray, seed: int) -> dict[str, list[float]]:
     rows = np.random.default_rng(seed).permutation(len(examples))[:MOST_POINTS]
     return {"label": np.array(examples.labels)[rows].tolist(), "answer": scores[rows, 0].tolist()}
+
+
+def _against(name: str, found: Comparison) -> dict[str, Any]:
+    sentence = found.sentence(t("The model"), model_name(name))
+    return {"against": name} | found.to_json() | {"sentence": sentence}
 
 
 def _figures(figures: Figures) -> dict[str, dict[str, float | None]]:

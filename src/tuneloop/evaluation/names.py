@@ -51,3 +51,29 @@ def metric_meaning(metric: str) -> str:
         "spearman": t("How well the order of the answers follows the order of the labels, from -1 to 1."),
     }
     return meanings.get(metric, "")
+
+
+def model_name(name: str) -> str:
+    """What a baseline is called, in the language in force; other models keep their name."""
+    names = {
+        "majority": t("always the most frequent answer"),
+        "mean": t("always the mean"),
+        "tfidf": t("TF-IDF with a linear model"),
+    }
+    return names.get(name, name)
+
+
+def answer_text(answer: object) -> str:
+    """A label for people: a class, several classes, or a number."""
+    if isinstance(answer, list | tuple):
+        return ", ".join(map(str, answer)) or t("none")
+    return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+
+
+def figure_text(figure: dict[str, float | None] | None) -> str:
+    """A figure's JSON as `0.731 [0.712, 0.749]`; a dash where there is none."""
+    if figure is None or figure["value"] is None:
+        return "-"
+    if figure["low"] is None or figure["high"] is None:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -88,7 +88,7 @@ def sentence(comparison: dict[str, Any], a: str, b: str) -> str:
             **values,
         )
     return t(
-        "The data cannot tell whether {a} or {b} is better: {metric} {value_a} against {value_b}, a difference of "
+        "{a} and {b} cannot be told apart on these data: {metric} {value_a} against {value_b}, a difference of "
         "{difference} (95 % interval {low} to {high}).",
         **values,
     )

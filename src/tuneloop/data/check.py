@@ -161,8 +161,10 @@ def summary_rows(report: CheckReport) -> list[tuple[str, str]]:
               exact=duplicates["exact"], near=duplicates["near"], conflicts=duplicates["conflicts"],
               blank=report.snapshot["cleaning"].get("blank", 0)),
         ),
-        (t("Suspected label errors"), t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined)),
-        (t("Personal data"), ", ".join(f"{personal_name(hint.kind)} {hint.rows:,}" for hint in report.personal) or t("none found")),
+        (t("Suspected label errors"),
+         t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined)),
+        (t("Personal data"),
+         ", ".join(f"{personal_name(hint.kind)} {hint.rows:,}" for hint in report.personal) or t("none found")),
     ]  # fmt: skip
     return lines
 

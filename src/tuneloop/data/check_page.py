@@ -22,8 +22,8 @@ def check_page(report: CheckReport) -> str:
     """The report as a self-contained HTML document."""
     lead = t("Snapshot {hash}, task {task}.", hash=report.hash[:12], task=report.task)
     parts = [paragraph(lead, "lead"), _problems(report), _overview(report), _plots(report), _suspects(report)]
-    parts += [_duplicates(report), _personal(report)]
-    return page(t("Data check: {name}", name=report.name), [part for part in parts if part])
+    parts += [*_duplicates(report), *_personal(report)]
+    return page(t("Data check: {name}", name=report.name), parts)
 
 
 def _problems(report: CheckReport) -> Markup:
@@ -80,7 +80,8 @@ def _suspects(report: CheckReport) -> Markup:
     if not report.suspects:
         return section(t("Suspected label errors"), paragraph(t("None were found.")))
     note = t(
-        "{found} of {examined} rows; the most suspicious first. A cheap model that has not seen the row finds its label unlikely.",
+        "{found} of {examined} rows; the most suspicious first. "
+        "A cheap model that has not seen the row finds its label unlikely.",
         found=report.suspect_rows, examined=report.examined,
     )  # fmt: skip
     rows = [
@@ -91,27 +92,27 @@ def _suspects(report: CheckReport) -> Markup:
     return section(t("Suspected label errors"), paragraph(note, "note"), table(headers, rows))
 
 
-def _duplicates(report: CheckReport) -> Markup | None:
+def _duplicates(report: CheckReport) -> list[Markup]:
     examples = report.snapshot["duplicates"]["examples"]
     if not examples:
-        return None
+        return []
     kinds = {"exact": t("equal"), "near": t("nearly equal"), "conflict": t("contradiction")}
     rows = [
         (kinds[example["kind"]], example["id"], example["text"], example["partner_id"], example["partner_text"])
         for example in examples
     ]
     headers = [t("Kind"), t("Removed row"), t("Text"), t("Because of row"), t("Text")]
-    return section(t("Examples of removed rows"), table(headers, rows))
+    return [section(t("Examples of removed rows"), table(headers, rows))]
 
 
-def _personal(report: CheckReport) -> Markup | None:
+def _personal(report: CheckReport) -> list[Markup]:
     if not report.personal:
-        return None
+        return []
     rows = [
         (personal_name(hint.kind), hint.rows, ", ".join(f"{row}: {masked}" for row, masked in hint.examples))
         for hint in report.personal
     ]
-    return section(t("Hints of personal data"), table([t("Kind"), t("Rows"), t("Examples (row: masked)")], rows))
+    return [section(t("Hints of personal data"), table([t("Kind"), t("Rows"), t("Examples (row: masked)")], rows))]
 
 
 def _shown(label: Label) -> str:
@@ -123,5 +124,6 @@ def _shown(label: Label) -> str:
 def _step_name(step: str) -> str:
     return {
         "surrogates": t("halves of characters replaced"), "encoding": t("broken encoding mended"),
-        "control": t("control characters dropped"), "unicode": t("Unicode form changed"), "blank": t("blank texts left out"),
+        "control": t("control characters dropped"), "unicode": t("Unicode form changed"),
+        "blank": t("blank texts left out"),
     }[step]  # fmt: skip

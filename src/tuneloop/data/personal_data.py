@@ -94,7 +94,9 @@ EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,24}\b", re.AS
 NUMBERS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     (
         "id-card",
-        re.compile(r"(?<![0-9])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[0-9Xx](?![0-9])", re.ASCII),
+        re.compile(
+            r"(?<![0-9])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[0-9Xx](?![0-9])", re.ASCII
+        ),
         is_id_card,
     ),
     ("bank-card", re.compile(r"(?<![0-9.])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![0-9])", re.ASCII), is_bank_card),

@@ -82,7 +82,7 @@ def comparisons(evaluation: dict[str, Any]) -> list[Markup]:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "<\u00a00.001" if value < 0.001 else f"{value:.3f}"
 
 
 def classes(evaluation: dict[str, Any]) -> list[Markup]:

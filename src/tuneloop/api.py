@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Config = str | Path | Mapping[str, Any] | RunConfig
 DEFAULT_WORKSPACE = Path(".tuneloop")
+NO_CUT = 1 << 20
+"""More tokens than a text has: its length is counted, not cut."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,20 @@ def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Che
         DataError: if the data cannot be used at all.
     """
     from tuneloop.data.check import check as check_snapshot
+    from tuneloop.models.source import resolve
+    from tuneloop.models.tokenizer import Tokenizer
 
     project = _project(config)
-    return check_snapshot(snapshot(project, quiet=quiet), seed=project.config.seed)
+    model = project.config.model
+    data = snapshot(project, quiet=quiet)
+    counter = Tokenizer(resolve(model.source, base=project.base), max_tokens=NO_CUT)
+    return check_snapshot(
+        data,
+        seed=project.config.seed,
+        count_tokens=lambda inputs: counter.encode(inputs).lengths,
+        max_tokens=model.max_tokens,
+        quiet=quiet,
+    )
 
 
 def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan:
@@ -183,7 +196,8 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         ReleaseError: if the run is not finished.
     """
     from tuneloop.releases import scorecard
-    from tuneloop.releases.write import real_tools, write_release
+    from tuneloop.releases.proof import real_tools
+    from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
     from tuneloop.training.run import open_run
 

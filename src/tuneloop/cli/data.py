@@ -53,19 +53,24 @@ def check(
     project = api.open_project(config, overrides=overrides(settings))
     report = api.check(project, quiet=quiet)
     show_check(report, html or project.workspace.root / "check.html", as_json=as_json)
+    if not report.ok:
+        raise typer.Exit(2)
     say(t("Next: tuneloop tune {config}", config=config))
 
 
 def show_check(report: CheckReport, page: Path, *, as_json: bool = False) -> None:
     """Print the report, and write its page."""
     from tuneloop.core.fsio import write_text
+    from tuneloop.data.check import summary_rows
     from tuneloop.data.check_page import check_page
 
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, check_page(report))
     if as_json:
-        print_json(report.to_json())
+        print_json(report.as_json())
     else:
-        for title, headers, rows in report.tables():
-            print_table(headers, rows, title=title)
+        severity = {"error": t("error"), "warning": t("warning"), "note": t("note")}
+        print_table([t("what"), t("found")], summary_rows(report))
+        for problem in report.problems:
+            say(f"{severity[problem.severity]}: {problem.message} {problem.hint}")
     say(t("The page with plots: {path}", path=page))

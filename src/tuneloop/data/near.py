@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ HASH_BITS = 36
 CHUNK_CHARACTERS = 2_000_000
 """At most 2^19 rows of one run: a row's number in its chunk, 7 bits of rarity and a hash fit into 63 bits."""
 
+CACHED_SETS = 20_000
 BUCKETS = 1 << 22
 """Runs are counted by the last bits of their hash: the order need only put rare runs first."""
 
@@ -64,7 +66,7 @@ class NearDuplicates:
         self.threshold = threshold
         self._keys = _shared_prefixes(texts, threshold)
         self._added: dict[int, list[int]] = {}
-        self._runs: dict[int, set[str]] = {}
+        self._runs = lru_cache(maxsize=CACHED_SETS)(lambda row: runs(texts[row]))
 
     def add(self, row: int) -> None:
         """Let `find` find this text from now on."""
@@ -82,17 +84,12 @@ class NearDuplicates:
                         yield other
 
     def _similar(self, row: int, other: int) -> bool:
-        one, two = self._set(row), self._set(other)
+        one, two = self._runs(row), self._runs(other)
         small, large = sorted((len(one), len(two)))
         if small < self.threshold * large:
             return False
         shared = len(one & two)
         return shared >= self.threshold * (small + large - shared)
-
-    def _set(self, row: int) -> set[str]:
-        if row not in self._runs:
-            self._runs[row] = runs(self.texts[row])
-        return self._runs[row]
 
 
 def near_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:

@@ -109,7 +109,9 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     unused = len(parts["train"].rows) - sum(
         len(rows) for name, rows in splits.items() if name not in parts or name == "train"
     )
-    splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates)
+    if len(parts) > 1 or (config.data.split.by == "time" and config.data.clean.duplicates != "near"):
+        # in all other cases near-duplicates are gone, or went into one split together
+        splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates)
     labels = _check_labels(task, splits, parts)
     bar.update(3, t("split"))
     snapshot = save_snapshot(

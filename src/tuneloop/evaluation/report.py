@@ -83,11 +83,14 @@ def _rows_needed(comparison: dict[str, Any]) -> str:
 def _certainty(evaluation: dict[str, Any]) -> str:
     metric = evaluation["task"]["primary_metric"]
     found = evaluation["metrics"][metric]
-    text = t(
-        "Measured on {rows} texts of the {split} split, which training never saw. On other texts of the same kind, "
-        "{metric} would likely be between {low} and {high}.",
-        rows=f"{evaluation['rows']:,}",
-        split=evaluation["split"],
+    rows = f"{evaluation['rows']:,}"
+    text = (
+        t("Measured on the {rows} texts of the test split, which training never saw.", rows=rows)
+        if evaluation["split"] == "test"
+        else t("Measured on the {rows} texts of {split}.", rows=rows, split=evaluation["split"])
+    )
+    text += gap() + t(
+        "On other texts of the same kind, {metric} would likely be between {low} and {high}.",
         metric=metric_name(metric),
         low=f"{found['low']:.3f}",
         high=f"{found['high']:.3f}",

@@ -24,6 +24,7 @@ body{font:15px/1.55 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei"
 max-width:62rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.15rem;margin:2.2em 0 .6em;border-bottom:1px solid var(--line)}
 p.lead{font-size:1.05rem}p.note{opacity:.75;font-size:.9rem}
+small{white-space:nowrap;opacity:.8}
 p.better,p.worse,p.unclear{border-left:.3rem solid;padding:.5em .8em;background:var(--soft)}
 p.better{border-color:#3ca951}p.worse{border-color:#ff725c}p.unclear{border-color:#8a8f98}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.5em 0}
@@ -55,6 +56,11 @@ def section(title: str, *parts: Markup) -> Markup:
 def paragraph(text: str, kind: str = "") -> Markup:
     """A paragraph; `kind` is any of "lead", "note", and the verdicts "better", "worse", "unclear"."""
     return Markup('<p class="{}">{}</p>').format(kind, text)
+
+
+def gap() -> str:
+    """What stands between two sentences: Chinese puts no space there."""
+    return "" if language() == "zh" else " "
 
 
 def bullets(items: Iterable[str]) -> Markup:

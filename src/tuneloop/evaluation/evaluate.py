@@ -10,6 +10,7 @@ import numpy as np
 
 from tuneloop.core.errors import DataError, ModelError
 from tuneloop.core.i18n import t
+from tuneloop.data.text_statistics import scripts
 from tuneloop.evaluation.calibration import BINS, Calibration
 from tuneloop.evaluation.counts import Counts
 from tuneloop.evaluation.errors import worst_errors
@@ -50,6 +51,7 @@ class Evaluation:
         worst_errors: the most confident mistakes.
         fit: labels and answers of some rows of a regression, for a plot.
         truncated: how many texts were longer than the model reads; None if unknown.
+        scripts: share of the texts in each script.
     """
 
     split: str
@@ -67,6 +69,7 @@ class Evaluation:
     worst_errors: list[dict[str, Any]]
     fit: dict[str, list[float]] | None
     truncated: int | None
+    scripts: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what evaluation.json holds and the report is made from."""
@@ -88,6 +91,7 @@ class Evaluation:
             "worst_errors": self.worst_errors,
             "fit": self.fit,
             "truncated": self.truncated,
+            "scripts": self.scripts,
         }
 
 
@@ -145,6 +149,7 @@ def evaluate(
         worst_errors=worst_errors(task, examples, scores),
         fit=None if counts else _fit(examples, scores, seed),
         truncated=None if truncated is None else int(np.sum(truncated)),
+        scripts=scripts(examples.texts),
     )
 
 

@@ -28,6 +28,8 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
             "ROC-AUC and average precision use {resamples} resamples, as they cost more.",
             resamples=settings["ranking_resamples"],
         )
+    if evaluation["split"] != "test":
+        yield t("Whether training saw some of these texts was not checked.")
     if rows < FEW_ROWS:
         yield t("With only {rows} test texts the intervals themselves are rough.", rows=rows)
     if not evaluation["worst_errors"]:
@@ -36,8 +38,22 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
             rows=rows,
             percent=f"{300 / rows:.1f}",
         )
+    yield from _about_reference(evaluation)
     yield from _about_classes(evaluation)
     yield from _about_length(evaluation)
+
+
+def _about_reference(evaluation: dict[str, Any]) -> Iterator[str]:
+    reference = evaluation["reference"] or {}
+    seen = reference.get("rows_seen", 0)
+    if seen is None:
+        yield t("Whether {name} was trained on some of these texts is not known.", name=reference["name"])
+    elif seen:
+        yield t(
+            "{name} was trained on {count} of these texts, so it looks better here than it is.",
+            name=reference["name"],
+            count=f"{seen:,}",
+        )
 
 
 def _about_classes(evaluation: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tuneloop.core.i18n import t
 
 LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "rmse"})
@@ -70,10 +73,17 @@ def answer_text(answer: object) -> str:
     return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
 
 
-def figure_text(figure: dict[str, float | None] | None) -> str:
+def figure_text(figure: Mapping[str, Any] | None, *, signed: bool = False) -> str:
     """A figure's JSON as `0.731 [0.712, 0.749]`; a dash where there is none."""
     if figure is None or figure["value"] is None:
         return "-"
-    if figure["low"] is None or figure["high"] is None:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+    value, low, high = (decimals(figure[key], signed=signed) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]" if low and high else value
+
+
+def decimals(value: float | None, *, signed: bool = False) -> str:
+    """Three decimals, never -0.000; empty for None."""
+    if value is None:
+        return ""
+    rounded = round(value, 3) + 0.0
+    return f"{rounded:+.3f}" if signed else f"{rounded:.3f}"

@@ -11,7 +11,7 @@ import numpy as np
 from tuneloop.core.i18n import t
 from tuneloop.evaluation.intervals import CHUNK, LEVEL, Array, draws, interval
 from tuneloop.evaluation.metrics import headline_family
-from tuneloop.evaluation.names import metric_name
+from tuneloop.evaluation.names import decimals, metric_name
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Label
@@ -69,11 +69,11 @@ def sentence(comparison: dict[str, Any], a: str, b: str) -> str:
         "a": a,
         "b": b,
         "metric": metric_name(comparison["metric"]),
-        "value_a": f"{comparison['value_a']:.3f}",
-        "value_b": f"{comparison['value_b']:.3f}",
-        "difference": f"{comparison['difference']:+.3f}",
-        "low": f"{comparison['low']:+.3f}",
-        "high": f"{comparison['high']:+.3f}",
+        "value_a": decimals(comparison["value_a"]),
+        "value_b": decimals(comparison["value_b"]),
+        "difference": decimals(comparison["difference"], signed=True),
+        "low": decimals(comparison["low"], signed=True),
+        "high": decimals(comparison["high"], signed=True),
     }
     if comparison["verdict"] == BETTER:
         return t(

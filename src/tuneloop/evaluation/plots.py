@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
-from tuneloop.core.page import ACCENT, INK, MUTED, WARN, plot
+from tuneloop.core.page import INK, MUTED, WARN, plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,16 +50,12 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:
             total = sum(counts) or 1
             for column, count in enumerate(counts):
                 share = count / total
-                color = ACCENT if row == column else WARN
+                color = INK if row == column else WARN
                 axes.add_patch(_cell(row, column, color=color, alpha=0.08 + 0.72 * share))
                 axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9 if len(labels) < 9 else 6)
         names = [short(name) for name in labels]
-        axes.set_xticks(
-            range(len(labels)),
-            names,
-            rotation=40 if len(labels) > 3 else 0,
-            ha="right" if len(labels) > 3 else "center",
-        )
+        slant: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(labels) > 3 else {}
+        axes.set_xticks(range(len(labels)), names, **slant)
         axes.set_yticks(range(len(labels)), names)
         axes.set_xlim(-0.5, len(labels) - 0.5)
         axes.set_ylim(len(labels) - 0.5, -0.5)

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
-from tuneloop.core.page import bullets, page, paragraph, section, table
+from tuneloop.core.page import bullets, gap, page, paragraph, section, table
 from tuneloop.evaluation import plots
 from tuneloop.evaluation import report_parts as parts
 from tuneloop.evaluation.limits import limits
@@ -77,21 +77,24 @@ def _rows_needed(comparison: dict[str, Any]) -> str:
     rows = comparison["rows"] * max(1.1, (half / difference) ** 2)
     digits = 10 ** (math.floor(math.log10(rows)) - 1)
     wanted = math.ceil(rows / digits) * digits
-    return " " + t("If this difference is real, about {rows} test texts would show it.", rows=f"{round(wanted):,}")
+    return gap() + t("If this difference is real, about {rows} test texts would show it.", rows=f"{round(wanted):,}")
 
 
 def _certainty(evaluation: dict[str, Any]) -> str:
     metric = evaluation["task"]["primary_metric"]
     found = evaluation["metrics"][metric]
-    text = t(
-        "Measured on {rows} texts of the {split} split, which training never saw. On other texts of the same kind, "
-        "{metric} would likely be between {low} and {high}.",
-        rows=f"{evaluation['rows']:,}",
-        split=evaluation["split"],
+    rows = f"{evaluation['rows']:,}"
+    text = (
+        t("Measured on the {rows} texts of the test split, which training never saw.", rows=rows)
+        if evaluation["split"] == "test"
+        else t("Measured on the {rows} texts of {split}.", rows=rows, split=evaluation["split"])
+    )
+    text += gap() + t(
+        "On other texts of the same kind, {metric} would likely be between {low} and {high}.",
         metric=metric_name(metric),
         low=f"{found['low']:.3f}",
         high=f"{found['high']:.3f}",
     )
     if found["high"] - found["low"] > WIDE:
-        text += " " + t("That is a wide range: four times as many test texts would halve it.")
+        text += gap() + t("That is a wide range: four times as many test texts would halve it.")
     return text

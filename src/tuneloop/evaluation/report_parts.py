@@ -29,10 +29,24 @@ def figures_table(evaluation: dict[str, Any]) -> Markup:
         columns[evaluation["reference"]["name"]] = evaluation["reference"]["metrics"]
     columns |= {model_name(name): found for name, found in evaluation["baselines"].items()}
     rows = [
-        [_name_and_way(metric), *(figure_text(found.get(metric)) for found in columns.values())]
+        [
+            _strong(metric, main=metric == evaluation["task"]["primary_metric"]),
+            *(_figure(found.get(metric)) for found in columns.values()),
+        ]
         for metric in evaluation["metrics"]
     ]
     return table([t("metric"), *columns], rows)
+
+
+def _strong(metric: str, *, main: bool) -> str | Markup:
+    name = _name_and_way(metric)
+    return Markup("<strong>{}</strong>").format(name) if main else name
+
+
+def _figure(figure: dict[str, Any] | None, *, signed: bool = False) -> Markup:
+    """The figure, and smaller its interval."""
+    value, _, bounds = figure_text(figure, signed=signed).partition(" ")
+    return Markup("{} <small>{}</small>").format(value, bounds) if bounds else Markup("{}").format(value)
 
 
 def _name_and_way(metric: str) -> str:
@@ -55,7 +69,7 @@ def comparisons(evaluation: dict[str, Any]) -> list[Markup]:
     rows = []
     for one in evaluation["comparisons"]:
         found = {"value": one["difference"], "low": one["low"], "high": one["high"]}
-        row = [model_name(one["against"]), figure_text(found), _p(one["p"])]
+        row = [model_name(one["against"]), _figure(found, signed=True), _p(one["p"])]
         row += [words.get(one["verdict"], t("cannot tell")), one["changed"]]
         row += [one["only_a_right"], one["only_b_right"], _p(one["mcnemar_p"])] if counted else []
         rows.append(row)
@@ -68,14 +82,13 @@ def comparisons(evaluation: dict[str, Any]) -> list[Markup]:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "<\u00a00.001" if value < 0.001 else f"{value:.3f}"
 
 
 def classes(evaluation: dict[str, Any]) -> list[Markup]:
     found = evaluation["per_class"]
     rows = [
-        [one["label"], *(figure_text(one[name]) for name in ("precision", "recall", "f1")), one["support"]]
-        for one in found
+        [one["label"], *(_figure(one[name]) for name in ("precision", "recall", "f1")), one["support"]] for one in found
     ]
     drawn = [(one["label"], one["f1"]) for one in found]
     shown = [table([t("class"), t("precision"), t("recall"), "F1", t("texts")], rows)]
@@ -119,7 +132,7 @@ def calibration(evaluation: dict[str, Any]) -> list[Markup]:
     total = sum(found["count"] for found in bins)
     gap = sum(found["count"] * (found["promised"] - found["came_true"]) for found in bins) / total
     if abs(gap) > 0.02:
-        text += " " + (
+        text += gap() + (
             t("It promises too much: fewer answers come true than it says.")
             if gap > 0
             else t("It promises too little: more answers come true than it says.")
@@ -139,7 +152,7 @@ def slices(evaluation: dict[str, Any]) -> list[Markup]:
         plots.dots(rows, caption=t("By {what}; dashed: all texts.", what=by), axis=metric_name(metric), line=overall)
         for by, rows in groups.items()
     ]
-    rows = [[by, name, one["rows"], figure_text(one)] for by, group in groups.items() for name, one in group]
+    rows = [[by, name, one["rows"], _figure(one)] for by, group in groups.items() for name, one in group]
     note = t("The more parts are looked at, the likelier one of them stands out by chance alone.")
     return [
         figures(*drawn),

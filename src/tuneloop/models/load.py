@@ -30,7 +30,8 @@ def load_classifier(
 ) -> PreTrainedModel:
     """The model in `folder` with a new last layer of `task.outputs` values, float32.
 
-    The head is drawn from torch's global generator: seed it before.
+    The head is drawn from torch's global generator: seed it before. Under a new head, a pooler that
+    was never trained starts as the identity (see `_mend_pooler`).
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
@@ -41,7 +42,7 @@ def load_classifier(
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
         _describe_outputs(config, task, dropout)
-        return AutoModelForSequenceClassification.from_pretrained(
+        model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
             trust_remote_code=trust_remote_code,
@@ -49,12 +50,16 @@ def load_classifier(
             local_files_only=True,
             ignore_mismatched_sizes=True,
             dtype="float32",
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
             t("It must be a model that AutoModelForSequenceClassification can open."),
         ) from error
+    if report["missing_keys"] or report["mismatched_keys"]:
+        _mend_pooler(model)
+    return model
 
 
 def refuse_untrusted_code(folder: Path, *, trust_remote_code: bool) -> None:
@@ -86,6 +91,19 @@ def head_of(model: PreTrainedModel) -> torch.nn.Linear:
             t("Choose a model with the usual classification head."),
         )
     return linears[-1]
+
+
+def _mend_pooler(model: PreTrainedModel) -> None:
+    """Let the first token's vector through a BERT pooler that nobody has trained.
+
+    Sentence encoders (all-MiniLM and its like) pool by the mean, so their checkpoint keeps a pooler of
+    small random weights that scrambles and shrinks what the head sees. A bias of exactly zero betrays it.
+    """
+    import torch
+
+    dense = getattr(getattr(model.base_model, "pooler", None), "dense", None)
+    if isinstance(dense, torch.nn.Linear) and dense.in_features == dense.out_features and not dense.bias.any():
+        torch.nn.init.eye_(dense.weight)
 
 
 def _names_code(value: Any) -> bool:

@@ -77,7 +77,10 @@ def train(
     """
     import torch
 
+    from tuneloop.training.cpu import use_cheap_operations
+
     torch.manual_seed(seed)
+    use_cheap_operations(model, precision)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}

@@ -108,7 +108,8 @@ def train(
             if place.finished:
                 break
             model.train()
-            set_rate(optimizer, rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule))
+            factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
+            set_rate(optimizer, factor)
             loss = _backward(model, task, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
             if config.clip:
                 torch.nn.utils.clip_grad_norm_(trained.values(), config.clip)
@@ -118,7 +119,7 @@ def train(
                 mean.lerp_(trained[name].detach(), 1 - config.ema)
             place.step = step + 1
             losses.append(loss)
-            log.write({"step": place.step, "loss": loss, "learning_rate": optimizer.param_groups[-1]["lr"]})
+            log.write({"step": place.step, "loss": loss, "learning_rate": config.learning_rate * factor})
 
             if place.step in due or place.step == total:
                 with _Averaged(trained, average):

@@ -31,7 +31,8 @@ def load_classifier(
 ) -> PreTrainedModel:
     """The model in `folder` with a new last layer of `task.outputs` values, float32.
 
-    The head is drawn from torch's global generator: seed it before.
+    The head is drawn from torch's global generator: seed it before. Under a new head, a pooler that
+    was never trained starts as the identity (see `_mend_pooler`).
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
@@ -41,7 +42,10 @@ def load_classifier(
     def describe(config: Any) -> None:
         _describe_outputs(config, task, dropout)
 
-    return _open(folder, torch.float32, describe, trust_remote_code)
+    model, new_head = _open(folder, torch.float32, describe, trust_remote_code)
+    if new_head:
+        _mend_pooler(model)
+    return model
 
 
 def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = False) -> PreTrainedModel:
@@ -50,7 +54,7 @@ def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
     """
-    model = _open(folder, dtype, None, trust_remote_code)
+    model, _ = _open(folder, dtype, None, trust_remote_code)
     model.train(False)
     return model
 
@@ -73,8 +77,11 @@ def wants_own_code(folder: Path) -> bool:
 
 def _open(
     folder: Path, dtype: torch.dtype, describe: Callable[[Any], None] | None, trust_remote_code: bool
-) -> PreTrainedModel:
-    """The model in `folder`, from safetensors and from this disk alone; `describe` may change its configuration."""
+) -> tuple[PreTrainedModel, bool]:
+    """The model in `folder`, from safetensors and from this disk alone, and whether some of its weights are new.
+
+    `describe` may change its configuration.
+    """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     if wants_own_code(folder) and not trust_remote_code:
@@ -86,7 +93,7 @@ def _open(
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
         if describe:
             describe(config)
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
             trust_remote_code=trust_remote_code,
@@ -94,13 +101,14 @@ def _open(
             local_files_only=True,
             ignore_mismatched_sizes=describe is not None,
             dtype=dtype,
+            output_loading_info=True,
         )
-        return model
     except Exception as error:  # a damaged folder makes transformers and safetensors raise many kinds
         raise ModelError(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
             t("The files may be damaged, or it is no model that AutoModelForSequenceClassification can open."),
         ) from error
+    return model, bool(report["missing_keys"] or report["mismatched_keys"])
 
 
 def head_of(model: PreTrainedModel) -> torch.nn.Linear:
@@ -118,6 +126,19 @@ def head_of(model: PreTrainedModel) -> torch.nn.Linear:
             t("Choose a model with the usual classification head."),
         )
     return linears[-1]
+
+
+def _mend_pooler(model: PreTrainedModel) -> None:
+    """Let the first token's vector through a BERT pooler that nobody has trained.
+
+    Sentence encoders (all-MiniLM and its like) pool by the mean, so their checkpoint keeps a pooler of
+    small random weights that scrambles and shrinks what the head sees. A bias of exactly zero betrays it.
+    """
+    import torch
+
+    dense = getattr(getattr(model.base_model, "pooler", None), "dense", None)
+    if isinstance(dense, torch.nn.Linear) and dense.in_features == dense.out_features and not dense.bias.any():
+        torch.nn.init.eye_(dense.weight)
 
 
 def _names_code(value: Any) -> bool:

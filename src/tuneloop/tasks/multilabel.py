@@ -99,6 +99,7 @@ class MultiLabel(Task):
         return {
             "micro_f1": float(f1_score(truth, answer, average="micro", zero_division=0)),
             "macro_f1": float(f1_score(truth, answer, average="macro", zero_division=0)),
+            "weighted_f1": float(f1_score(truth, answer, average="weighted", zero_division=0)),
             "subset_accuracy": float((truth == answer).all(axis=1).mean()),
         }
 

@@ -76,7 +76,10 @@ def train(
     """
     import torch
 
+    from tuneloop.training.cpu import use_cheap_operations
+
     torch.manual_seed(seed)
+    use_cheap_operations(model, precision)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
@@ -107,7 +110,8 @@ def train(
                 break
             began_s = time.monotonic()
             model.train()
-            set_rate(optimizer, rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule))
+            factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
+            set_rate(optimizer, factor)
             loss = backward(model, task, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
             if not math.isfinite(loss):
                 raise TrainingError(
@@ -124,7 +128,7 @@ def train(
             place.samples += len(rows)
             place.steps_s += time.monotonic() - began_s
             losses.append(loss)
-            log.write({"step": place.step, "loss": loss, "learning_rate": optimizer.param_groups[-1]["lr"]})
+            log.write({"step": place.step, "loss": loss, "learning_rate": config.learning_rate * factor})
 
             if place.step in due or place.step == total:
                 with _Averaged(trained, average):

@@ -151,7 +151,7 @@ def train(
                         step=place.step,
                         total=total,
                     ),
-                    t("Go on with: tuneloop tune --resume {run}", run=folder.name),
+                    t("Go on with: tuneloop tune --resume"),
                 )
             if after_step:
                 after_step(place.step)

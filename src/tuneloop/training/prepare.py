@@ -57,8 +57,13 @@ class Prepared:
     precision: str
 
 
-def prepare(config: RunConfig, snapshot: Snapshot) -> Prepared:
+def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None) -> Prepared:
     """Read train and dev, and the model with a head drawn from the run's seed.
+
+    Args:
+        config: which model, task and method.
+        snapshot: the data.
+        base: what a relative model.source starts from; the current folder by default.
 
     Raises:
         ConfigError: if the task or the method does not exist or has no such option.
@@ -68,7 +73,7 @@ def prepare(config: RunConfig, snapshot: Snapshot) -> Prepared:
 
     task = create_task(config.task, {"labels": list(snapshot.labels)})
     method = create_method(config.method)
-    source = resolve(config.model.source)
+    source = resolve(config.model.source, base=base)
     tokenizer = Tokenizer(source, config.model.max_tokens)
     rows = {name: snapshot.split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)

@@ -75,11 +75,18 @@ class Run:
 
 
 def tune(
-    config: RunConfig, *, snapshot: Snapshot, workspace: Workspace, resume: str | None = None, quiet: bool = False
+    config: RunConfig,
+    *,
+    snapshot: Snapshot,
+    workspace: Workspace,
+    base: Path | None = None,
+    resume: str | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Train and save the model that was best on dev; only the train and dev splits are read.
 
     Args:
+        base: what a relative model.source starts from; the current folder by default.
         resume: the id of a run of the same configuration and data, or "latest"; a finished one is
             returned as it is.
 
@@ -93,7 +100,7 @@ def tune(
         run = _same_run(open_run(resume, workspace), config, snapshot)
         if run.status == "finished":
             return run
-    ready = prepare(config, snapshot)
+    ready = prepare(config, snapshot, base=base)
     if resume is None:
         run = _begin(config, snapshot, workspace, ready)
     figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)

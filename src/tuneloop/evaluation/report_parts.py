@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
-from tuneloop.core.page import figures, paragraph, table
+from tuneloop.core.page import figures, gap, paragraph, table
 from tuneloop.evaluation import plots
 from tuneloop.evaluation.names import (
     LOWER_IS_BETTER,
@@ -130,11 +130,11 @@ def calibration(evaluation: dict[str, Any]) -> list[Markup]:
     )
     bins = evaluation["calibration"]["reliability"]
     total = sum(found["count"] for found in bins)
-    gap = sum(found["count"] * (found["promised"] - found["came_true"]) for found in bins) / total
-    if abs(gap) > 0.02:
+    excess = sum(found["count"] * (found["promised"] - found["came_true"]) for found in bins) / total
+    if abs(excess) > 0.02:
         text += gap() + (
             t("It promises too much: fewer answers come true than it says.")
-            if gap > 0
+            if excess > 0
             else t("It promises too little: more answers come true than it says.")
         )
     return [paragraph(text), plots.reliability(bins)]

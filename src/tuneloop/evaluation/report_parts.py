@@ -144,7 +144,7 @@ def slices(evaluation: dict[str, Any]) -> list[Markup]:
     found = evaluation["slices"]
     metric = found[0]["metric"]
     overall = evaluation["metrics"][metric]["value"]
-    names = {"length": t("length in characters"), "truncated": t("longer than the model reads")}
+    names = {"length": t("length in characters"), "truncated": t("whether the text was cut")}
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for one in found:
         groups.setdefault(names.get(one["by"], one["by"]), []).append((_part_name(one), one))

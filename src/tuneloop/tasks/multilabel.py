@@ -56,6 +56,10 @@ class MultiLabel(Task):
     def label_names(cls, labels: Iterable[Label]) -> list[str]:
         return sorted({name for label in labels for name in _classes(label)})
 
+    @property
+    def has_temperature(self) -> bool:
+        return self.options.threshold == 0.5
+
     def learn(self, labels: Sequence[Label]) -> None:
         if self.options.class_weights == "balanced":
             positive = self.targets(labels).sum(axis=0)

@@ -95,7 +95,7 @@ def _free(name: str, taken: Columns) -> str:
     return _free(f"{name}_", taken) if name in taken else name
 
 
-def _writer(output: Path | None) -> Callable[[Columns], None]:
+def _writer(output: Path | None) -> Callable[[Columns], object]:
     if output is None:
         return lambda columns: sys.stdout.write(_jsonl(columns))
     formats: dict[str, Callable[[Columns], bytes]] = {

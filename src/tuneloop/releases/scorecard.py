@@ -140,7 +140,7 @@ def _labelled(path: Path, subject: Subject) -> Examples:
 
     table = read_table(str(path), base=Path.cwd())
     data = subject.config.data
-    return labelled(table, data.columns, subject.predictor.task, max_chars=data.max_text_chars)
+    return labelled(table, data.columns, type(subject.predictor.task), max_chars=data.max_text_chars)
 
 
 def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:

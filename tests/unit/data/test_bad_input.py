@@ -181,7 +181,7 @@ def test_a_time_that_is_none_is_named_with_its_row(tmp_path: Path, build: Any) -
 
 def test_a_repeated_id_is_named_with_both_rows(tmp_path: Path, build: Any) -> None:
     (tmp_path / "data.csv").write_text("id,text,label\n1,x,a\n2,y,b\n1,z,a\n")
-    with pytest.raises(DataError, match="row 4.*'1' is that of data.csv, row 2"):
+    with pytest.raises(DataError, match=r"row 4.*'1' is that of data.csv, row 2"):
         build(columns={"id": "id"})
 
 

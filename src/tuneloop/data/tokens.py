@@ -37,6 +37,17 @@ class Tokens:
         """Tokens of each text, int64, shape (n,)."""
         return np.diff(self.offsets)
 
+    def select(self, rows: Sequence[int] | IntArray) -> Tokens:
+        """The given texts, in the given order."""
+        pieces = [slice(self.offsets[row], self.offsets[row + 1]) for row in rows]
+        return Tokens(
+            ids=np.concatenate([self.ids[piece] for piece in pieces]),
+            offsets=np.concatenate([[0], np.cumsum(self.lengths[rows])]).astype(np.int64),
+            type_ids=None if self.type_ids is None else np.concatenate([self.type_ids[piece] for piece in pieces]),
+            truncated=self.truncated[rows],
+            pad_id=self.pad_id,
+        )
+
     def batch(self, rows: Sequence[int] | IntArray, *, width: int | None = None) -> dict[str, IntArray]:
         """The given texts, padded on the right to the longest of them (or to `width`).
 

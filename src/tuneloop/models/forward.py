@@ -48,8 +48,7 @@ def predict_logits(
     model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS
 ) -> FloatArray:
     """Logits (n, outputs) in evaluation mode, length-sorted batches, in the order of `tokens`."""
-    outputs: int = model.config.num_labels
-    logits = np.zeros((len(tokens), outputs), dtype=np.float32)
+    logits = np.zeros((len(tokens), head_of(model).out_features), dtype=np.float32)
     for rows, _, answer in _forward(model, tokens, precision, max_tokens):
         logits[rows] = answer.cpu().numpy()
     return logits

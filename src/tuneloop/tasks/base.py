@@ -104,7 +104,7 @@ class Task(ABC):
 
     @property
     def has_temperature(self) -> bool:
-        """Whether dividing the logits makes probabilities truer and changes no decision."""
+        """Whether the logits can be divided without changing a decision."""
         return True
 
     def learn(self, labels: Sequence[Label]) -> None:

@@ -44,6 +44,17 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return math.ceil(rows / batch_size)
 
 
+def total_steps(rows: int, config: TrainingConfig) -> int:
+    """Optimiser steps of a run over this many training texts."""
+    return max(1, round(steps_per_epoch(rows, config.batch_size) * config.epochs))
+
+
+def evaluation_steps(rows: int, config: TrainingConfig) -> set[int]:
+    """After which steps dev is evaluated; the last is always among them."""
+    total, spacing = total_steps(rows, config), steps_per_epoch(rows, config.batch_size) / config.evaluations_per_epoch
+    return {round(spacing * number) for number in range(1, int(total / spacing) + 1)} - {0} | {total}
+
+
 def train(
     model: PreTrainedModel,
     task: Task,
@@ -86,8 +97,8 @@ def train(
     best = {name: value.detach().clone() for name, value in trained.items()}
     targets = torch.from_numpy(task.targets(train_split.labels)).to(model.device)
     per_epoch = steps_per_epoch(len(train_split.tokens), config.batch_size)
-    total = max(1, round(per_epoch * config.epochs))
-    due = {round(per_epoch * number / config.evaluations_per_epoch) for number in range(1, 10_000)}
+    total = total_steps(len(train_split.tokens), config)
+    due = evaluation_steps(len(train_split.tokens), config)
 
     place = Place()
     found = checkpoint.newest(folder / "checkpoints")
@@ -130,7 +141,7 @@ def train(
             losses.append(loss)
             log.write({"step": place.step, "loss": loss, "learning_rate": config.learning_rate * factor})
 
-            if place.step in due or place.step == total:
+            if place.step in due:
                 with _Averaged(trained, average):
                     figures = task.metrics(
                         dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
@@ -151,7 +162,7 @@ def train(
                         step=place.step,
                         total=total,
                     ),
-                    t("Go on with: tuneloop tune --resume"),
+                    t("Go on with: tuneloop tune --resume --run {run}", run=folder.name),
                 )
             if after_step:
                 after_step(place.step)

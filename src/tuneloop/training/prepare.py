@@ -61,9 +61,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None) 
     """Read train and dev, and the model with a head drawn from the run's seed.
 
     Args:
-        config: which model, task and method.
-        snapshot: the data.
-        base: what a relative model.source starts from; the current folder by default.
+        base: the folder that a relative model.source starts from.
 
     Raises:
         ConfigError: if the task or the method does not exist or has no such option.

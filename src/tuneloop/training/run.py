@@ -86,7 +86,7 @@ def tune(
     """Train and save the model that was best on dev; only the train and dev splits are read.
 
     Args:
-        base: what a relative model.source starts from; the current folder by default.
+        base: the folder that a relative model.source starts from.
         resume: the id of a run of the same configuration and data, or "latest"; a finished one is
             returned as it is.
 
@@ -106,10 +106,7 @@ def tune(
     figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
     model = ready.method.merge(ready.model)
     ready.task.fold(head_of(model))
-    temperature = fit_temperature(
-        predict_logits(model, ready.dev.tokens, ready.precision), ready.dev.labels, ready.task
-    )
-    ready.task.fold_temperature(head_of(model), temperature)
+    temperature = _calibrate(model, ready)
     _save_model(run.path / "model", model, ready, config, temperature)
     figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
     write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
@@ -164,6 +161,16 @@ def _fit(ready: Prepared, config: RunConfig, *, run: Run, cache: Path, quiet: bo
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
+
+
+def _calibrate(model: PreTrainedModel, ready: Prepared) -> float:
+    """Fold the temperature found on dev into the last layer."""
+    if not ready.task.has_temperature:
+        return 1.0
+    logits = predict_logits(model, ready.dev.tokens, ready.precision)
+    temperature = fit_temperature(logits, ready.dev.labels, ready.task)
+    ready.task.fold_temperature(head_of(model), temperature)
+    return temperature
 
 
 def _same_run(run: Run, config: RunConfig, snapshot: Snapshot) -> Run:

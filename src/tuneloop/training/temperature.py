@@ -21,16 +21,16 @@ def fit_temperature(logits: FloatArray, labels: Sequence[Label], task: Task) -> 
     Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2: logits / T, found on
     dev, where the model was not trained. No decision changes.
 
-    There is none for numbers, for several labels with another threshold than 0.5 (decisions would
-    change), and where every answer is right (the likelihood then has no maximum).
+    There is none where every answer is right: the likelihood then has no maximum.
 
     Args:
         logits: (n, outputs), of dev.
         labels: the true answers.
+        task: one that `has_temperature`.
     """
     from scipy.optimize import minimize_scalar
 
-    if not task.has_temperature or task.decide(task.scores(logits)) == list(labels):
+    if task.decide(task.scores(logits)) == list(labels):
         return 1.0
     targets, exact = task.targets(labels), logits.astype(np.float64)
     found = minimize_scalar(

@@ -1,0 +1,222 @@
+"""What a run would cost, from a few real steps on batches that stand for all of them; nothing is kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+
+from tuneloop.core.config import RunConfig
+from tuneloop.core.i18n import t
+from tuneloop.core.progress import format_duration
+from tuneloop.data.batches import inference_batches, split_by_tokens, training_batches
+from tuneloop.data.tokens import Tokens
+from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
+from tuneloop.models.device import peak_memory_bytes
+from tuneloop.models.forward import MAX_TOKENS, predict_logits
+from tuneloop.training import checkpoint
+from tuneloop.training.loop import evaluation_steps, total_steps, train
+from tuneloop.training.prepare import Prepared, Snapshot, prepare
+
+IntArray = np.ndarray[Any, np.dtype[Any]]
+
+MEASURED_STEPS = 12
+MEASURED_ROWS = 512
+ONCE = {
+    "epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (),
+    "checkpoint_every_s": math.inf, "checkpoint_every_steps": 1 << 30,
+}  # fmt: skip
+"""One pass, evaluated and saved once at its end."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would cost.
+
+    Args:
+        train_rows: training texts.
+        dev_rows: dev texts.
+        tokens: tokens of the training texts, one epoch.
+        padded_share: share of padding in what the model reads while training.
+        steps: optimiser steps; 0 for a method without steps.
+        parameters: of the model.
+        trained_parameters: those that change.
+        device: cpu or cuda.
+        precision: fp32 or bf16.
+        seconds: predicted time from the first byte read to the saved model.
+        memory_bytes: predicted peak memory of the process (of the GPU where there is one).
+    """
+
+    train_rows: int
+    dev_rows: int
+    tokens: int
+    padded_share: float
+    steps: int
+    parameters: int
+    trained_parameters: int
+    device: str
+    precision: str
+    seconds: float
+    memory_bytes: int
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Name and value of each line of a table for people."""
+        share = self.trained_parameters / self.parameters
+        return [
+            (t("training texts"), f"{self.train_rows:,}"),
+            (t("dev texts"), f"{self.dev_rows:,}"),
+            (t("tokens per epoch"), t("{tokens:,} (+ {share:.0%} padding)", tokens=self.tokens, share=self._padding)),
+            (t("steps"), f"{self.steps:,}"),
+            (t("trained parameters"), f"{self.trained_parameters:,} / {self.parameters:,} ({share:.1%})"),
+            (t("computed on"), f"{self.device}, {self.precision}"),
+            (t("time"), format_duration(self.seconds)),
+            (t("peak memory"), f"{self.memory_bytes / (1 << 30):.1f} GiB"),
+        ]
+
+    @property
+    def _padding(self) -> float:
+        return self.padded_share / (1 - self.padded_share)
+
+
+def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> Plan:
+    """What `tune` would do and cost, with the same configuration and data.
+
+    Args:
+        base: the folder that a relative model.source starts from.
+
+    Raises:
+        ConfigError, ModelError: as `tune` would.
+    """
+    began_s = time.monotonic()
+    ready = prepare(config, snapshot, base=base)
+    prepared_s = time.monotonic() - began_s
+    device, (trained, total) = ready.model.device.type, count_parameters(ready.model)
+    with TemporaryDirectory(prefix="tuneloop-plan-") as folder:
+        measure = _measure_solving if isinstance(ready.method, SolvedMethod) else _measure_training
+        work = measure(ready, config, Path(folder))
+    return Plan(
+        train_rows=len(ready.train.labels),
+        dev_rows=len(ready.dev.labels),
+        tokens=int(ready.train.tokens.lengths.sum()),
+        padded_share=work.padded_share,
+        steps=work.steps,
+        parameters=total,
+        trained_parameters=trained,
+        device=device,
+        precision=ready.precision,
+        seconds=prepared_s + work.seconds,
+        memory_bytes=work.memory_bytes,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    steps: int
+    padded_share: float
+    seconds: float
+    memory_bytes: int
+
+
+def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
+    """Train on a few batches from the shortest to the longest, evaluate and save once; scale up by padded tokens."""
+    training, tokens = config.training, ready.train.tokens
+    rows = len(ready.train.labels)
+    steps, evaluations = total_steps(rows, training), len(evaluation_steps(rows, training))
+
+    def costs(of: Tokens, epoch: int) -> IntArray:
+        batches = training_batches(of.lengths, batch_size=training.batch_size, seed=config.seed, epoch=epoch)
+        return np.array(
+            [padded(of.lengths, split_by_tokens(batch, of.lengths, training.max_batch_tokens)) for batch in batches]
+        )
+
+    first = training_batches(tokens.lengths, batch_size=training.batch_size, seed=config.seed, epoch=0)
+    sample, dev = _part(ready.train, _spread(costs(tokens, 0), MEASURED_STEPS, first)), _dev_part(ready)
+    marks_s: list[float] = []
+    train(
+        ready.model,
+        ready.task,
+        cast("GradientMethod", ready.method),
+        train_split=sample,
+        dev_split=dev,
+        config=training.model_copy(update=ONCE),
+        seed=config.seed,
+        precision=ready.precision,
+        folder=folder,
+        fingerprint={},
+        quiet=True,
+        after_step=lambda _: marks_s.append(time.monotonic()),
+    )
+    memory_bytes = peak_memory_bytes(ready.model.device.type)
+    # the first steps warm up; the last one has the evaluation and the checkpoint in it
+    seconds, sampled = np.diff(marks_s)[1:-1], costs(sample.tokens, 0)[2:-1]
+    whole = np.concatenate([costs(tokens, epoch) for epoch in range(math.ceil(training.epochs))])[:steps]
+    steps_s = whole.sum() * seconds.sum() / sampled.sum() if len(seconds) else steps * float(marks_s[-1] - marks_s[0])
+    saves = max(steps / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
+    extra_s = (evaluations + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
+    share = 1 - training.epochs * tokens.lengths.sum() / whole.sum()
+    return _Work(steps, float(share), float(steps_s + extra_s), memory_bytes)
+
+
+def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
+    """Solve for some of the texts; both the passes through the model and the solution grow with their number."""
+    method = cast("SolvedMethod", ready.method)
+    everything = inference_batches(ready.train.tokens.lengths, max_tokens=MAX_TOKENS)
+    cost = padded(ready.train.tokens.lengths, everything)
+    sample, dev = _part(ready.train, _evenly(ready.train.tokens.lengths)), _dev_part(ready)
+    predict_logits(ready.model, dev.tokens, ready.precision)
+    began_s = time.monotonic()
+    method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
+    took_s = time.monotonic() - began_s
+    lengths = [part.tokens.lengths for part in (sample, dev)]
+    measured = sum(padded(each, inference_batches(each, max_tokens=MAX_TOKENS)) for each in lengths)
+    dev_cost = padded(ready.dev.tokens.lengths, inference_batches(ready.dev.tokens.lengths, max_tokens=MAX_TOKENS))
+    seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev)
+    share = 1 - ready.train.tokens.lengths.sum() / cost
+    return _Work(0, float(share), float(seconds), peak_memory_bytes(ready.model.device.type))
+
+
+def padded(lengths: IntArray, batches: Sequence[IntArray]) -> int:
+    """Tokens in these batches, padding included."""
+    return sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+
+
+def _spread(costs: IntArray, count: int, batches: Sequence[IntArray]) -> IntArray:
+    """The rows of up to `count` batches: evenly from the cheapest to the dearest, and the dearest itself."""
+    order = np.argsort(costs, kind="stable")
+    chosen = {int(order[place]) for place in np.linspace(0, len(order) - 1, count).round().astype(int)}
+    return np.concatenate([batches[number] for number in sorted(chosen)])
+
+
+def _evenly(lengths: IntArray) -> IntArray:
+    """Up to MEASURED_ROWS rows, evenly from the shortest to the longest text."""
+    order: IntArray = np.argsort(lengths, kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(MEASURED_ROWS, len(order))).round().astype(int)]
+
+
+def _part(split: Split, rows: IntArray) -> Split:
+    return Split(split.tokens.select(rows), [split.labels[row] for row in rows])
+
+
+def _dev_part(ready: Prepared) -> Split:
+    return _part(ready.dev, _evenly(ready.dev.tokens.lengths))
+
+
+def _evaluation_s(ready: Prepared, dev: Split) -> float:
+    """Seconds of one pass over all of dev, from a pass over a part."""
+    began_s = time.monotonic()
+    predict_logits(ready.model, dev.tokens, ready.precision)
+    return (time.monotonic() - began_s) * len(ready.dev.labels) / len(dev.labels)
+
+
+def _saving_s(folder: Path) -> float:
+    """Seconds of writing a checkpoint such as the one that was just written."""
+    place, tensors = checkpoint.load(cast("Path", checkpoint.newest(folder / "checkpoints")), fingerprint={})
+    began_s = time.monotonic()
+    checkpoint.save(folder / "again", place=place, tensors=tensors, fingerprint={})
+    return time.monotonic() - began_s

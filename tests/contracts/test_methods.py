@@ -1,0 +1,134 @@
+"""What every method promises, checked for each registered one on a tiny BERT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tuneloop.core.config import RunConfig, TaskConfig, parse_config
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.paths import Workspace
+from tuneloop.data.tokens import Tokens
+from tuneloop.methods import BASELINES, METHODS
+from tuneloop.methods.base import count_parameters
+from tuneloop.models.tokenizer import Tokenizer
+from tuneloop.tasks import TASKS, create_task
+from tuneloop.training.prepare import prepare
+from tuneloop.training.run import Run, tune
+
+TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+COMBINATIONS = [(method, task) for method in METHODS.names() for task in TASKS.names()]
+
+
+def config(method: str, task: str, source: Path) -> RunConfig:
+    plain = {"data": {"source": "x.csv"}, "task": task, "method": method, "training": TRAINING}
+    return parse_config(plain | {"model": {"source": str(source), "max_tokens": 16}})
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model: Path, made_up: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
+    """A finished run of a method on a task, made once."""
+    workspace, made = Workspace(tmp_path_factory.mktemp("workspace")), {}
+
+    def run(method: str, task: str) -> Run:
+        if (method, task) not in made:
+            settings = config(method, task, tiny_model)
+            made[method, task] = tune(settings, snapshot=made_up(task), workspace=workspace, quiet=True)
+        return made[method, task]
+
+    return run
+
+
+@pytest.mark.parametrize(("method", "task"), COMBINATIONS)
+def test_it_beats_the_majority_on_texts_it_has_not_seen(trained: Any, made_up: Any, method: str, task: str) -> None:
+    handle, test = trained(method, task).handle(), made_up(task).split("test")
+    known = create_task(TaskConfig(type=task), {"labels": made_up(task).labels})
+    majority = BASELINES.get("majority")().fit(made_up(task).split("train"), known, seed=0)
+    ours, theirs = (each.task.metrics(test.labels, each.scores(test.inputs)) for each in (handle, majority))
+    assert ours[handle.task.primary_metric] > theirs[handle.task.primary_metric] + 0.2
+
+
+@pytest.mark.parametrize(("method", "task"), COMBINATIONS)
+def test_transformers_alone_gives_the_same_logits(trained: Any, made_up: Any, method: str, task: str) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    run, inputs = trained(method, task), made_up(task).split("test").inputs
+    tokens = Tokenizer(run.model_path, max_tokens=16).encode(inputs)
+    model = AutoModelForSequenceClassification.from_pretrained(run.model_path)
+    with torch.inference_mode():
+        logits = np.concatenate([model(**one(tokens, row)).logits.numpy() for row in range(len(inputs))])
+    assert run.handle().logits(inputs) == pytest.approx(logits, abs=1e-4 * max(1.0, float(np.abs(logits).max())))
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_the_same_run_again_has_the_same_weights(
+    trained: Any, made_up: Any, tiny_model: Path, tmp_path: Path, method: str
+) -> None:
+    settings = config(method, "classification", tiny_model)
+    again = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    first = trained(method, "classification")
+    names = ["model.safetensors", "tuneloop.json", "config.json"]
+    assert [(again.model_path / name).read_bytes() for name in names] == [
+        (first.model_path / name).read_bytes() for name in names
+    ]
+    assert (again.path / "metrics.jsonl").read_bytes() == (first.path / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_exactly_the_parameters_it_counts_have_changed(
+    trained: Any, made_up: Any, tiny_model: Path, method: str
+) -> None:
+    from safetensors.torch import load_file
+
+    run = trained(method, "classification")
+    before = prepare(config(method, "classification", tiny_model), made_up("classification")).model
+    after = load_file(run.model_path / "model.safetensors")
+    moved = {name for name, value in before.named_parameters() if not torch.equal(value, after[name])}
+    allowed = {name for name, value in before.named_parameters() if value.requires_grad}
+    assert moved <= allowed
+    assert {name for name, _ in before.named_parameters() if "classifier" in name} <= moved
+    counted = sum(value.numel() for name, value in before.named_parameters() if name in allowed)
+    assert count_parameters(before)[0] == counted == run.info["model"]["trained_parameters"]
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_a_run_says_what_it_was_and_what_it_cost(trained: Any, method: str) -> None:
+    info = json.loads((trained(method, "classification").path / "run.json").read_text())
+    assert info["status"] == "finished"
+    assert info["model"]["trust_remote_code"] is info["model"]["wants_own_code"] is False
+    assert info["peak_memory_bytes"] > 1e8
+    assert info["temperature"] > 0
+    assert 0 < info["best_step"] <= info["steps"]
+
+
+@pytest.mark.parametrize("name", BASELINES.names())
+def test_a_baseline_cannot_be_tuned(made_up: Any, tiny_model: Path, tmp_path: Path, name: str) -> None:
+    settings = config(name, "classification", tiny_model)
+    with pytest.raises(ConfigError, match=f"{name} is a baseline"):
+        tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+@pytest.mark.parametrize("name", BASELINES.names())
+def test_a_baseline_answers_every_task(made_up: Any, name: str, task: str) -> None:
+    data = made_up(task)
+    known = create_task(TaskConfig(type=task), {"labels": data.labels})
+    known.learn(data.split("train").labels)
+    model, test = BASELINES.get(name)().fit(data.split("train"), known, seed=0), data.split("test")
+    scores = model.scores(test.inputs)
+    assert scores.shape == (60, known.outputs)
+    assert scores.dtype == np.float32
+    assert [answer.label for answer in model.predict(test.inputs)] == known.decide(scores)
+    if name == "tfidf":
+        assert known.metrics(test.labels, scores)[known.primary_metric] > 0.8
+
+
+def one(tokens: Tokens, row: int) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in tokens.batch([row]).items()}

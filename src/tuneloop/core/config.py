@@ -157,8 +157,9 @@ class EvaluationConfig(Options):
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
-    forms: tuple[Literal["onnx-fp32", "onnx-int8", "openvino-bf16"], ...] = Field(
-        ("onnx-fp32", "onnx-int8", "openvino-bf16"), description="Inference forms to export beside the torch model."
+    forms: tuple[Literal["onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+        ("onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
+        description="Inference forms to export beside the torch model.",
     )
     max_loss: float = Field(
         0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused."

@@ -12,6 +12,7 @@ import numpy as np
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.inference.engine import Batch
+from tuneloop.inference.first_token import read_first_token_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,8 +37,10 @@ class TorchEngine:
 
         self.name = name
         dtype = torch.bfloat16 if name.endswith("bf16") else torch.float32
-        self._model = load_model(folder, dtype, trust_remote_code=trust_remote_code)
-        self._inputs = input_names(self._model)
+        model = load_model(folder, dtype, trust_remote_code=trust_remote_code)
+        # fp32 is what every other form is held to, so it stays exactly what transformers computes
+        self._model = model if dtype == torch.float32 else read_first_token_only(model)
+        self._inputs = input_names(model)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
         """Logits (batch, outputs) for each batch, in order."""

@@ -1,1 +1,32 @@
-"""tuneloop: the whole life of a fine-tuned model, from a data file to a served, watched release."""
+"""tuneloop: the whole life of a fine-tuned model. `tuneloop.api` says what each name does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = [
+    "check",
+    "compare",
+    "evaluate",
+    "init",
+    "load",
+    "open_project",
+    "plan",
+    "release",
+    "releases",
+    "serve",
+    "snapshot",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # names are imported when they are used, so that `import tuneloop` stays instant
+    if name in __all__:
+        return getattr(import_module("tuneloop.api"), name)
+    raise AttributeError(f"module 'tuneloop' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 
-CONFIG_NAME = "tuneloop.yaml"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
 
 
@@ -157,9 +156,9 @@ class EvaluationConfig(Options):
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
-    forms: tuple[Literal["onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
-        ("onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
-        description="Inference forms to export beside the torch model.",
+    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
+        description="Inference forms to try beside the torch model; the fastest that passes answers.",
     )
     max_loss: float = Field(
         0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused."

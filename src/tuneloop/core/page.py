@@ -24,6 +24,9 @@ body{font:15px/1.55 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei"
 max-width:62rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.15rem;margin:2.2em 0 .6em;border-bottom:1px solid var(--line)}
 p.lead{font-size:1.05rem}p.note{opacity:.75;font-size:.9rem}
+small{white-space:nowrap;opacity:.8}
+p.better,p.worse,p.unclear{border-left:.3rem solid;padding:.5em .8em;background:var(--soft)}
+p.better{border-color:#3ca951}p.worse{border-color:#ff725c}p.unclear{border-color:#8a8f98}
 .wide{overflow-x:auto}table{border-collapse:collapse;margin:.5em 0}
 th,td{padding:.3em .8em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
@@ -51,8 +54,23 @@ def section(title: str, *parts: Markup) -> Markup:
 
 
 def paragraph(text: str, kind: str = "") -> Markup:
-    """A paragraph; `kind` is "", "lead" or "note"."""
+    """A paragraph; `kind` is any of "lead", "note", and the verdicts "better", "worse", "unclear"."""
     return Markup('<p class="{}">{}</p>').format(kind, text)
+
+
+def gap() -> str:
+    """What stands between two sentences: Chinese puts no space there."""
+    return "" if language() == "zh" else " "
+
+
+def bullets(items: Iterable[str]) -> Markup:
+    """A list of sentences."""
+    return Markup("<ul>\n{}\n</ul>").format(Markup("\n").join(Markup("<li>{}</li>").format(item) for item in items))
+
+
+def code_block(text: str) -> Markup:
+    """Lines to copy, in one width."""
+    return Markup('<pre class="wide"><code>{}</code></pre>').format(text)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markup:
@@ -89,7 +107,7 @@ def plot(draw: Callable[[Axes], None], *, caption: str, width: float = 5.0, heig
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": "tuneloop", "font.size": 9, "font.family": "sans-serif",
         "axes.edgecolor": MUTED, "text.color": MUTED, "axes.labelcolor": MUTED, "xtick.color": MUTED,
         "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
@@ -104,6 +122,7 @@ def plot(draw: Callable[[Axes], None], *, caption: str, width: float = 5.0, heig
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     drawing = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    drawing = drawing.replace(MUTED, "currentColor")  # as dark or light as the text around it
     return Markup('<figure role="img" aria-label="{}">{}<figcaption>{}</figcaption></figure>').format(
         caption, Markup(drawing), caption
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 
+CONFIG_NAME = "tuneloop.yaml"
+
 ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 

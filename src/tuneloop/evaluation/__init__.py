@@ -1,1 +1,1 @@
-"""evaluation."""
+"""Honest figures: every metric with its interval, every "better" with its test."""

@@ -17,7 +17,8 @@ from tuneloop.inference.first_token import read_first_token_only
 from tuneloop.inference.onnx_export import write_onnx
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.inference.predictor import read_settings
-from tuneloop.inference.torch_engine import input_names, load_model
+from tuneloop.models.forward import input_names
+from tuneloop.models.load import load_trained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -87,6 +88,6 @@ def _model(folder: Path) -> PreTrainedModel:
     import torch
 
     trust = bool(read_settings(folder).get("trust_remote_code"))
-    model = load_model(folder, torch.float32, trust_remote_code=trust)
+    model = load_trained(folder, dtype=torch.float32, trust_remote_code=trust)
     model.config.return_dict = True
     return read_first_token_only(model)

@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuneloop.core.config import MethodConfig, parse_options
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.core.registry import Registry
 
 if TYPE_CHECKING:
-    from tuneloop.methods.base import Method
+    from tuneloop.methods.base import Baseline, Method
 
 METHODS: Registry[type[Method]] = Registry(
     "method",
     "tuneloop.methods",
     {
         "full": "tuneloop.methods.full:FullFineTuning",
+        "probe": "tuneloop.methods.probe:LinearProbe",
+    },
+)
+
+BASELINES: Registry[type[Baseline]] = Registry(
+    "baseline",
+    "tuneloop.baselines",
+    {
+        "tfidf": "tuneloop.methods.tfidf:Tfidf",
+        "majority": "tuneloop.methods.majority:Majority",
     },
 )
 
@@ -23,7 +35,12 @@ def create_method(config: MethodConfig) -> Method:
     """The method that a configuration names, with its options.
 
     Raises:
-        ConfigError: if there is no such method or it has no such option.
+        ConfigError: if there is no such method, it is only a baseline, or it has no such option.
     """
+    if config.type in BASELINES.names():
+        raise ConfigError(
+            t("{name} is a baseline: it is measured beside every model and cannot be released.", name=config.type),
+            t("Choose one of: {known}.", known=", ".join(METHODS.names())),
+        )
     kind = METHODS.get(config.type)
     return kind(parse_options(kind.Options, config.options, where=f"method {config.type}"))

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuneloop.core.config import Options
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.data.examples import Examples
-    from tuneloop.tasks.base import ModelHandle, Task
+    from tuneloop.data.examples import Examples, Input, Label
+    from tuneloop.data.tokens import Tokens
+    from tuneloop.tasks.base import Prediction, Task
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Tokens and labels of the rows of one split."""
+
+    tokens: Tokens
+    labels: list[Label]
 
 
 @dataclass(frozen=True)
@@ -31,8 +45,21 @@ class ParameterGroup:
     decay: bool = True
 
 
+@dataclass(frozen=True)
+class Solution:
+    """What was tried and which attempt the model now has.
+
+    Args:
+        trials: the setting and the dev figures of each attempt, in order.
+        chosen: the number of the attempt that was kept, from 0.
+    """
+
+    trials: list[dict[str, float]]
+    chosen: int
+
+
 class Method(ABC):
-    """A way of adapting a model, with its own options."""
+    """A way of adapting a model, with its own options: a `GradientMethod` or a `SolvedMethod`."""
 
     name: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
@@ -40,26 +67,70 @@ class Method(ABC):
     def __init__(self, options: Options) -> None:
         self.options = options
 
-
-class GradientMethod(Method):
-    """A method that the training loop drives."""
-
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
-        """Freeze or add what the method freezes or adds, in place."""
-
-    @abstractmethod
-    def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
-        """Every trainable parameter in exactly one group."""
+        """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
 
     def merge(self, model: PreTrainedModel) -> PreTrainedModel:
         """The ordinary model that gives the same answers."""
         return model
 
 
-class FittedMethod(Method):
-    """A method that is solved directly, without the training loop."""
+class GradientMethod(Method):
+    """A method that the training loop drives."""
 
     @abstractmethod
-    def fit(self, examples: Examples, task: Task, *, seed: int) -> ModelHandle:
-        """A model of the training examples."""
+    def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
+        """Every trainable parameter in exactly one group."""
+
+
+class SolvedMethod(Method):
+    """A method whose weights are computed, without the training loop."""
+
+    @abstractmethod
+    def solve(
+        self, model: PreTrainedModel, task: Task, *, train: Split, dev: Split, precision: str, cache: Path
+    ) -> Solution:
+        """Put the weights into the model; the choice among attempts is made on dev.
+
+        Args:
+            precision: fp32 or bf16 (autocast) of the passes through the model.
+            cache: a folder for what need not be computed twice.
+        """
+
+
+class Baseline(ABC):
+    """A model without a pretrained one, measured beside every run; it is never saved or released."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def fit(self, examples: Examples, task: Task, *, seed: int) -> BaselineModel:
+        """A `ModelHandle` learnt from the training examples."""
+
+
+class BaselineModel(ABC):
+    """The `ModelHandle` of a baseline.
+
+    Args:
+        name: a short name for tables.
+        task: the task with its labels.
+    """
+
+    def __init__(self, name: str, task: Task) -> None:
+        self.name = name
+        self.task = task
+
+    @abstractmethod
+    def scores(self, inputs: Sequence[Input]) -> FloatArray:
+        """Probabilities (n, classes), or values (n, 1) for regression, in the order of `inputs`."""
+
+    def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
+        """One prediction per input, in order."""
+        return self.task.predictions(self.scores(inputs))
+
+
+def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
+    """How many parameters are trained, and how many there are."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)

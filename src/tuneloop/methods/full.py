@@ -26,13 +26,16 @@ class FullOptions(Options):
     frozen_layers: int = Field(0, ge=0, description="First layers that keep their weights (and then the embeddings).")
     freeze_embeddings: bool = Field(False, description="Keep the word embeddings as they are.")
     layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer relative to the layer above it.")
+    head_scale: float = Field(
+        10.0, gt=0, description="Learning rate of the head, which starts from nothing, relative to the model under it."
+    )
 
 
 class FullFineTuning(GradientMethod):
-    """Every weight is trained, with an optional learning rate that falls from layer to layer.
+    """Every weight is trained; the new head learns faster, and lower layers may learn more slowly.
 
     Layer-wise decay: Howard and Ruder, "Universal Language Model Fine-tuning" (2018), section 3.2:
-    layer l of L learns with rate x decay^(L - l); embeddings are layer 0, the head has the full rate.
+    layer l of L learns with rate x decay^(L - l); embeddings are layer 0, what is above the layers has the full rate.
     """
 
     name = "full"
@@ -58,15 +61,22 @@ class FullFineTuning(GradientMethod):
 
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         layers = depth(model)
-        groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = defaultdict(list)
+        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = defaultdict(list)
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                level = level_of(name, layers) if self.options.layer_decay < 1 else layers + 1
-                groups[level, parameter.ndim > 1].append(parameter)
+                scale = self.options.layer_decay ** (layers + 1 - level_of(name, layers))
+                if is_head(name, model.base_model_prefix):
+                    scale = self.options.head_scale
+                groups[scale, parameter.ndim > 1].append(parameter)
         return [
-            ParameterGroup(parameters, self.options.layer_decay ** (layers + 1 - level), decay)
-            for (level, decay), parameters in sorted(groups.items(), key=lambda item: item[0])
+            ParameterGroup(parameters, scale, decay)
+            for (scale, decay), parameters in sorted(groups.items(), key=lambda item: item[0])
         ]
+
+
+def is_head(name: str, prefix: str) -> bool:
+    """Whether a parameter belongs to what stands on the pretrained model: the pooler and all that follows."""
+    return not name.startswith(f"{prefix}.") or ".pooler." in name
 
 
 def depth(model: PreTrainedModel) -> int:

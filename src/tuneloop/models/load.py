@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
@@ -18,7 +19,7 @@ class Outputs(Protocol):
     """What the head must know of the task; every `Task` has it."""
 
     labels: tuple[str, ...]
-    problem_type: str
+    problem_type: ClassVar[str]
 
     @property
     def outputs(self) -> int:
@@ -30,45 +31,84 @@ def load_classifier(
 ) -> PreTrainedModel:
     """The model in `folder` with a new last layer of `task.outputs` values, float32.
 
-    The head is drawn from torch's global generator: seed it before.
+    The head is drawn from torch's global generator: seed it before. Under a new head, a pooler that
+    was never trained starts as the identity (see `_mend_pooler`).
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
     """
+    import torch
+
+    def describe(config: Any) -> None:
+        _describe_outputs(config, task, dropout)
+
+    model, new_head = _open(folder, torch.float32, describe, trust_remote_code)
+    if new_head:
+        _mend_pooler(model)
+    return model
+
+
+def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = False) -> PreTrainedModel:
+    """The classifier in `folder` as it was saved, ready to answer.
+
+    Raises:
+        ModelError: if the folder cannot be read, or wants to run code that was not trusted.
+    """
+    model, _ = _open(folder, dtype, None, trust_remote_code)
+    model.train(False)
+    return model
+
+
+def wants_own_code(folder: Path) -> bool:
+    """Whether config.json names code (`auto_map`) or a private attention implementation.
+
+    Raises:
+        ModelError: if there is no readable config.json.
+    """
+    path = folder / "config.json"
+    try:
+        return _names_code(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            t("{path} cannot be read: {error}", path=path, error=error),
+            t("Give a folder written by save_pretrained, a hub id, or pkg:PACKAGE/FOLDER."),
+        ) from error
+
+
+def _open(
+    folder: Path, dtype: torch.dtype, describe: Callable[[Any], None] | None, trust_remote_code: bool
+) -> tuple[PreTrainedModel, bool]:
+    """The model in `folder`, from safetensors and from this disk alone, and whether some of its weights are new.
+
+    `describe` may change its configuration.
+    """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    refuse_untrusted_code(folder, trust_remote_code=trust_remote_code)
+    if wants_own_code(folder) and not trust_remote_code:
+        raise ModelError(
+            t("The model in {folder} wants to run code of its own.", folder=folder),
+            t("Read that code first; then set model.trust_remote_code: true. It is recorded in the release."),
+        )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
-        _describe_outputs(config, task, dropout)
-        return AutoModelForSequenceClassification.from_pretrained(
+        if describe:
+            describe(config)
+        model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
             local_files_only=True,
-            ignore_mismatched_sizes=True,
-            dtype="float32",
+            ignore_mismatched_sizes=describe is not None,
+            dtype=dtype,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged folder makes transformers and safetensors raise many kinds
         raise ModelError(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
-            t("It must be a model that AutoModelForSequenceClassification can open."),
+            t("The files may be damaged, or it is no model that AutoModelForSequenceClassification can open."),
         ) from error
-
-
-def refuse_untrusted_code(folder: Path, *, trust_remote_code: bool) -> None:
-    """Stop if the model would run code of its own and nobody allowed it.
-
-    Raises:
-        ModelError: if config.json names code (`auto_map`) or a private attention implementation.
-    """
-    plain = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if not trust_remote_code and (_names_code(plain)):
-        raise ModelError(
-            t("The model in {folder} wants to run code of its own.", folder=folder),
-            t("Read that code first; then set model.trust_remote_code: true. It is recorded in the release."),
-        )
+    return model, bool(report["missing_keys"] or report["mismatched_keys"])
 
 
 def head_of(model: PreTrainedModel) -> torch.nn.Linear:
@@ -86,6 +126,19 @@ def head_of(model: PreTrainedModel) -> torch.nn.Linear:
             t("Choose a model with the usual classification head."),
         )
     return linears[-1]
+
+
+def _mend_pooler(model: PreTrainedModel) -> None:
+    """Let the first token's vector through a BERT pooler that nobody has trained.
+
+    Sentence encoders (all-MiniLM and its like) pool by the mean, so their checkpoint keeps a pooler of
+    small random weights that scrambles and shrinks what the head sees. A bias of exactly zero betrays it.
+    """
+    import torch
+
+    dense = getattr(getattr(model.base_model, "pooler", None), "dense", None)
+    if isinstance(dense, torch.nn.Linear) and dense.in_features == dense.out_features and not dense.bias.any():
+        torch.nn.init.eye_(dense.weight)
 
 
 def _names_code(value: Any) -> bool:

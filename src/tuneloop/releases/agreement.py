@@ -1,43 +1,53 @@
-"""Does an exported form answer like the torch-fp32 model it was made from?"""
+"""Does a form answer like the model that was evaluated?"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, Label
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import FloatArray, Task
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far one engine is from torch-fp32 on dev; probabilities, or label units for regression."""
+    """How far a form's answers are from the evaluated model's on the same rows.
+
+    Args:
+        max_difference: largest difference of a probability, or of a value in the label's units.
+        agreement: share of rows that get the same answer.
+        loss: fall of the task's primary metric; negative for a gain.
+    """
 
     max_difference: float
     agreement: float
     loss: float
-    batch_effect: float
 
-    def to_json(self) -> dict[str, float]:
-        """Plain JSON."""
-        return asdict(self)
+    @property
+    def finite(self) -> bool:
+        """Whether the form gave numbers at all."""
+        return math.isfinite(self.max_difference) and math.isfinite(self.loss)
+
+    def to_json(self) -> dict[str, float | None]:
+        """Plain JSON; what is not finite becomes None."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
-def compare_scores(reference: Any, predictor: Any, dev: Examples) -> Agreement:
-    """Both models on `dev`; `loss` is the fall of the task's primary metric, negative for a gain."""
-    task = reference.task
-    expected, found = reference.scores(dev.inputs), predictor.scores(dev.inputs)
+def agree(task: Task, labels: Sequence[Label], expected: FloatArray, found: FloatArray) -> Agreement:
+    """How the scores `found` agree with `expected`, both (rows, outputs)."""
     same = [a == b for a, b in zip(task.decide(expected), task.decide(found), strict=True)]
-    metric = task.primary_metric
-    loss = task.metrics(dev.labels, expected)[metric] - task.metrics(dev.labels, found)[metric]
-    return Agreement(
-        float(np.max(np.abs(expected - found))), float(np.mean(same)), float(loss), batch_effect(predictor, dev)
-    )
+    before, after = (task.metrics(labels, scores)[task.primary_metric] for scores in (expected, found))
+    return Agreement(float(np.max(np.abs(expected - found))), float(np.mean(same)), float(before - after))
 
 
 def batch_effect(predictor: Any, dev: Examples, *, texts: int = 8) -> float:
-    """Largest change of a score when a short text is padded beside the longest ones."""
+    """Largest change of a score when a short text is padded beside the longest one."""
     by_length = sorted(dev.inputs, key=lambda each: len(each) if isinstance(each, str) else sum(map(len, each)))
     short, longest = by_length[:texts], by_length[-1]
     alone = np.concatenate([predictor.scores([each]) for each in short])

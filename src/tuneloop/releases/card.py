@@ -1,27 +1,150 @@
-"""The model card: README.md with YAML front matter."""
+"""The model card: README.md with YAML front matter, as Hugging Face reads it."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 import yaml
 
 from tuneloop.core.i18n import t
+from tuneloop.data.check import script_name
+from tuneloop.evaluation.limits import limits
+from tuneloop.evaluation.names import LOWER_IS_BETTER, figure_text, metric_name, model_name
+from tuneloop.evaluation.report import verdicts
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+HUB_METRICS = {
+    "accuracy": "accuracy", "subset_accuracy": "accuracy", "macro_f1": "f1", "micro_f1": "f1", "weighted_f1": "f1",
+    "mcc": "matthews_correlation", "roc_auc": "roc_auc", "brier": "brier_score", "r2": "r_squared", "mae": "mae",
+    "pearson": "pearsonr", "spearman": "spearmanr",
+}  # fmt: skip
+"""Our metrics by the names that Hugging Face has for them."""
+
+HAN_SHARE = 0.5
+"""Share of Chinese texts from which the card names the language; Latin letters do not tell one."""
 
 
 def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
-    """Markdown: what the model is, the data hash, the metrics with intervals as measured, the limits."""
+    """Markdown: what the model is, how good it is and how sure that is, on which data, and where it ends.
+
+    Args:
+        info: release.json.
+        evaluation: evaluation.json; a part is left out where it says nothing.
+    """
+    front = yaml.safe_dump(_front_matter(info, evaluation), allow_unicode=True, sort_keys=False).rstrip()
+    parts = [f"---\n{front}\n---", f"# {info['id']}", _about(info), _use(info)]
+    if evaluation.get("metrics"):
+        parts += [f"## {t('Metrics')}", *_metrics(evaluation)]
+    parts += [f"## {t('Origin')}", _origin(info, evaluation), f"## {t('Limits')}", _limits(info, evaluation)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
     config = info["config"]
-    front = {"base_model": config["model"]["source"], "library_name": "transformers", "tags": [config["task"]["type"]]}
+    front: dict[str, Any] = {}
     if config["release"]["license"]:
         front["license"] = config["release"]["license"]
-    lines = ["---", yaml.safe_dump(front, allow_unicode=True).rstrip(), "---", "", f"# {info['id']}", ""]
-    lines += [
-        t("Run: {run}. Data: {data}. Engine: {engine}.", run=info["run"], data=info["data_hash"], engine=info["engine"])
+    scripts = evaluation.get("scripts", {})
+    if scripts.get("han", 0) + scripts.get("mixed", 0) > HAN_SHARE:
+        front["language"] = ["zh"]
+    if HUB_ID.fullmatch(config["model"]["source"]):
+        front["base_model"] = config["model"]["source"]
+    front |= {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    front["tags"] = ["tuneloop", config["task"]["type"]]
+    found = list(_hub_metrics(evaluation))
+    if found:
+        front["metrics"] = sorted({metric["type"] for metric in found})
+        data = _data_name(config)
+        result = {"task": {"type": "text-classification"}, "dataset": {"name": data, "type": data, "split": "test"}}
+        front["model-index"] = [{"name": info["id"], "results": [result | {"metrics": found}]}]
+    return front
+
+
+def _hub_metrics(evaluation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, figure in evaluation.get("metrics", {}).items():
+        if name in HUB_METRICS and figure["value"] is not None:
+            yield {"type": HUB_METRICS[name], "name": name, "value": round(figure["value"], 4)}
+
+
+def _about(info: dict[str, Any]) -> str:
+    task = info["config"]["task"]["type"]
+    sentences = {
+        "classification": t("Gives a text one class."),
+        "multilabel": t("Gives a text any number of classes."),
+        "pair": t("Gives a pair of texts one class."),
+        "regression": t("Gives a text a number."),
+    }
+    return sentences.get(str(task), str(task))
+
+
+def _use(info: dict[str, Any]) -> str:
+    lines = ["```python", "from transformers import pipeline", ""]
+    lines += [f'answer = pipeline("text-classification", model="{info["id"]}")', "```"]
+    return (
+        "\n".join(lines) + "\n\n" + t("Or over HTTP, with its fastest form: `tuneloop serve {name}`", name=info["id"])
+    )
+
+
+def _metrics(evaluation: dict[str, Any]) -> Iterator[str]:
+    if "rows" in evaluation:
+        yield from verdicts(evaluation)
+    columns = {t("The model"): evaluation["metrics"]}
+    columns |= {model_name(name): found for name, found in evaluation.get("baselines", {}).items()}
+    rows = [
+        [
+            metric_name(name) + (" ↓" if name in LOWER_IS_BETTER else ""),
+            *(figure_text(one.get(name)) for one in columns.values()),
+        ]
+        for name in evaluation["metrics"]
     ]
-    lines += ["", "## " + t("Metrics"), ""]
-    metrics = evaluation.get("metrics", {})
-    lines += [f"- {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in metrics.items()]
-    lines += ["", "## " + t("Limits"), "", config["release"]["limits"] or t("None were stated.")]
-    return "\n".join(lines) + "\n"
+    yield _markdown_table([t("metric"), *columns], rows)
+    if "rows" in evaluation:
+        yield t(
+            "Measured once on the {rows} texts of the {split} split. In brackets: 95 % bootstrap intervals "
+            "({resamples} resamples, seed {seed}). ↓: lower is better.",
+            rows=f"{evaluation['rows']:,}",
+            split=evaluation["split"],
+            resamples=f"{evaluation['settings']['resamples']:,}",
+            seed=evaluation["settings"]["seed"],
+        )
+
+
+def _origin(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    config = info["config"]
+    rows = [
+        [t("run"), info["run"]],
+        [t("data"), _data_name(config)],
+        [t("data hash"), f"`{info['data_hash']}`"],
+        [t("pretrained model"), f"`{config['model']['source']}`"],
+        [t("method"), config["method"]["type"]],
+        [t("fastest form"), info["engine"]],
+    ]
+    scripts = evaluation.get("scripts")
+    if scripts:
+        rows.append([t("writing"), ", ".join(f"{script_name(name)} {share:.0%}" for name, share in scripts.items())])
+    return _markdown_table([t("origin"), ""], rows)
+
+
+def _limits(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    stated = info["config"]["release"]["limits"] or t("The maker has stated no limits of use.")
+    found = list(limits(evaluation)) if "rows" in evaluation else []
+    return "\n".join([stated, *([""] if found else []), *(f"- {_inline(limit)}" for limit in found)])
+
+
+def _data_name(config: dict[str, Any]) -> str:
+    """The name of the data without the folders of the machine it was made on."""
+    return PurePath(config["data"]["source"]).name
+
+
+def _markdown_table(headers: list[str], rows: list[list[str]]) -> str:
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(map(_inline, line)) + " |" for line in lines)
+
+
+def _inline(text: str) -> str:
+    """Text that stays within its cell."""
+    return " ".join(str(text).split()).replace("|", "\\|")

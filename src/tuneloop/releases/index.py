@@ -81,6 +81,19 @@ def find(release_id: str, workspace: Workspace) -> Row:
     )
 
 
+def newest(name: str, workspace: Workspace) -> str:
+    """The release with this id, or the newest one of the model with this name.
+
+    Raises:
+        ReleaseError: if there is neither.
+    """
+    known = [row.id for row in rows(workspace)]
+    if name in known:
+        return name
+    numbers = [int(match[1]) for each in known if (match := re.fullmatch(re.escape(name) + r"-(\d+)", each))]
+    return f"{name}-{max(numbers)}" if numbers else find(name, workspace).id
+
+
 def reindex(workspace: Workspace) -> list[Row]:
     """Rebuild the table from the folders; a damaged folder is left out. Returns the rows."""
     with _connect(workspace) as database:

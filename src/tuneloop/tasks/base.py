@@ -102,6 +102,11 @@ class Task(ABC):
         """Width of the model's last layer."""
         return len(self.labels)
 
+    @property
+    def has_temperature(self) -> bool:
+        """Whether dividing the logits makes probabilities truer and changes no decision."""
+        return True
+
     def learn(self, labels: Sequence[Label]) -> None:
         """Learn from the training labels what loss and targets need (class weights, scale)."""
 

@@ -56,6 +56,10 @@ class MultiLabel(Task):
     def label_names(cls, labels: Iterable[Label]) -> list[str]:
         return sorted({name for label in labels for name in _classes(label)})
 
+    @property
+    def has_temperature(self) -> bool:
+        return self.options.threshold == 0.5
+
     def learn(self, labels: Sequence[Label]) -> None:
         if self.options.class_weights == "balanced":
             positive = self.targets(labels).sum(axis=0)
@@ -95,6 +99,7 @@ class MultiLabel(Task):
         return {
             "micro_f1": float(f1_score(truth, answer, average="micro", zero_division=0)),
             "macro_f1": float(f1_score(truth, answer, average="macro", zero_division=0)),
+            "weighted_f1": float(f1_score(truth, answer, average="weighted", zero_division=0)),
             "subset_accuracy": float((truth == answer).all(axis=1).mean()),
         }
 

@@ -50,6 +50,10 @@ class Regression(Task):
     def outputs(self) -> int:
         return 1
 
+    @property
+    def has_temperature(self) -> bool:
+        return False
+
     def learn(self, labels: Sequence[Label]) -> None:
         values = _numbers(labels)
         self.mean = float(values.mean())
@@ -95,9 +99,6 @@ class Regression(Task):
             head.weight.mul_(self.std)
             if head.bias is not None:
                 head.bias.mul_(self.std).add_(self.mean)
-
-    def fold_temperature(self, head: torch.nn.Linear, temperature: float) -> None:
-        """Numbers have no temperature: nothing changes."""
 
 
 def _numbers(labels: Sequence[Label]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -7,7 +7,7 @@ removed only after that. So a kill at any moment leaves a whole checkpoint or th
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ class Place:
         best_step: when it was reached.
         stale: evaluations since then.
         metrics_bytes: length of metrics.jsonl at this point; what is beyond is cut on resume.
+        finished: no step will follow.
+        samples: texts trained on, counted once per pass.
+        steps_s: seconds spent in the steps, without evaluations and checkpoints.
     """
 
     step: int = 0
@@ -40,7 +43,14 @@ class Place:
     best_step: int = 0
     stale: int = 0
     metrics_bytes: int = 0
-    finished: bool = field(default=False)
+    finished: bool = False
+    samples: int = 0
+    steps_s: float = 0.0
+
+    @property
+    def samples_per_s(self) -> float:
+        """Training speed over the whole run; 0 before the first step."""
+        return self.samples / self.steps_s if self.steps_s else 0.0
 
 
 def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]) -> Path:
@@ -60,8 +70,10 @@ def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], finger
     if target.exists():
         return target
     with new_dir(target) as staging:
-        flat = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+        flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         flat["random.torch"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            flat["random.cuda"] = torch.cuda.get_rng_state()
         save_file(flat, staging / TENSORS)
         write_json(staging / PLACE, {"place": asdict(place), "fingerprint": hash_json(fingerprint)})
     for path in older:
@@ -103,6 +115,8 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
             t("Resume with the config.yaml in the run's folder, or start a new run without --resume."),
         )
     torch.set_rng_state(tensors.pop("random.torch"))
+    if (state := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state)
     return place, tensors
 
 

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tuneloop.training.reporters import Reporter
 
 METRICS = "metrics.jsonl"
 
 
 class MetricsLog:
-    """Appends one JSON object per line.
+    """Appends one JSON object per line, and tells the reporters.
 
     Args:
         folder: the run's folder.
         keep_bytes: what is already in the file and belongs to the checkpoint; the rest is cut off,
             as those steps will be done again.
+        reporters: who else is told.
     """
 
-    def __init__(self, folder: Path, *, keep_bytes: int) -> None:
+    def __init__(self, folder: Path, *, keep_bytes: int, reporters: Sequence[Reporter] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / METRICS
         path.touch()
         os.truncate(path, min(keep_bytes, path.stat().st_size))
         self._file = path.open("a", encoding="utf-8")
+        self._reporters = reporters
 
     def write(self, row: dict[str, Any]) -> None:
-        """Add a line."""
+        """Add a line; it has the number of its step as `step`."""
         self._file.write(json.dumps(row) + "\n")
+        figures = {name: value for name, value in row.items() if name != "step"}
+        for reporter in self._reporters:
+            reporter.write(row["step"], figures)
 
     def flush(self) -> int:
         """Put everything on the disk; returns the length of the file in bytes."""
         self._file.flush()
         os.fsync(self._file.fileno())
+        for reporter in self._reporters:
+            reporter.flush()
         return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         """Flush and close."""
         self.flush()
         self._file.close()
+        for reporter in self._reporters:
+            reporter.close()

@@ -5,48 +5,34 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 from tuneloop.core.config import RunConfig, load_config
-from tuneloop.core.errors import ConfigError, TrainingError
+from tuneloop.core.errors import TrainingError
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.methods import create_method
-from tuneloop.methods.base import GradientMethod
-from tuneloop.models.load import head_of, load_classifier
-from tuneloop.models.source import resolve
-from tuneloop.models.tokenizer import Tokenizer
-from tuneloop.tasks import create_task
-from tuneloop.training.loop import Split, train
+from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
+from tuneloop.models.device import peak_memory_bytes
+from tuneloop.models.forward import predict_logits
+from tuneloop.models.load import head_of, wants_own_code
+from tuneloop.training.logs import MetricsLog
+from tuneloop.training.loop import train
+from tuneloop.training.prepare import Prepared, Snapshot, prepare
+from tuneloop.training.reporters import open_reporters
+from tuneloop.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from tuneloop.data.examples import Examples
     from tuneloop.inference.predictor import Predictor
-    from tuneloop.tasks.base import Task
-
-
-class Snapshot(Protocol):
-    """What a run needs of a data snapshot."""
-
-    @property
-    def hash(self) -> str:
-        """Content hash of the splits."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """Class names, sorted."""
-
-    def split(self, name: str) -> Examples:
-        """The rows of train, dev or test."""
 
 
 @dataclass(frozen=True)
@@ -94,51 +80,32 @@ def tune(
     """Train and save the model that was best on dev; only the train and dev splits are read.
 
     Args:
-        resume: the id of an unfinished run of the same configuration, or "latest".
+        resume: the id of a run of the same configuration and data, or "latest"; a finished one is
+            returned as it is.
 
     Raises:
-        ConfigError: if the method is not driven by gradients.
+        ConfigError: if the method cannot be trained.
         TrainingError: if the run to resume is of another configuration or data.
+        InterruptedTrainingError: after Ctrl-C; the run can be resumed.
     """
-    import torch
-
-    task = create_task(config.task, {"labels": list(snapshot.labels)})
-    method = create_method(config.method)
-    if not isinstance(method, GradientMethod):
-        raise ConfigError(
-            t("The method {name} is not trained step by step.", name=config.method.type), t("Choose method: full.")
-        )
-    run = _begin(config, snapshot, workspace) if resume is None else open_run(resume, workspace)
-    if run.status == "finished":
-        return run
-    source = resolve(config.model.source)
-    tokenizer = Tokenizer(source, config.model.max_tokens)
-    rows = {name: snapshot.split(name) for name in ("train", "dev")}
-    task.learn(rows["train"].labels)
-    torch.manual_seed(config.seed)
-    model = load_classifier(
-        source, task, dropout=task.options.dropout, trust_remote_code=config.model.trust_remote_code
+    create_method(config.method)  # a wrong name or option, before anything is written
+    if resume is not None:
+        run = _same_run(open_run(resume, workspace), config, snapshot)
+        if run.status == "finished":
+            return run
+    ready = prepare(config, snapshot)
+    if resume is None:
+        run = _begin(config, snapshot, workspace, ready)
+    figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
+    model = ready.method.merge(ready.model)
+    ready.task.fold(head_of(model))
+    temperature = fit_temperature(
+        predict_logits(model, ready.dev.tokens, ready.precision), ready.dev.labels, ready.task
     )
-    method.prepare(model)
-    splits = {name: Split(tokenizer.encode(part.inputs), part.labels) for name, part in rows.items()}
-    place = train(
-        model,
-        task,
-        method,
-        train_split=splits["train"],
-        dev_split=splits["dev"],
-        config=config.training,
-        seed=config.seed,
-        precision=choose_precision(config.training.precision),
-        folder=run.path,
-        fingerprint=config.fingerprint() | {"data": snapshot.hash},
-        quiet=quiet,
-    )
-    model = method.merge(model)
-    task.fold(head_of(model))
-    _save_model(run.path / "model", model, task, source, config)
-    info = run.info | {"status": "finished", "steps": place.step, "best_step": place.best_step}
-    write_json(run.path / "run.json", info | {"best_dev": {task.primary_metric: place.best}})
+    ready.task.fold_temperature(head_of(model), temperature)
+    _save_model(run.path / "model", model, ready, config, temperature)
+    figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
+    write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
     return open_run(run.id, workspace)
 
 
@@ -162,23 +129,82 @@ def open_run(name: str, workspace: Workspace) -> Run:
         ) from None
 
 
-def choose_precision(wanted: str) -> str:
-    """fp32 or bf16; auto takes bf16 where the processor computes in it."""
-    import torch
+def _fit(ready: Prepared, config: RunConfig, *, run: Run, cache: Path, quiet: bool) -> dict[str, Any]:
+    """Put the best weights into the model; what run.json says of how it went."""
+    metric = ready.task.primary_metric
+    if isinstance(ready.method, SolvedMethod):
+        solution = ready.method.solve(
+            ready.model, ready.task, train=ready.train, dev=ready.dev, precision=ready.precision, cache=cache
+        )
+        reporters = open_reporters(config.training.report_to, run.path, done=0)
+        with closing(MetricsLog(run.path, keep_bytes=0, reporters=reporters)) as log:
+            for number, trial in enumerate(solution.trials, start=1):
+                log.write({"step": number, **trial})
+        best = solution.trials[solution.chosen][f"dev_{metric}"]
+        return {"steps": len(solution.trials), "best_step": solution.chosen + 1, "best_dev": {metric: best}}
+    place = train(
+        ready.model,
+        ready.task,
+        cast("GradientMethod", ready.method),
+        train_split=ready.train,
+        dev_split=ready.dev,
+        config=config.training,
+        seed=config.seed,
+        precision=ready.precision,
+        folder=run.path,
+        fingerprint=config.fingerprint() | {"data": run.snapshot_hash},
+        quiet=quiet,
+    )
+    speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
+    return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
 
-    if wanted != "auto":
-        return wanted
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+def _same_run(run: Run, config: RunConfig, snapshot: Snapshot) -> Run:
+    """The run, if going on with it is the same as never having stopped.
+
+    Raises:
+        TrainingError: naming the settings that differ, if there are any, or the data.
+    """
+    here, there = _flat(config.fingerprint()), _flat(run.config.fingerprint())
+    changed = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if changed:
+        shown = ", ".join(f"{name} {there.get(name)} -> {here.get(name)}" for name in changed[:5])
+        raise TrainingError(
+            t("The run {run} has another configuration: {changes}.", run=run.id, changes=shown),
+            t("Resume with the config.yaml in the run's folder, or start a new run without --resume."),
+        )
+    if run.snapshot_hash != snapshot.hash:
+        raise TrainingError(
+            t("The run {run} was started on other data.", run=run.id),
+            t("Resume with the data it was started on, or start a new run without --resume."),
+        )
+    return run
 
 
-def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace) -> Run:
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `training.epochs`-like names."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts = [_flat(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
+    return {name: leaf for part in parts for name, leaf in part.items()}
+
+
+def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: Prepared) -> Run:
     now = datetime.now(UTC)
     path = workspace.runs / f"{config.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    trained, total = count_parameters(ready.model)
     info = {
         "status": "running",
         "snapshot_hash": snapshot.hash,
         "started": now.isoformat(timespec="seconds"),
-        "environment": _environment(),
+        "environment": _environment() | {"device": ready.model.device.type, "precision": ready.precision},
+        "model": {
+            "source": config.model.source,
+            "parameters": total,
+            "trained_parameters": trained,
+            "trust_remote_code": config.model.trust_remote_code,
+            "wants_own_code": wants_own_code(ready.source),
+        },
     }
     with new_dir(path) as staging:
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -192,10 +218,10 @@ def _environment() -> dict[str, str | int]:
     from platform import python_version
 
     versions = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
-    return {"python": python_version(), "cores": os.cpu_count() or 1} | versions
+    return {"python": python_version(), "cores": os.cpu_count() or 1, **versions}
 
 
-def _save_model(path: Path, model: PreTrainedModel, task: Task, source: Path, config: RunConfig) -> None:
+def _save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
     """Write the folder that transformers opens, with what tuneloop adds."""
     sweep(path.parent)
     if path.exists():
@@ -203,16 +229,16 @@ def _save_model(path: Path, model: PreTrainedModel, task: Task, source: Path, co
     with new_dir(path) as staging:
         model.save_pretrained(staging)
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-            if (source / name).is_file():
-                (staging / name).write_bytes((source / name).read_bytes())
+            if (ready.source / name).is_file():
+                (staging / name).write_bytes((ready.source / name).read_bytes())
         write_json(
             staging / "tuneloop.json",
             {
                 "task": {"type": config.task.type, "options": config.task.options},
-                "state": task.state,
+                "state": ready.task.state,
                 "max_tokens": config.model.max_tokens,
                 "model_source": config.model.source,
                 "trust_remote_code": config.model.trust_remote_code,
-                "temperature": 1.0,
+                "temperature": temperature,
             },
         )

@@ -19,8 +19,9 @@ from tuneloop.data.examples import Examples
 from tuneloop.releases import index
 from tuneloop.releases.compare import compare
 from tuneloop.releases.export import export
+from tuneloop.releases.proof import Tools
 from tuneloop.releases.read import open_release
-from tuneloop.releases.write import Tools, write_release
+from tuneloop.releases.write import write_release
 
 CONFIG = parse_config({"name": "m", "data": {"source": "x.csv"}})
 DEV = Examples(ids=["1", "2"], texts=["a", "bbb"], labels=["n", "p"])
@@ -59,7 +60,14 @@ def fake_export(folder: Path, form: str, out: Path) -> list[Path]:
     return [path]
 
 
-SPEEDS = {"torch-fp32": 1.0, "onnx-fp32": 2.0, "onnx-int8": 4.0, "openvino-bf16": 3.0, "openvino-int8": 0.5}
+SPEEDS = {
+    "torch-fp32": 1.0,
+    "torch-bf16": 1.5,
+    "onnx-fp32": 2.0,
+    "onnx-int8": 4.0,
+    "openvino-bf16": 3.0,
+    "openvino-int8": 0.5,
+}
 TOOLS = Tools(fake_export, lambda _, engine: FakePredictor(engine), lambda predictor, _: SPEEDS[predictor.engine])
 
 

@@ -1,0 +1,341 @@
+"""The Python door: what the command line, the studio and the server share.
+
+import tuneloop as tl
+
+run = tl.tune("tuneloop.yaml")
+release = tl.release(run)
+release.predict(["the room was clean and quiet"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import RunConfig, load_config, parse_config
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.fsio import write_text
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME, Workspace
+
+if TYPE_CHECKING:
+    from tuneloop.data.check import CheckReport
+    from tuneloop.data.guess import Guess
+    from tuneloop.data.snapshot import Snapshot
+    from tuneloop.releases.index import Row
+    from tuneloop.releases.read import Release
+    from tuneloop.training.plan import Plan
+    from tuneloop.training.run import Run
+
+Config = str | Path | Mapping[str, Any] | RunConfig
+DEFAULT_WORKSPACE = Path(".tuneloop")
+NO_CUT = 1 << 20
+"""More tokens than a text has: its length is counted, not cut."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A configuration and the folder that its paths start from."""
+
+    config: RunConfig
+    base: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where its snapshots, runs and releases are."""
+        return Workspace(self.base / self.config.workspace)
+
+
+def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] | None = None) -> Project:
+    """The project of a tuneloop.yaml, of plain settings, or of a `RunConfig`.
+
+    Args:
+        config: a file, whose folder is then the base of every path, or settings with the current folder as base.
+        overrides: `{"training.epochs": 1}`-like settings on top of the file.
+
+    Raises:
+        ConfigError: if a setting is unknown or impossible; it names the line.
+    """
+    if isinstance(config, RunConfig):
+        return Project(config, Path.cwd())
+    if isinstance(config, Mapping):
+        return Project(parse_config(config), Path.cwd())
+    path = Path(config)
+    return Project(load_config(path, overrides), path.resolve().parent)
+
+
+def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) -> Guess:
+    """Write a commented tuneloop.yaml for a data file; returns what was guessed, and why.
+
+    Raises:
+        ConfigError: if `path` exists and `force` is not set.
+        DataError: if the file cannot be read.
+    """
+    from tuneloop.data.guess import guess
+
+    if path.exists() and not force:
+        raise ConfigError(
+            t("{path} exists already.", path=path), t("Choose another name with --output, or replace it with --force.")
+        )
+    found = guess(source, base=Path.cwd())
+    config = parse_config(
+        {"name": found.name, "data": {"source": source, "columns": found.columns.model_dump()}, "task": found.task}
+    )
+    write_config(config, path)
+    return found
+
+
+def write_config(config: RunConfig, path: Path) -> None:
+    """Write `config` with every setting and what it means."""
+    from tuneloop.core.config_text import commented_yaml
+    from tuneloop.methods import METHODS
+    from tuneloop.tasks import task_class
+
+    options = {"task": task_class(config.task).Options, "method": METHODS.get(config.method.type).Options}
+    write_text(path, commented_yaml(config, options=options))
+
+
+def snapshot(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Snapshot:
+    """The cleaned, split and hashed data of a project; made once, then reused.
+
+    Raises:
+        DataError: if the data cannot be used; it names file, row and column.
+    """
+    from tuneloop.data.snapshot import build_snapshot
+    from tuneloop.tasks import task_class
+
+    project = _project(config)
+    task = task_class(project.config.task)
+    return build_snapshot(project.config, task=task, workspace=project.workspace, base=project.base, quiet=quiet)
+
+
+def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> CheckReport:
+    """What is in the data and what is suspicious about it.
+
+    Raises:
+        DataError: if the data cannot be used at all.
+    """
+    from tuneloop.data.check import check as check_snapshot
+    from tuneloop.models.source import resolve
+    from tuneloop.models.tokenizer import Tokenizer
+
+    project = _project(config)
+    model = project.config.model
+    data = snapshot(project, quiet=quiet)
+    counter = Tokenizer(resolve(model.source, base=project.base), max_tokens=NO_CUT)
+    return check_snapshot(
+        data,
+        seed=project.config.seed,
+        count_tokens=lambda inputs: counter.encode(inputs).lengths,
+        max_tokens=model.max_tokens,
+        quiet=quiet,
+    )
+
+
+def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan:
+    """What tuning would cost: rows, tokens, steps, parameters, time and memory, from a few real steps."""
+    from tuneloop.training.plan import plan as plan_run
+
+    project = _project(config)
+    return plan_run(project.config, snapshot=snapshot(project, quiet=quiet), workspace=project.workspace)
+
+
+def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:
+    """Train; the run's folder holds the model that was best on dev.
+
+    Args:
+        config: a tuneloop.yaml, settings, or a `RunConfig`.
+        resume: the id of an unfinished run of the same configuration and data, or "latest".
+        quiet: show no progress.
+
+    Raises:
+        TrainingError: if the run to resume has another configuration or other data.
+    """
+    from tuneloop.training.run import tune as tune_run
+
+    project = _project(config)
+    data = snapshot(project, quiet=quiet)
+    return tune_run(
+        project.config, snapshot=data, workspace=project.workspace, base=project.base, resume=resume, quiet=quiet
+    )
+
+
+def evaluate(
+    target: Run | Release | str = "latest",
+    *,
+    against: str | None = None,
+    data: Path | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Figures of a run or release with intervals, beside the baselines and an earlier release.
+
+    Args:
+        target: a run or release, or the name of one; "latest" is the newest run.
+        against: a release to compare with, pair by pair; the newest release by default.
+        data: a labelled file of its own; the untouched test split by default.
+        workspace: where names are looked up.
+
+    Returns:
+        The content of evaluation.json; for a run's test split it is also written into its folder with report.html.
+    """
+    from tuneloop.releases import scorecard
+
+    place = _workspace_of(target, workspace)
+    subject = find(target, workspace=place.root) if isinstance(target, str) else target
+    return scorecard.evaluate(subject, workspace=place, against=against, data=data, quiet=quiet)
+
+
+def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:
+    """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
+
+    Raises:
+        TrainingError: if there is no such run.
+        ReleaseError: if the run is not finished.
+    """
+    from tuneloop.releases import scorecard
+    from tuneloop.releases.proof import real_tools
+    from tuneloop.releases.write import write_release
+    from tuneloop.serve.proof import scores_over_http
+    from tuneloop.training.run import open_run
+
+    place = _workspace_of(run, workspace)
+    subject = open_run(run, place) if isinstance(run, str) else run
+    return write_release(
+        subject.path,
+        workspace=place,
+        config=subject.config,
+        dev=scorecard.split_of(subject, "dev", place),
+        evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
+        tools=real_tools(serve=scores_over_http),
+        quiet=quiet,
+    )
+
+
+def load(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Release:
+    """The release called `name`; a model's name alone means its newest release. Every file is checked.
+
+    Raises:
+        ReleaseError: if there is none, or a file is damaged.
+    """
+    from tuneloop.releases.index import newest
+    from tuneloop.releases.read import open_release
+
+    place = Workspace(Path(workspace))
+    return open_release(newest(name, place), place)
+
+
+def find(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Run | Release:
+    """The release or else the run with this name; "latest" is the newest run."""
+    from tuneloop.releases.index import rows
+    from tuneloop.training.run import open_run
+
+    place = Workspace(Path(workspace))
+    if any(name in (row.id, row.id.rpartition("-")[0]) for row in rows(place)):
+        return load(name, workspace=workspace)
+    return open_run(name, place)
+
+
+def predict_file(
+    name: str,
+    source: str,
+    *,
+    output: Path | None = None,
+    engine: str | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    quiet: bool = False,
+) -> int:
+    """Answer every row of a file with a release; the file's columns are kept.
+
+    Args:
+        name: a release.
+        source: a data file, or "-" for one text per line of standard input.
+        output: a .csv, .jsonl or .parquet file; JSON lines on standard output by default.
+        engine: another engine than the release's own.
+
+    Returns:
+        How many rows were answered.
+    """
+    from tuneloop.releases.answers import answer_file
+
+    return answer_file(load(name, workspace=workspace), source, output=output, engine=engine, quiet=quiet)
+
+
+def releases(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
+    """Every release, the oldest first."""
+    from tuneloop.releases.index import rows
+
+    return rows(Workspace(Path(workspace)))
+
+
+def compare(first: str, second: str, *, workspace: Path = DEFAULT_WORKSPACE) -> dict[str, Any]:
+    """What differs between two releases: settings, data, figures, and a paired test where both saw the same rows."""
+    from tuneloop.releases.compare import compare as compare_releases
+
+    return compare_releases(load(first, workspace=workspace), load(second, workspace=workspace))
+
+
+def export(name: str, target: Path, *, workspace: Path = DEFAULT_WORKSPACE) -> Path:
+    """A checked copy of a release at `target`, which must not exist yet."""
+    from tuneloop.releases.export import export as export_release
+
+    place = Workspace(Path(workspace))
+    return export_release(load(name, workspace=workspace).id, target, workspace=place)
+
+
+def reindex(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
+    """Rebuild the index from the release folders; damaged ones are left out."""
+    from tuneloop.releases.index import reindex as rebuild
+
+    return rebuild(Workspace(Path(workspace)))
+
+
+def serve(
+    name: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    engine: str | None = None,
+    api_key: str | None = None,
+    config: Config | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
+
+    Args:
+        name: a release.
+        host: address to listen on; off localhost an API key is needed.
+        port: port to listen on; 0 takes a free one.
+        engine: another engine than the release's own.
+        api_key: what clients must send as a bearer token.
+        config: whose `serve` settings hold; those in the release by default.
+        ready: called once with the address.
+
+    Raises:
+        ServeError: if the port is taken, or the key is missing or too short.
+    """
+    from tuneloop.serve.start import serve as start
+
+    found = load(name, workspace=workspace)
+    settings = open_project(config).config if config else parse_config(found.info["config"])
+    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    start(
+        found.id,
+        workspace=Workspace(Path(workspace)),
+        config=settings.serve.model_copy(update=given),
+        engine=engine,
+        api_key=api_key,
+        ready=ready,
+    )
+
+
+def _project(config: Config | Project) -> Project:
+    return config if isinstance(config, Project) else open_project(config)
+
+
+def _workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
+    """An opened run or release lies two folders below its workspace."""
+    return Workspace(Path(workspace) if isinstance(target, str) else target.path.parents[1])

@@ -1,0 +1,77 @@
+"""The commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from tuneloop.cli import data, demo, doctor, evaluation, prediction, releases, serving, training
+from tuneloop.core.errors import TuneloopError
+from tuneloop.core.i18n import t
+
+app = typer.Typer(
+    name="tuneloop",
+    help=t("The whole life of a fine-tuned model: data, tuning, honest evaluation, release, serving."),
+    epilog=t("Start with: tuneloop init YOUR_DATA.csv   or see it work: tuneloop demo"),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich help costs 0.1 s of every start
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("init", help=t("Write a commented tuneloop.yaml for a data file."))(data.init)
+app.command("check", help=t("Read, clean and split the data; say what is suspicious about it."))(data.check)
+app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)
+app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
+app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
+app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
+app.command("serve", help=t("Answer over HTTP."))(serving.serve)
+app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
+app.command("doctor", help=t("Tell what this machine can do and what is missing."))(doctor.doctor)
+app.command("demo", help=t("See the whole way once, on packaged data and a packaged model."))(demo.demo)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help=t("Show the traceback of an error."))] = False,
+    lang: Annotated[str, typer.Option("--lang", help=t("en or zh; the environment decides by default."))] = "",
+    version: Annotated[bool, typer.Option("--version", help=t("Print the version."), is_eager=True)] = False,
+) -> None:
+    """What every command takes; --debug and --lang are read by `run` and `main`."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("tuneloop"))
+        raise typer.Exit
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        app(arguments, standalone_mode=True)
+    except SystemExit as finished:
+        return finished.code if isinstance(finished.code, int) else 1
+    except TuneloopError as error:
+        return _complain(error.problem, error.hint, code=2, debug="--debug" in arguments)
+    except KeyboardInterrupt:
+        return _complain(t("Interrupted."), "", code=130, debug=False)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # the last place where ours is told apart from the user's
+        problem = t("Something went wrong in tuneloop: {kind}: {error}", kind=type(error).__name__, error=error)
+        hint = t("Run it again with --debug before the command to see where; this is a bug worth reporting.")
+        return _complain(problem, hint, code=1, debug="--debug" in arguments)
+    return 0
+
+
+def _complain(problem: str, hint: str, *, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(t("Error: {problem}", problem=problem), file=sys.stderr)
+    if hint:
+        print(hint, file=sys.stderr)
+    return code

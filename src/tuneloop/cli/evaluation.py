@@ -1,0 +1,45 @@
+"""`tuneloop evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, interval, print_json, print_table, say, workspace_root
+from tuneloop.core.i18n import t
+
+
+def evaluate(
+    target: Annotated[str, typer.Argument(help=t("A run or a release; the newest run by default."))] = "latest",
+    against: Annotated[
+        str | None, typer.Option("--against", help=t("A release to compare with; the newest by default."))
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help=t("A labelled file; the untouched test split by default."))
+    ] = None,
+    workspace: WorkspacePath = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Figures with 95 % intervals, beside the baselines and the release before."""
+    from tuneloop import api
+
+    found = api.evaluate(target, against=against, data=data, workspace=workspace_root(workspace), quiet=quiet)
+    print_json(found) if as_json else show_evaluation(found)
+
+
+def show_evaluation(found: dict[str, Any]) -> None:
+    """The figures of an evaluation, the baselines beside them, and what the comparisons say."""
+    baselines = found["baselines"]
+    rows = [
+        [name, interval(figure), *(interval(other[name]) if name in other else "" for other in baselines.values())]
+        for name, figure in found["metrics"].items()
+    ]
+    title = t("{rows} rows of the {split} split", rows=found["rows"], split=found["split"])
+    print_table([t("metric"), t("model"), *baselines], rows, title=title)
+    for comparison in found["comparisons"]:
+        say(comparison["sentence"])
+    if found.get("report"):
+        say(t("The report: {path}", path=found["report"]))

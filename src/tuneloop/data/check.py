@@ -1,0 +1,224 @@
+"""What there is to know of a snapshot before a model is trained on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
+from tuneloop.data.examples import Examples, Input, Label
+from tuneloop.data.label_errors import suspected_labels
+from tuneloop.data.personal_data import PersonalData, find_personal_data
+from tuneloop.data.problems import Problem, find_problems
+from tuneloop.data.snapshot_folder import Snapshot
+from tuneloop.data.split import SPLITS
+from tuneloop.data.text_statistics import Lengths, lengths, scripts
+
+TokenCounter = Callable[[Sequence[Input]], "np.ndarray[Any, Any]"]
+"""Lengths in tokens of inputs, before any cut, shape (n,)."""
+
+MAX_SUSPECTS = 50
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class SuspectRow:
+    """A row whose label may be wrong: where it is, what it says, what a cheap model would say."""
+
+    split: str
+    id: str
+    text: str
+    label: Label
+    suggested: Label
+    score: float
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings.
+
+    Args:
+        name: of the snapshot.
+        hash: of the snapshot.
+        task: type of the task.
+        rows: rows per split.
+        labels: per class the rows in train, dev and test; empty for numbers.
+        numbers: per split the lowest, mean and highest label; empty for classes.
+        characters: lengths of the texts per split.
+        tokens: the same in tokens; empty without a counter.
+        too_long: share of the texts longer than the model reads; None without a counter.
+        scripts: share of the texts in each script.
+        snapshot: the snapshot's own report: source, cleaning, duplicates.
+        suspects: rows whose label may be wrong, the most suspicious first, at most `MAX_SUSPECTS`.
+        suspect_rows: how many there are in all.
+        examined: how many rows were looked at for that.
+        personal: hints of personal data.
+        problems: what should be done something about, the gravest first.
+    """
+
+    name: str
+    hash: str
+    task: str
+    rows: dict[str, int]
+    labels: dict[str, dict[str, int]]
+    numbers: dict[str, dict[str, float]]
+    characters: dict[str, Lengths]
+    tokens: dict[str, Lengths]
+    too_long: float | None
+    scripts: dict[str, float]
+    snapshot: dict[str, Any]
+    suspects: list[SuspectRow]
+    suspect_rows: int
+    examined: int
+    personal: list[PersonalData]
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no problem is an error."""
+        return all(problem.severity != "error" for problem in self.problems)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+
+def check(
+    snapshot: Snapshot,
+    *,
+    seed: int,
+    count_tokens: TokenCounter | None = None,
+    max_tokens: int | None = None,
+    quiet: bool = False,
+) -> CheckReport:
+    """What there is to know of a snapshot.
+
+    Args:
+        snapshot: what `build_snapshot` gave.
+        seed: of the folds that look for label errors.
+        count_tokens: lengths in tokens of the model that will be tuned.
+        max_tokens: how many tokens that model will read.
+        quiet: show no progress.
+    """
+    with progress(t("checking data"), STEPS, quiet=quiet) as bar:
+        splits = {name: snapshot.split(name) for name in SPLITS}
+        texts = [text for examples in splits.values() for text in examples.texts]
+        labels = {} if splits["train"].labels and isinstance(splits["train"].labels[0], float) else _counts(splits)
+        tokens = {} if count_tokens is None else {name: count_tokens(rows.inputs) for name, rows in splits.items()}
+        bar.update(1, t("personal data"))
+        personal = find_personal_data(list(splits.values()))
+        bar.update(2, t("suspected label errors"))
+        suspects, suspect_rows, examined = _suspects(splits, seed)
+        bar.update(STEPS)
+    report = CheckReport(
+        name=snapshot.name,
+        hash=snapshot.hash,
+        task=snapshot.task,
+        rows={name: len(examples) for name, examples in splits.items()},
+        labels=labels,
+        numbers={} if labels else {name: _range(examples) for name, examples in splits.items()},
+        characters={name: lengths([len(text) for text in rows.texts]) for name, rows in splits.items()},
+        tokens={name: lengths(values) for name, values in tokens.items()},
+        too_long=_share_above(tokens, max_tokens),
+        scripts=scripts(texts),
+        snapshot=snapshot.report,
+        suspects=suspects,
+        suspect_rows=suspect_rows,
+        examined=examined,
+        personal=personal,
+    )
+    report.problems.extend(find_problems(report))
+    return report
+
+
+def summary_rows(report: CheckReport) -> list[tuple[str, str]]:
+    """The report as (what, finding) lines for a table in a terminal, in the language in force."""
+    duplicates = report.snapshot["duplicates"]
+    lines = [
+        (t("Rows"), ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())),
+        (t("Characters (median, 95 %, longest)"), _short_lengths(report.characters["train"])),
+    ]
+    if report.tokens:
+        lines.append((t("Tokens (median, 95 %, longest)"), _short_lengths(report.tokens["train"])))
+    lines.append(
+        (t("Scripts"), ", ".join(f"{script_name(name)} {share:.1%}" for name, share in report.scripts.items()))
+    )
+    for name, counts in list(report.labels.items())[:20]:
+        lines.append(
+            (t('Label "{name}"', name=name), ", ".join(f"{split} {count:,}" for split, count in counts.items()))
+        )
+    for name, numbers in report.numbers.items():
+        lines.append((t("Labels of {split}", split=name), t("{low:.4g} to {high:.4g}, mean {mean:.4g}", **numbers)))
+    lines += [
+        (
+            t("Removed"),
+            t("{exact} duplicates, {near} near-duplicates, {conflicts} contradictions, {blank} blank",
+              exact=duplicates["exact"], near=duplicates["near"], conflicts=duplicates["conflicts"],
+              blank=report.snapshot["cleaning"].get("blank", 0)),
+        ),
+        (t("Suspected label errors"),
+         t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined)),
+        (t("Personal data"),
+         ", ".join(f"{personal_name(hint.kind)} {hint.rows:,}" for hint in report.personal) or t("none found")),
+    ]  # fmt: skip
+    return lines
+
+
+def script_name(name: str) -> str:
+    """The name of a script, in the language in force."""
+    return {
+        "han": t("Chinese"), "latin": t("Latin letters"), "mixed": t("Chinese and Latin"), "other": t("other scripts"),
+        "none": t("no letters"),
+    }[name]  # fmt: skip
+
+
+def personal_name(kind: str) -> str:
+    """The name of a kind of personal data, in the language in force."""
+    return {
+        "email": t("e-mail addresses"), "phone": t("telephone numbers"), "id-card": t("Chinese id numbers"),
+        "bank-card": t("bank card numbers"), "ip": t("IP addresses"),
+    }[kind]  # fmt: skip
+
+
+def _counts(splits: dict[str, Examples]) -> dict[str, dict[str, int]]:
+    counts = {name: Counter(part for label in rows.labels for part in _parts(label)) for name, rows in splits.items()}
+    names = sorted({name for counter in counts.values() for name in counter}, key=lambda name: -counts["train"][name])
+    return {name: {split: counter[name] for split, counter in counts.items()} for name in names}
+
+
+def _parts(label: Label) -> tuple[str, ...]:
+    return label if isinstance(label, tuple) else (str(label),)
+
+
+def _range(examples: Examples) -> dict[str, float]:
+    values = np.array(examples.labels, dtype=np.float64)
+    return {"low": float(values.min()), "mean": float(values.mean()), "high": float(values.max())}
+
+
+def _share_above(tokens: dict[str, np.ndarray[Any, Any]], limit: int | None) -> float | None:
+    if limit is None or not tokens:
+        return None
+    return float(np.mean(np.concatenate(list(tokens.values())) > limit))
+
+
+def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow], int, int]:
+    inputs = [item for examples in splits.values() for item in examples.inputs]
+    labels = [label for examples in splits.values() for label in examples.labels]
+    places = [(name, row) for name, examples in splits.items() for row in range(len(examples))]
+    result = suspected_labels(inputs, labels, seed=seed)
+    rows = []
+    for suspect in result.found[:MAX_SUSPECTS]:
+        split, row = places[suspect.row]
+        examples = splits[split]
+        text = examples.texts[row] if examples.pairs is None else f"{examples.texts[row]}\n{examples.pairs[row]}"
+        rows.append(SuspectRow(split, examples.ids[row], text, examples.labels[row], suspect.suggested, suspect.score))
+    return rows, len(result.found), result.examined
+
+
+def _short_lengths(figures: Lengths) -> str:
+    return f"{figures.median:,.0f}, {figures.p95:,.0f}, {figures.max:,}"

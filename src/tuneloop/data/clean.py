@@ -1,0 +1,53 @@
+"""Texts mended before anything is learnt: broken encodings, Unicode form, control characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from tuneloop.core.config import CleanConfig
+
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
+"""Control characters except tab and line breaks, and stray byte order marks."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Halves of characters: JSON can hold them, UTF-8 and tokenizers cannot."""
+
+
+def clean_texts(texts: Sequence[str], config: CleanConfig) -> tuple[list[str], Counter[str]]:
+    """The texts, mended as the configuration says, and how many each step changed.
+
+    Returns:
+        The texts in order, and a counter with `surrogates`, `encoding`, `control` and `unicode`.
+    """
+    counts: Counter[str] = Counter()
+    return [clean_text(text, config, counts) for text in texts], counts
+
+
+def clean_text(text: str, config: CleanConfig, counts: Counter[str]) -> str:
+    """One text, mended; `counts` notes which steps changed it."""
+    plain = text.isascii()
+    if not plain and SURROGATE.search(text):
+        text = SURROGATE.sub("\ufffd", text)
+        counts["surrogates"] += 1
+    if config.fix_encoding and not plain:
+        fixed = _fix_encoding(text)
+        counts["encoding"] += fixed != text
+        text = fixed
+    if config.control and CONTROL.search(text):
+        text = CONTROL.sub("", text)
+        counts["control"] += 1
+    if config.unicode != "none" and not plain and not unicodedata.is_normalized(config.unicode, text):
+        text = unicodedata.normalize(config.unicode, text)
+        counts["unicode"] += 1
+    return text
+
+
+def _fix_encoding(text: str) -> str:
+    from ftfy import fix_encoding
+    from ftfy.badness import is_bad
+
+    # fix_encoding looks for the same signs first; asking here saves its preparations
+    return fix_encoding(text) if is_bad(text) else text

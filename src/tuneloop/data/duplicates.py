@@ -1,0 +1,182 @@
+"""Rows that say the same twice are removed, and none of them ever stands in two splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tuneloop.core.config import CleanConfig
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Examples
+from tuneloop.data.near import NearDuplicates, comparable, content_key
+
+MAX_EXAMPLES = 10
+EXAMPLE_CHARS = 200
+
+
+@dataclass
+class DuplicateReport:
+    """What was found among the rows.
+
+    Args:
+        exact: rows removed because the same text with the same label stands before.
+        near: rows removed because they nearly equal a row that stays.
+        near_other_label: how many of `near` had another label than the row that stays.
+        conflicts: rows removed because the same text has different labels.
+        leaks: rows removed from one split because a nearly equal text is in a later one.
+        examples: a few of them: kind, and id and text of the removed row and of its partner.
+    """
+
+    exact: int = 0
+    near: int = 0
+    near_other_label: int = 0
+    conflicts: int = 0
+    leaks: dict[str, int] = field(default_factory=dict)
+    examples: list[dict[str, str]] = field(default_factory=list)
+
+    def note(self, kind: str, examples: Examples, row: int, partner: int) -> None:
+        """Keep this pair as an example, if there are few of its kind."""
+        if sum(1 for example in self.examples if example["kind"] == kind) < MAX_EXAMPLES:
+            texts = [examples.texts[number][:EXAMPLE_CHARS] for number in (row, partner)]
+            ids = [examples.ids[number] for number in (row, partner)]
+            self.examples.append(
+                {"kind": kind, "id": ids[0], "text": texts[0], "partner_id": ids[1], "partner_text": texts[1]}
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+
+def comparables(examples: Examples) -> list[str]:
+    """Each input as it is compared: case and spaces do not count, a pair is part of it."""
+    if examples.pairs is None:
+        return [comparable(text) for text in examples.texts]
+    return [f"{comparable(one)}\n{comparable(two)}" for one, two in zip(examples.texts, examples.pairs, strict=True)]
+
+
+def remove_duplicates(
+    examples: Examples, config: CleanConfig, report: DuplicateReport, *, place: Callable[[int], str]
+) -> list[int]:
+    """The rows that stay, in order.
+
+    Of equal rows the first stays; of near-duplicates the longest, so that the choice does not
+    depend on the order of the file.
+
+    Args:
+        examples: cleaned rows.
+        config: what to remove.
+        report: is filled.
+        place: where a row stands in its file, for errors.
+
+    Raises:
+        DataError: if `clean.conflicts` is error and there is a conflict.
+    """
+    rows = _remove_conflicts(examples, config, report, place)
+    if config.duplicates != "keep":
+        rows = _remove_exact(examples, rows, report)
+    if config.duplicates == "near":
+        rows = _remove_near(examples, rows, config.near_threshold, report)
+    return rows
+
+
+def remove_leaks(splits: dict[str, Examples], threshold: float, report: DuplicateReport) -> dict[str, Examples]:
+    """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row."""
+    names = [name for name in ("test", "dev", "train") if name in splits]
+    texts = [text for name in names for text in comparables(splits[name])]
+    finder = NearDuplicates(texts, threshold)
+    kept: dict[str, Examples] = {}
+    start = 0
+    for name in names:
+        rows = range(start, start + len(splits[name]))
+        # rows of one split do not drive each other out
+        stay = [row for row in rows if not any(True for _ in finder.find(row))]
+        for row in stay:
+            finder.add(row)
+        kept[name] = splits[name].select([row - start for row in stay])
+        if len(stay) < len(rows):
+            report.leaks[name] = len(rows) - len(stay)
+        start = rows.stop
+    return {name: kept[name] for name in splits}
+
+
+def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of `count` rows the first row that it is connected to, itself if none."""
+    parent = list(range(count))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = row = parent[parent[row]]
+        return row
+
+    for one, other in pairs:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return [root(row) for row in range(count)]
+
+
+def _remove_conflicts(
+    examples: Examples, config: CleanConfig, report: DuplicateReport, place: Callable[[int], str]
+) -> list[int]:
+    first: dict[str, int] = {}
+    conflicting: set[str] = set()
+    keys = _exact_keys(examples)
+    for row, key in enumerate(keys):
+        before = first.setdefault(key, row)
+        if examples.labels[before] == examples.labels[row]:
+            continue
+        if config.conflicts == "error":
+            raise DataError(
+                t("{place} has the text of {other} but another label.", place=place(row), other=place(before)),
+                t("Correct one of them, or set data.clean.conflicts to drop or first."),
+            )
+        report.note("conflict", examples, row, before)
+        conflicting.add(key)
+
+    def stays(row: int) -> bool:
+        key = keys[row]
+        if key not in conflicting:
+            return True
+        return config.conflicts == "first" and examples.labels[row] == examples.labels[first[key]]
+
+    rows = [row for row in range(len(examples)) if stays(row)]
+    report.conflicts += len(examples) - len(rows)
+    return rows
+
+
+def _remove_exact(examples: Examples, rows: Sequence[int], report: DuplicateReport) -> list[int]:
+    first: dict[str, int] = {}
+    keys = _exact_keys(examples)
+    for row in rows:
+        before = first.setdefault(keys[row], row)
+        if before != row:
+            report.exact += 1
+            report.note("exact", examples, row, before)
+    return list(first.values())
+
+
+def _remove_near(examples: Examples, rows: Sequence[int], threshold: float, report: DuplicateReport) -> list[int]:
+    texts = [text for text in comparables(examples.select(rows))]
+    finder = NearDuplicates(texts, threshold)
+    keys = [examples.texts[row] + "\n" + repr(examples.labels[row]) for row in rows]
+    kept: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda number: (-len(texts[number]), content_key(keys[number]))):
+        partner = next(finder.find(number), None)
+        if partner is None:
+            finder.add(number)
+            kept.append(rows[number])
+            continue
+        report.near += 1
+        report.near_other_label += examples.labels[rows[number]] != examples.labels[rows[partner]]
+        report.note("near", examples, rows[number], rows[partner])
+    return sorted(kept)
+
+
+def _exact_keys(examples: Examples) -> list[str]:
+    """The inputs with their spaces evened out; case counts."""
+    if examples.pairs is None:
+        return [" ".join(text.split()) for text in examples.texts]
+    pairs = zip(examples.texts, examples.pairs, strict=True)
+    return [f"{' '.join(one.split())}\n{' '.join(two.split())}" for one, two in pairs]

@@ -1,0 +1,208 @@
+"""What a data file is about, guessed for `tuneloop init`, with the reason for each guess."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tuneloop.core.config import Columns
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import t
+from tuneloop.data.readers import locate, read_table
+from tuneloop.data.readers.samples import SAMPLE_PREFIX, find_sample
+from tuneloop.data.readers.table import Table
+
+SAMPLE_ROWS = 2000
+MAX_CLASSES = 200
+MAX_INTEGER_CLASSES = 20
+SEVERAL_SHARE = 0.1
+"""Share of cells with a separator from which a column holds several labels per row."""
+
+TEXT_NAMES = (
+    "text", "sentence", "review", "content", "comment", "message", "tweet", "body", "utterance", "document", "question",
+    "query", "description", "title", "文本", "内容", "评论", "句子", "正文", "标题", "问题",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "labels", "class", "category", "target", "sentiment", "intent", "topic", "emotion", "tag", "tags", "y",
+    "rating", "stars", "score", "polarity", "标签", "类别", "分类", "情感", "意图", "主题", "评分",
+)  # fmt: skip
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("text1", "text2"), ("text_a", "text_b"), ("sentence_a", "sentence_b"),
+    ("question1", "question2"), ("premise", "hypothesis"), ("question", "answer"), ("query", "passage"),
+    ("query", "document"), ("句子1", "句子2"), ("文本1", "文本2"), ("问题", "答案"), ("text", "pair"),
+)  # fmt: skip
+ID_NAMES = ("id", "uid", "uuid", "guid", "row_id", "example_id", "编号", "序号")
+GROUP_NAMES = (
+    "group", "user", "user_id", "author", "author_id", "customer", "customer_id", "session", "session_id", "doc_id",
+    "document_id", "conversation_id", "用户", "用户id", "客户", "会话",
+)  # fmt: skip
+TIME_NAMES = ("time", "date", "datetime", "timestamp", "created_at", "created", "published", "日期", "时间", "发布时间")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a file seems to be.
+
+    Args:
+        columns: which column is what.
+        task: classification, multilabel, pair or regression.
+        reasons: why, a sentence for each guess.
+        name: a name for the model, after the file.
+    """
+
+    columns: Columns
+    task: str
+    reasons: list[str]
+    name: str
+
+
+def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
+    """What the columns of a file are and which task they suggest.
+
+    Raises:
+        DataError: if the file cannot be read, or has no column of texts or none of labels.
+    """
+    source = str(source)
+    table = read_table(source, base=base, encoding=encoding)
+    reasons: list[str] = []
+    given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
+    text, pair = _texts(table, given, reasons)
+    label = given.get("label") or _label(table, {text, pair}, reasons)
+    task = _task(_cells(table, label), label, reasons)
+    if pair is not None and task == "classification":
+        task = "pair"
+    taken = {text, pair, label}
+    others: dict[str, str | None] = {"pair": pair if task == "pair" else None}
+    for setting, names, fits, reason in (
+        ("id", ID_NAMES, _is_unique, t('"{name}" is the id: its values are unique.')),
+        ("group", GROUP_NAMES, _repeats, t('"{name}" may be the group: its values repeat.')),
+        ("time", TIME_NAMES, _is_time, t('"{name}" is the time: its values are dates.')),
+    ):
+        found = _named(table, names, exclude=taken)
+        others[setting] = found if found is not None and fits(_cells(table, found)) else None
+        if others[setting] is not None:
+            taken.add(found)
+            reasons.append(reason.format(name=found))
+    columns = Columns(text=text, label=label, **others)
+    return Guess(columns, task, reasons, _name(source, base))
+
+
+def _texts(table: Table, given: dict[str, str], reasons: list[str]) -> tuple[str, str | None]:
+    names = {name.casefold(): name for name in table.columns}
+    for first, second in PAIR_NAMES:
+        if first in names and second in names:
+            one, two = names[first], names[second]
+            reasons.append(t('"{first}" and "{second}" are the two texts of a pair.', first=one, second=two))
+            return one, two
+    lengths = {name: _mean_length(_cells(table, name)) for name in table.columns}
+    named = given.get("text") or _named(table, TEXT_NAMES, exclude=set())
+    if named is not None and lengths[named] > 0:
+        reasons.append(t('"{name}" is the text, by its name.', name=named))
+        return named, None
+    longest = max(lengths, key=lambda name: lengths[name])
+    if not lengths[longest]:
+        raise DataError(
+            t("{file}: no column holds texts.", file=table.path.name),
+            t("Its columns: {known}. Set {setting}.", known=", ".join(table.columns), setting="data.columns.text"),
+        )
+    reasons.append(
+        t('"{name}" is the text: its values are the longest, {size:.0f} characters on average.', name=longest,
+          size=lengths[longest])
+    )  # fmt: skip
+    return longest, None
+
+
+def _label(table: Table, taken: set[str | None], reasons: list[str]) -> str:
+    named = _named(table, LABEL_NAMES, exclude=taken)
+    if named is not None:
+        reasons.append(t('"{name}" is the label, by its name.', name=named))
+        return named
+    values = {name: _distinct(_cells(table, name)) for name in table.columns if name not in taken}
+    few = {name: count for name, count in values.items() if 2 <= count <= min(MAX_CLASSES, max(2, len(table) / 4))}
+    if not few:
+        raise DataError(
+            t("{file}: no column looks like labels.", file=table.path.name),
+            t("Its columns: {known}. Set {setting}.", known=", ".join(table.columns), setting="data.columns.label"),
+        )
+    fewest = min(few, key=lambda name: few[name])
+    reasons.append(t('"{name}" is the label: it has only {count} different values.', name=fewest, count=few[fewest]))
+    return fewest
+
+
+def _task(cells: Sequence[Any], name: str, reasons: list[str]) -> str:
+    if _several(cells):
+        reasons.append(t('The task is multilabel: cells of "{name}" hold several labels.', name=name))
+        return "multilabel"
+    numbers = [_number(cell) for cell in cells]
+    if all(number is not None for number in numbers):
+        whole = all(number == int(number) for number in numbers if number is not None)
+        if not whole or len(set(numbers)) > MAX_INTEGER_CLASSES:
+            reasons.append(t('The task is regression: "{name}" holds numbers.', name=name))
+            return "regression"
+    count = _distinct(cells)
+    reasons.append(t('The task is to choose one label: "{name}" has {count} different values.', name=name, count=count))
+    return "classification"
+
+
+def _several(cells: Sequence[Any]) -> bool:
+    if any(isinstance(cell, list | tuple) for cell in cells):
+        return True
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    lists = sum(1 for text in texts if text.startswith("[") and text.endswith("]"))
+    separated = sum(1 for text in texts if re.search(r"\S\s*[;；|]\s*\S", text))
+    return bool(texts) and (lists + separated) > SEVERAL_SHARE * len(texts)
+
+
+def _number(cell: Any) -> float | None:
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        return None
+    try:
+        value = float(cell)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _is_unique(cells: Sequence[Any]) -> bool:
+    return _distinct(cells) == len(cells)
+
+
+def _repeats(cells: Sequence[Any]) -> bool:
+    return 3 <= _distinct(cells) < 0.9 * len(cells)
+
+
+def _is_time(cells: Sequence[Any]) -> bool:
+    return all(isinstance(cell, date) or re.match(r"\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}", str(cell)) for cell in cells)
+
+
+def _distinct(cells: Iterable[Any]) -> int:
+    return len({str(cell) for cell in cells})
+
+
+def _mean_length(cells: Sequence[Any]) -> float:
+    """Mean length in characters; 0 for columns that are not texts."""
+    if not all(isinstance(cell, str) for cell in cells) or all(_number(cell) is not None for cell in cells):
+        return 0.0
+    return sum(map(len, cells)) / max(len(cells), 1)
+
+
+def _cells(table: Table, name: str) -> list[Any]:
+    """The first filled cells of a column."""
+    return [cell for cell in table.columns[name][:SAMPLE_ROWS] if cell is not None and cell != ""]
+
+
+def _named(table: Table, names: Sequence[str], *, exclude: set[Any]) -> str | None:
+    """The first column with one of these names, in the order of the names."""
+    own = {name.casefold(): name for name in table.columns if name not in exclude}
+    return next((own[name] for name in names if name in own), None)
+
+
+def _name(source: str, base: Path) -> str:
+    sample = source.startswith(SAMPLE_PREFIX)
+    stem = source.removeprefix(SAMPLE_PREFIX) if sample else locate(source, base=base).stem
+    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:40] or "model"

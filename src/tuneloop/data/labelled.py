@@ -1,0 +1,189 @@
+"""A table as examples: columns mapped, labels parsed, every cell that cannot be used refused."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from tuneloop.core.config import Columns, DataConfig
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Examples, Label
+from tuneloop.data.readers import read_table
+from tuneloop.data.readers.samples import columns_of
+from tuneloop.data.readers.table import Table
+
+
+class LabelReader(Protocol):
+    """What the data layer must know of a task; `tuneloop.tasks.task_class(config.task)` is one."""
+
+    name: str
+    takes_pairs: bool
+    has_classes: bool
+
+    def parse_label(self, raw: Any) -> Label:
+        """The label in one cell; ValueError with the reason if it cannot be one."""
+
+    def label_names(self, labels: Iterable[Label]) -> list[str]:
+        """The class names that occur, sorted; empty for tasks without classes."""
+
+
+def labelled(table: Table, columns: Columns, task: LabelReader, *, max_chars: int) -> Examples:
+    """The rows of a table with their labels.
+
+    Raises:
+        DataError: at the first missing column, missing or overlong text, impossible label or
+            repeated id, with its place and a remedy.
+    """
+    texts = _texts(table, columns.text, setting="data.columns.text", max_chars=max_chars)
+    pairs = None
+    if task.takes_pairs:
+        if columns.pair is None:
+            raise DataError(
+                t("The task {task} needs a second text.", task=task.name),
+                t("Name its column in data.columns.pair."),
+            )
+        pairs = _texts(table, columns.pair, setting="data.columns.pair", max_chars=max_chars)
+    return Examples(
+        ids=_ids(table, columns.id),
+        texts=texts,
+        labels=_labels(table, columns.label, task),
+        pairs=pairs,
+        columns=_others(table, columns, with_pair=task.takes_pairs),
+    )
+
+
+def read_unlabelled(
+    source: str, config: DataConfig, *, base: Path, takes_pairs: bool = False, format: str = "auto"
+) -> Examples:
+    """Rows to predict: text and pair; no label is needed, and no row is changed or left out.
+
+    `columns` holds every column of the file, in its order, so that it can be written back.
+
+    Args:
+        source: a file or folder, or `sample:NAME`.
+        config: its columns, encoding and longest text; of another file than the training data.
+        base: what a relative path starts from.
+        takes_pairs: whether the task judges two texts.
+        format: see `DataConfig.format`.
+
+    Raises:
+        DataError: if the file cannot be read or has no such column.
+    """
+    table = read_table(source, base=base, format=format, encoding=config.encoding)
+    columns = columns_of(source, config.columns)
+    limit = config.max_text_chars
+    pair = columns.pair if takes_pairs else None
+    return Examples(
+        ids=_ids(table, None),
+        texts=_texts(table, columns.text, setting="data.columns.text", max_chars=limit),
+        pairs=None if pair is None else _texts(table, pair, setting="data.columns.pair", max_chars=limit),
+        columns=dict(table.columns),
+    )
+
+
+def refuse_twin_labels(names: Sequence[str], *, file: str) -> None:
+    """Nothing, if no two class names look alike.
+
+    Raises:
+        DataError: if two differ only in width or spacing, such as "A" and the full-width "Ａ".
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).split())
+        if plain in seen:
+            raise DataError(
+                t("{file}: the labels {first!r} and {second!r} look alike.", file=file, first=seen[plain], second=name),
+                t("Write them in one way; they differ only in width or spaces."),
+            )
+        seen[plain] = name
+
+
+def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str]:
+    values = table.column(name, setting=setting)
+    for row, value in enumerate(values):
+        if not isinstance(value, str):
+            if value is None:
+                raise DataError(
+                    t("{place}: the text is missing.", place=table.place(row, name)),
+                    t("Fill it in, or leave the row out."),
+                )
+            raise DataError(
+                t("{place}: {value!r} is not a text.", place=table.place(row, name), value=_short(value)),
+                t("Put texts in quotes, or set {setting} to the column with the texts.", setting=setting),
+            )
+        if len(value) > max_chars:
+            raise DataError(
+                t(
+                    "{place}: the text has {size} characters, more than data.max_text_chars ({limit}).",
+                    place=table.place(row, name),
+                    size=f"{len(value):,}",
+                    limit=f"{max_chars:,}",
+                ),
+                t("Shorten it, look for an unclosed quote, or raise data.max_text_chars."),
+            )
+    return values
+
+
+def _labels(table: Table, name: str, task: LabelReader) -> list[Label]:
+    parsed: dict[Any, Label] = {}
+    labels = []
+    for row, raw in enumerate(table.column(name, setting="data.columns.label")):
+        # True == 1 == 1.0 as keys, yet they are written differently
+        key = raw if isinstance(raw, str) else repr(raw)
+        if key not in parsed or not isinstance(raw, str):
+            parsed[key] = _label(table, row, name, raw, task)
+        labels.append(parsed[key])
+    return labels
+
+
+def _label(table: Table, row: int, name: str, raw: Any, task: LabelReader) -> Label:
+    try:
+        label = task.parse_label(raw)
+    except ValueError as error:
+        raise DataError(
+            t("{place}: {reason}.", place=table.place(row, name), reason=error),
+            t("Give the row a label, or leave it out of the file."),
+        ) from None
+    if isinstance(label, str) and isinstance(raw, list | dict):
+        raise DataError(
+            t("{place}: {value!r} is not one label.", place=table.place(row, name), value=_short(raw)),
+            t("For several labels per text set task: multilabel."),
+        )
+    return label
+
+
+def _ids(table: Table, name: str | None) -> list[str]:
+    if name is None:
+        return [str(row) for row in table.rows]
+    first: dict[str, int] = {}
+    for row, value in enumerate(table.column(name, setting="data.columns.id")):
+        key = "" if value is None else str(value).strip()
+        if not key:
+            raise DataError(
+                t("{place}: the id is empty.", place=table.place(row, name)),
+                t("Give every row an id, or remove data.columns.id."),
+            )
+        if key in first:
+            raise DataError(
+                t("{place}: the id {value!r} is that of {other} too.", place=table.place(row, name), value=key[:60],
+                  other=table.place(first[key])),
+                t("Make ids unique, or remove data.columns.id."),
+            )  # fmt: skip
+        first[key] = row
+    return list(first)
+
+
+def _others(table: Table, columns: Columns, *, with_pair: bool) -> dict[str, list[Any]]:
+    for setting in ("group", "time"):
+        name = getattr(columns, setting)
+        if name is not None:
+            table.column(name, setting=f"data.columns.{setting}")
+    taken = {columns.text, columns.label, columns.id, columns.pair if with_pair else None}
+    return {name: values for name, values in table.columns.items() if name not in taken}
+
+
+def _short(value: Any) -> str:
+    return str(value)[:60]

@@ -1,0 +1,315 @@
+"""From the source that a configuration names to its snapshot."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuneloop.core import fsio
+from tuneloop.core.config import RunConfig
+from tuneloop.core.errors import DataError
+from tuneloop.core.hashing import hash_file, hash_json
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.core.progress import Bar, progress
+from tuneloop.data.clean import clean_texts
+from tuneloop.data.duplicates import DuplicateReport, comparables, components, remove_duplicates, remove_leaks
+from tuneloop.data.examples import Examples
+from tuneloop.data.labelled import LabelReader, labelled, refuse_twin_labels
+from tuneloop.data.near import content_key, near_pairs
+from tuneloop.data.readers import locate, read_table
+from tuneloop.data.readers.datasets_folder import split_names
+from tuneloop.data.readers.samples import SAMPLE_PREFIX, columns_of
+from tuneloop.data.readers.table import Table
+from tuneloop.data.snapshot_folder import (
+    VERSION,
+    Snapshot,
+    find_snapshot,
+    open_snapshot,
+    save_snapshot,
+    snapshot_folder,
+)
+from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata, wanted_sizes
+
+STEPS = 4
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One file and the split that is read from it."""
+
+    split: str
+    source: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The cleaned rows of one source, and where each stands in it."""
+
+    table: Table
+    rows: list[int]
+    examples: Examples
+
+    def place(self, row: int) -> str:
+        return self.table.place(self.rows[row])
+
+    def select(self, rows: list[int]) -> _Part:
+        return _Part(self.table, [self.rows[row] for row in rows], self.examples.select(rows))
+
+
+def build_snapshot(
+    config: RunConfig, *, task: LabelReader, workspace: Workspace, base: Path, quiet: bool = False
+) -> Snapshot:
+    """The snapshot of the data that a configuration names.
+
+    It is made only if the source, the settings and the seed have not been seen before.
+    Its report has `source` (file, rows and encoding per split), `cleaning` (rows changed per step,
+    and `blank` rows removed), `duplicates` (see `DuplicateReport`) and `unused` rows.
+
+    Args:
+        config: where the data is and what is done to it.
+        task: how labels are read: `tasks.task_class(config.task)`.
+        workspace: where the snapshot is kept.
+        base: what relative paths start from: the folder of tuneloop.yaml.
+        quiet: show no progress.
+
+    Raises:
+        DataError: if the data cannot be used; with file, row, column and remedy.
+        StorageError: if the disk refuses.
+        MissingExtraError: if a sample or the datasets library is not installed.
+    """
+    sources = _sources(config, base)
+    recorded = workspace.cache / "snapshots" / f"{_request(config, task, sources)}.json"
+    known = _recorded(recorded, workspace)
+    if known is not None:
+        return known
+    with progress(t("preparing data"), STEPS, quiet=quiet) as bar:
+        snapshot = _build(config, task, workspace, sources, bar)
+    recorded.parent.mkdir(parents=True, exist_ok=True)
+    fsio.write_json(recorded, {"hash": snapshot.hash})
+    return snapshot
+
+
+def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: list[_Source], bar: Bar) -> Snapshot:
+    cleaning: Counter[str] = Counter()
+    duplicates = DuplicateReport()
+    parts = {source.split: _read(config, task, source, cleaning) for source in sources}
+    read = {split: _about(part, cleaning) for split, part in parts.items()}
+    bar.update(1, t("cleaned"))
+    train = parts["train"]
+    kept = remove_duplicates(train.examples, config.data.clean, duplicates, place=train.place)
+    parts["train"] = train.select(kept)
+    bar.update(2, t("duplicates removed"))
+    splits = _split(config, parts)
+    unused = len(parts["train"].rows) - sum(
+        len(rows) for name, rows in splits.items() if name not in parts or name == "train"
+    )
+    if len(parts) > 1 or (config.data.split.by == "time" and config.data.clean.duplicates != "near"):
+        # in all other cases near-duplicates are gone, or went into one split together
+        splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates)
+    labels = _check_labels(task, splits, parts)
+    bar.update(3, t("split"))
+    snapshot = save_snapshot(
+        splits,
+        name=_name(sources[0]),
+        task=task.name,
+        labels=labels,
+        settings=_settings(config),
+        report={
+            "source": read,
+            "cleaning": dict(sorted(cleaning.items())),
+            "duplicates": duplicates.as_json(),
+            "unused": unused,
+        },
+        workspace=workspace,
+    )
+    bar.update(STEPS)
+    return snapshot
+
+
+def _sources(config: RunConfig, base: Path) -> list[_Source]:
+    data = config.data
+    path = locate(data.source, base=base)
+    found = [_Source("train", data.source, path)]
+    inside = split_names(path) if path.is_dir() else {}
+    for split in ("dev", "test"):
+        own = getattr(data, split)
+        if own is not None:
+            found.append(_Source(split, own, locate(own, base=base)))
+        elif split in inside:
+            found.append(_Source(split, data.source, path))
+    return found
+
+
+def _request(config: RunConfig, task: LabelReader, sources: list[_Source]) -> str:
+    """A hash of all that determines the snapshot, found without reading a row."""
+    files = {source.split: _hash_source(source.path) for source in sources}
+    names = {source.split: source.path.name for source in sources}
+    plain = config.model_dump(mode="json", include={"data", "seed"})
+    return hash_json({"version": VERSION, "files": files, "names": names, "task": task.name} | plain)
+
+
+def _hash_source(path: Path) -> str:
+    try:
+        if path.is_dir():
+            return hash_json(
+                {str(file.relative_to(path)): hash_file(file) for file in sorted(path.rglob("*")) if file.is_file()}
+            )
+        return hash_file(path)
+    except PermissionError:
+        raise DataError(t("You may not read {path}.", path=path), t("Change its permissions.")) from None
+
+
+def _recorded(recorded: Path, workspace: Workspace) -> Snapshot | None:
+    """The snapshot that was made for this request before, if it is still there and whole."""
+    try:
+        digest = json.loads(recorded.read_text(encoding="utf-8"))["hash"]
+        path = snapshot_folder(str(digest), workspace)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if path is None else open_snapshot(path)
+
+
+def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Counter[str]) -> _Part:
+    data = config.data
+    inside = source.split if source.path.is_dir() else "train"
+    base = source.path.parent
+    where = source.source if source.source.startswith(SAMPLE_PREFIX) else source.path.name
+    table = read_table(where, base=base, format=data.format, encoding=data.encoding, split=inside)
+    raw = labelled(table, columns_of(data.source, data.columns), task, max_chars=data.max_text_chars)
+    texts, counts = clean_texts(raw.texts, data.clean)
+    pairs = None
+    if raw.pairs is not None:
+        pairs, more = clean_texts(raw.pairs, data.clean)
+        counts += more
+    cleaning.update(counts)
+    examples = Examples(raw.ids, texts, raw.labels, pairs, raw.columns)
+    filled = [row for row, text in enumerate(texts) if text.strip()]
+    if not filled:
+        raise DataError(
+            t("{file}: every text is blank.", file=table.path.name),
+            t("Set data.columns.text to the column with texts."),
+        )
+    cleaning["blank"] += len(texts) - len(filled)
+    return _Part(table, filled, examples.select(filled)) if len(filled) < len(texts) else _Part(table, filled, examples)
+
+
+def _about(part: _Part, cleaning: Counter[str]) -> dict[str, Any]:
+    return {"file": part.table.path.name, "rows": len(part.table), "encoding": part.table.encoding}
+
+
+def _split(config: RunConfig, parts: dict[str, _Part]) -> dict[str, Examples]:
+    part = parts["train"]
+    given = {name: parts[name].examples for name in parts if name != "train"}
+    sizes = wanted_sizes(config.data.split, len(part.rows), given=tuple(given))
+    keys = [
+        content_key(f"{text}\n{label}", seed=config.seed)
+        for text, label in zip(comparables(part.examples), part.examples.labels, strict=True)
+    ]
+    by = config.data.split.by
+    if by == "time":
+        times = parse_times(
+            _values(config, part, "time"), place=lambda row: part.table.place(part.rows[row], config.data.columns.time)
+        )
+        names = deal_by_time(times, keys, sizes)
+    else:
+        shares = strata(part.examples.labels) if by == "label" else [""] * len(keys)
+        names = deal(keys, shares, _units(config, part), sizes)
+    rows = {name: [row for row, given_name in enumerate(names) if given_name == name] for name in SPLITS}
+    splits = {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
+    for name, examples in splits.items():
+        if not len(examples):
+            raise DataError(
+                t("{file}: the {split} split would be empty.", file=part.table.path.name, split=name),
+                t("Give more rows (each class or group needs at least three), or change data.split."),
+            )
+    return splits
+
+
+def _units(config: RunConfig, part: _Part) -> list[int]:
+    """What must stay together: rows of a group, and near-duplicates if they were kept."""
+    pairs: list[tuple[int, int]] = []
+    if config.data.clean.duplicates != "near":
+        pairs += near_pairs(comparables(part.examples), config.data.clean.near_threshold)
+    if config.data.split.by == "group":
+        first: dict[Any, int] = {}
+        pairs += [(first.setdefault(str(value), row), row) for row, value in enumerate(_values(config, part, "group"))]
+    return components(len(part.rows), pairs)
+
+
+def _values(config: RunConfig, part: _Part, setting: str) -> list[Any]:
+    """The column that `split.by` needs.
+
+    Raises:
+        DataError: if it is not named.
+    """
+    name = getattr(config.data.columns, setting)
+    if name is None:
+        raise DataError(
+            t("data.split.by is {by}, but no column is named for it.", by=setting),
+            t("Set data.columns.{by}.", by=setting),
+        )
+    if name in part.examples.columns:
+        return part.examples.columns[name]
+    values = part.table.column(name, setting=f"data.columns.{setting}")
+    return [values[row] for row in part.rows]
+
+
+def _check_labels(task: LabelReader, splits: dict[str, Examples], parts: dict[str, _Part]) -> list[str]:
+    """The class names of train.
+
+    Raises:
+        DataError: if there are fewer than two, or dev or test has one that train lacks.
+    """
+    file = parts["train"].table.path.name
+    if not task.has_classes:
+        return []
+    names = task.label_names(splits["train"].labels)
+    refuse_twin_labels(task.label_names(label for rows in splits.values() for label in rows.labels), file=file)
+    for split in ("dev", "test"):
+        strange = sorted(set(task.label_names(splits[split].labels)) - set(names))
+        if strange:
+            raise _missing_in_train(task, split, strange[0], splits, parts, names)
+    if len(names) < 2:
+        raise DataError(
+            t("{file}: there is only one label in train, {label!r}.", file=file, label="".join(names)),
+            t("Add rows of at least one other label, or check data.columns.label."),
+        )
+    return names
+
+
+def _missing_in_train(
+    task: LabelReader, split: str, label: str, splits: dict[str, Examples], parts: dict[str, _Part], names: list[str]
+) -> DataError:
+    problem = t("The label {label!r} is in {split}, but not in train.", label=label, split=split)
+    if split in parts:
+        part = parts[split]
+        row = next(row for row, own in enumerate(part.examples.labels) if label in task.label_names([own]))
+        problem = t("{place}: the label {label!r} does not occur in train.", place=part.place(row), label=label)
+        return DataError(
+            problem, t("Known labels: {known}. Correct it, or add rows to train.", known=", ".join(names[:20]))
+        )
+    return DataError(problem, t("Add rows with that label, or set data.split.by: label."))
+
+
+def _settings(config: RunConfig) -> dict[str, Any]:
+    data = config.data
+    return {
+        "seed": config.seed,
+        "clean": data.clean.model_dump(mode="json"),
+        "split": data.split.model_dump(mode="json"),
+        "columns": columns_of(data.source, data.columns).model_dump(mode="json"),
+    }
+
+
+def _name(source: _Source) -> str:
+    stem = source.source.removeprefix(SAMPLE_PREFIX) if source.source.startswith(SAMPLE_PREFIX) else source.path.stem
+    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:40] or "data"
+
+
+__all__ = ["LabelReader", "Snapshot", "build_snapshot", "find_snapshot", "open_snapshot"]

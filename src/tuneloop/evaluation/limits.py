@@ -1,0 +1,77 @@
+"""What an evaluation does not show: the sentences that keep its reader from believing too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tuneloop.core.i18n import t
+
+FEW_ROWS = 200
+FEW_ROWS_OF_A_CLASS = 20
+MOST_NAMED = 8
+
+
+def limits(evaluation: dict[str, Any]) -> Iterator[str]:
+    """The limits of this evaluation's JSON, in the language in force."""
+    rows, settings = evaluation["rows"], evaluation["settings"]
+    yield t("The figures hold for texts like those of the test split; texts of another kind must be measured anew.")
+    yield t("Labels are taken as true. Where people mislabelled texts, figures of any model are bounded by that.")
+    yield t(
+        "Intervals come from {resamples} bootstrap resamples of the test texts (percentile method; seed {seed}). They "
+        "do not cover what another training run or another training set would change.",
+        resamples=f"{settings['resamples']:,}",
+        seed=settings["seed"],
+    )
+    if settings["ranking_resamples"] < settings["resamples"] and evaluation["per_class"]:
+        yield t(
+            "ROC-AUC and average precision use {resamples} resamples, as they cost more.",
+            resamples=settings["ranking_resamples"],
+        )
+    if evaluation["split"] != "test":
+        yield t("Whether training saw some of these texts was not checked.")
+    if rows < FEW_ROWS:
+        yield t("With only {rows} test texts the intervals themselves are rough.", rows=rows)
+    if not evaluation["worst_errors"]:
+        yield t(
+            "No mistake in {rows} texts still leaves room for an error rate of about {percent} % (rule of three).",
+            rows=rows,
+            percent=f"{300 / rows:.1f}",
+        )
+    yield from _about_reference(evaluation)
+    yield from _about_classes(evaluation)
+    yield from _about_length(evaluation)
+
+
+def _about_reference(evaluation: dict[str, Any]) -> Iterator[str]:
+    reference = evaluation["reference"] or {}
+    seen = reference.get("rows_seen", 0)
+    if seen is None:
+        yield t("Whether {name} was trained on some of these texts is not known.", name=reference["name"])
+    elif seen:
+        yield t(
+            "{name} was trained on {count} of these texts, so it looks better here than it is.",
+            name=reference["name"],
+            count=f"{seen:,}",
+        )
+
+
+def _about_classes(evaluation: dict[str, Any]) -> Iterator[str]:
+    rare = [one["label"] for one in evaluation["per_class"] if one["support"] < FEW_ROWS_OF_A_CLASS]
+    if rare:
+        named = ", ".join(rare[:MOST_NAMED]) + (" …" if len(rare) > MOST_NAMED else "")
+        yield t(
+            "Classes with fewer than {few} test texts, whose own figures say little: {classes}.",
+            few=FEW_ROWS_OF_A_CLASS,
+            classes=named,
+        )
+
+
+def _about_length(evaluation: dict[str, Any]) -> Iterator[str]:
+    cut = evaluation["truncated"]
+    if cut:
+        yield t(
+            "{count} texts ({percent} %) are longer than the model reads; it judged only their beginning.",
+            count=f"{cut:,}",
+            percent=f"{100 * cut / evaluation['rows']:.1f}",
+        )

@@ -1,0 +1,69 @@
+"""All figures of one set of answers, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tuneloop.evaluation.calibration import Calibration
+from tuneloop.evaluation.counts import Counts
+from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure, interval
+from tuneloop.evaluation.ranking import Ranking
+from tuneloop.evaluation.regression import Numbers
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Label
+    from tuneloop.tasks.base import FloatArray, Task
+
+RANKING_WORK = 15_000_000
+"""Sorted weights (resamples x rows x classes) that ROC-AUC may cost; beyond that it gets fewer resamples."""
+
+FEWEST_RESAMPLES = 200
+
+
+class Family(Protocol):
+    """Figures of one kind: of the rows as they are, and of any resample of them."""
+
+    def values(self) -> dict[str, float]:
+        """Name to figure."""
+
+    def resample(self, weights: Array) -> dict[str, Array]:
+        """Name to figures (resamples,), for weights (resamples, rows)."""
+
+
+def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> Family:
+    """The family that the task's primary metric belongs to."""
+    return Counts(task, labels, scores) if task.has_classes else Numbers(task, labels, scores)
+
+
+def measure(task: Task, labels: Sequence[Label], scores: FloatArray, *, resamples: int, seed: int) -> dict[str, Figure]:
+    """Every metric of the task with its 95 % interval, the headline figures first."""
+    families: list[tuple[Family, int]] = [(headline_family(task, labels, scores), resamples)]
+    if task.has_classes:
+        fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
+        families += [(Ranking(task, labels, scores), fewer), (Calibration(task, labels, scores), resamples)]
+    figures: dict[str, Figure] = {}
+    for family, count in families:
+        values = family.values()
+        samples = bootstrap(family.resample, rows=len(labels), resamples=count, seed=seed) if values else {}
+        for name, value in values.items():
+            figures[name] = figure(name, value, samples[name]) if name in samples else Figure(value, np.nan, np.nan)
+    return figures
+
+
+def ranking_resamples(rows: int, *, classes: int, resamples: int) -> int:
+    """Resamples behind the interval of ROC-AUC and average precision, whose cost grows with the classes."""
+    return min(resamples, max(FEWEST_RESAMPLES, RANKING_WORK // max(1, rows * classes)))
+
+
+def measure_classes(counts: Counts, *, resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of each class with their intervals, and its support, as JSON."""
+    samples = bootstrap(counts.per_class, rows=len(counts.meant), resamples=resamples, seed=seed)
+    bounds = {name: interval(found) for name, found in samples.items()}
+    rows = counts.table()
+    for number, row in enumerate(rows):
+        for name, (low, high) in bounds.items():
+            row[name] = Figure(row[name], float(low[number]), float(high[number])).to_json()
+    return rows

@@ -1,0 +1,89 @@
+"""What metrics are called, what they mean, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuneloop.core.i18n import t
+
+LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "rmse"})
+
+
+def metric_name(metric: str) -> str:
+    """The metric's name for people, in the language in force; unknown metrics keep their own."""
+    names = {
+        "accuracy": t("accuracy"),
+        "macro_f1": t("macro F1"),
+        "weighted_f1": t("weighted F1"),
+        "micro_f1": t("micro F1"),
+        "subset_accuracy": t("all classes right"),
+        "mcc": t("Matthews correlation"),
+        "roc_auc": t("ROC-AUC"),
+        "average_precision": t("average precision"),
+        "ece": t("calibration error (ECE)"),
+        "brier": t("Brier score"),
+        "r2": t("R²"),
+        "mae": t("mean absolute error"),
+        "rmse": t("root mean square error"),
+        "pearson": t("Pearson correlation"),
+        "spearman": t("Spearman correlation"),
+    }
+    return names.get(metric, metric)
+
+
+def metric_meaning(metric: str) -> str:
+    """One sentence in plain words on what the metric says; empty for unknown metrics."""
+    meanings = {
+        "accuracy": t("The share of texts that were answered rightly."),
+        "macro_f1": t("F1 balances false alarms against misses; here every class counts alike, however rare it is."),
+        "weighted_f1": t("F1 averaged so that a class counts as often as it occurs."),
+        "micro_f1": t("F1 over all single decisions together; frequent classes count more."),
+        "subset_accuracy": t("The share of texts for which exactly the right set of classes was given."),
+        "mcc": t("Agreement beyond chance, from -1 over 0 (no better than guessing) to 1; hard to please by guessing."),
+        "roc_auc": t(
+            "How often a text of a class is ranked above one of another; 0.5 is guessing, 1 is perfect order."
+        ),
+        "average_precision": t("Precision averaged along the ranking of each class; hard to please for rare classes."),
+        "ece": t("How far the stated probabilities are from the share that came true, on average; 0 is honest."),
+        "brier": t("Mean squared error of the probabilities; small only if they are both right and honest."),
+        "r2": t("The share of the variation of the answers that is explained; 0 is no better than always the mean."),
+        "mae": t("By how much an answer is wrong on average, in the units of the labels."),
+        "rmse": t("The same with large errors counting more, in the units of the labels."),
+        "pearson": t("How well the answers follow the labels along a line, from -1 to 1."),
+        "spearman": t("How well the order of the answers follows the order of the labels, from -1 to 1."),
+    }
+    return meanings.get(metric, "")
+
+
+def model_name(name: str) -> str:
+    """What a baseline is called, in the language in force; other models keep their name."""
+    names = {
+        "majority": t("always the most frequent answer"),
+        "mean": t("always the mean"),
+        "tfidf": t("TF-IDF with a linear model"),
+    }
+    return names.get(name, name)
+
+
+def answer_text(answer: object) -> str:
+    """A label for people: a class, several classes, or a number."""
+    if isinstance(answer, list | tuple):
+        return ", ".join(map(str, answer)) or t("none")
+    return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+
+
+def figure_text(figure: Mapping[str, Any] | None, *, signed: bool = False) -> str:
+    """A figure's JSON as `0.731 [0.712, 0.749]`; a dash where there is none."""
+    if figure is None or figure["value"] is None:
+        return "-"
+    value, low, high = (decimals(figure[key], signed=signed) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]" if low and high else value
+
+
+def decimals(value: float | None, *, signed: bool = False) -> str:
+    """Three decimals, never -0.000; empty for None."""
+    if value is None:
+        return ""
+    rounded = round(value, 3) + 0.0
+    return f"{rounded:+.3f}" if signed else f"{rounded:.3f}"

@@ -1,0 +1,176 @@
+"""Is one model better than another on the same rows, or can the data not tell?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.i18n import t
+from tuneloop.evaluation.intervals import CHUNK, LEVEL, Array, draws, interval
+from tuneloop.evaluation.metrics import headline_family
+from tuneloop.evaluation.names import decimals, metric_name
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Label
+    from tuneloop.tasks.base import FloatArray, Task
+
+BETTER, WORSE, UNCLEAR = "better", "worse", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the same rows say about two models, a and b.
+
+    Args:
+        metric: the task's primary metric.
+        rows: rows of the test split.
+        value_a: its value for a.
+        value_b: its value for b.
+        difference: a minus b.
+        low: lower bound of the difference's 95 % interval.
+        high: upper bound.
+        p: how often a difference this large comes about if a and b are equally good.
+        verdict: "better" (a than b), "worse" or "cannot tell".
+        changed: rows that got different answers, the largest change of a score first.
+        only_a_right: rows that a alone answers rightly; None for numbers, and so the next two.
+        only_b_right: rows that b alone answers rightly.
+        mcnemar_p: p of the exact McNemar test on those rows.
+    """
+
+    metric: str
+    rows: int
+    value_a: float
+    value_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    verdict: str
+    changed: tuple[int, ...]
+    only_a_right: int | None = None
+    only_b_right: int | None = None
+    mcnemar_p: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, with the number of changed rows in place of the rows."""
+        return asdict(self) | {"changed": len(self.changed)}
+
+    def sentence(self, a: str, b: str) -> str:
+        """The verdict for people, in the language in force."""
+        return sentence(self.to_json(), a, b)
+
+
+def sentence(comparison: dict[str, Any], a: str, b: str) -> str:
+    """The verdict of a comparison's JSON on the models called `a` and `b`, in the language in force."""
+    values = {
+        "a": a,
+        "b": b,
+        "metric": metric_name(comparison["metric"]),
+        "value_a": decimals(comparison["value_a"]),
+        "value_b": decimals(comparison["value_b"]),
+        "difference": decimals(comparison["difference"], signed=True),
+        "low": decimals(comparison["low"], signed=True),
+        "high": decimals(comparison["high"], signed=True),
+    }
+    if comparison["verdict"] == BETTER:
+        return t(
+            "{a} is better than {b}: {metric} {value_a} against {value_b}, a difference of {difference} "
+            "(95 % interval {low} to {high}).",
+            **values,
+        )
+    if comparison["verdict"] == WORSE:
+        return t(
+            "{a} is worse than {b}: {metric} {value_a} against {value_b}, a difference of {difference} "
+            "(95 % interval {low} to {high}).",
+            **values,
+        )
+    return t(
+        "{a} and {b} cannot be told apart on these data: {metric} {value_a} against {value_b}, a difference of "
+        "{difference} (95 % interval {low} to {high}).",
+        **values,
+    )
+
+
+def compare(
+    task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b: FloatArray, *, seed: int, resamples: int
+) -> Comparison:
+    """The difference of the primary metric between two models that answered the same rows.
+
+    The interval is a paired bootstrap: both models are measured on the same resamples. p is from approximate
+    randomisation, which swaps the two answers of random rows and is exact at any number of rows: Noreen,
+    "Computer-Intensive Methods for Testing Hypotheses" (1989); Yeh (2000). A verdict needs both: p below 0.05 and an
+    interval without 0.
+
+    Args:
+        scores_a: scores of a, (n, classes) or (n, 1).
+        scores_b: scores of b, the same shape.
+    """
+    metric = task.primary_metric
+    families = [headline_family(task, labels, scores) for scores in (scores_a, scores_b)]
+    value_a, value_b = (family.values()[metric] for family in families)
+    differences = np.concatenate(
+        [
+            families[0].resample(weights)[metric] - families[1].resample(weights)[metric]
+            for weights in draws(len(labels), resamples=resamples, seed=seed)
+        ]
+    )
+    low, high = map(float, interval(differences))
+    p = _randomisation(task, labels, np.concatenate([scores_a, scores_b]), resamples=resamples, seed=seed)
+    clear = p < 1 - LEVEL
+    return Comparison(
+        metric=metric,
+        rows=len(labels),
+        value_a=value_a,
+        value_b=value_b,
+        difference=value_a - value_b,
+        low=low,
+        high=high,
+        p=p,
+        verdict=BETTER if clear and low > 0 else WORSE if clear and high < 0 else UNCLEAR,
+        changed=_changed(task, scores_a, scores_b),
+        **(_mcnemar(task, labels, scores_a, scores_b) if task.has_classes else {}),
+    )
+
+
+def _randomisation(task: Task, labels: Sequence[Label], both: FloatArray, *, resamples: int, seed: int) -> float:
+    """Share of random swaps of a's and b's answers that give at least the observed difference, both ways.
+
+    Args:
+        both: scores of a, then scores of b, (2n, outputs).
+    """
+    rows, metric = len(labels), task.primary_metric
+    family = headline_family(task, [*labels, *labels], both)
+
+    def difference(swapped: Array) -> Array:
+        first, second = np.hstack([1 - swapped, swapped]), np.hstack([swapped, 1 - swapped])
+        return np.asarray(np.abs(family.resample(first)[metric] - family.resample(second)[metric]))
+
+    observed = difference(np.zeros((1, rows)))[0] - 1e-12
+    random = np.random.default_rng([seed, 1])
+    step = max(1, CHUNK // (2 * rows))
+    sizes = [min(step, resamples - start) for start in range(0, resamples, step)]
+    as_large = sum(int((difference(random.integers(0, 2, (size, rows)) * 1.0) >= observed).sum()) for size in sizes)
+    return (1 + as_large) / (1 + resamples)
+
+
+def _mcnemar(task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b: FloatArray) -> dict[str, Any]:
+    """Rows that one model alone answers rightly, and McNemar's exact test (1947) on them."""
+    from scipy.stats import binomtest
+
+    right_a, right_b = (
+        np.array([answer == label for answer, label in zip(task.decide(scores), labels, strict=True)])
+        for scores in (scores_a, scores_b)
+    )
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return {"only_a_right": only_a, "only_b_right": only_b, "mcnemar_p": p}
+
+
+def _changed(task: Task, scores_a: FloatArray, scores_b: FloatArray) -> tuple[int, ...]:
+    pairs = zip(task.decide(scores_a), task.decide(scores_b), strict=True)
+    rows = [row for row, (a, b) in enumerate(pairs) if a != b]
+    size = np.abs(scores_a - scores_b).max(axis=1)
+    return tuple(sorted(rows, key=lambda row: -size[row]))

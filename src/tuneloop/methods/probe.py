@@ -1,0 +1,127 @@
+"""Linear probe: the model stays as it is, only its last layer is solved for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from tuneloop.core.config import Options
+from tuneloop.methods.base import Solution, SolvedMethod, Split
+from tuneloop.models.features import cached_features
+from tuneloop.models.load import head_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tuneloop.tasks.base import FloatArray, Task
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+MAX_ITERATIONS = 500
+
+
+class ProbeOptions(Options):
+    """Options of the linear probe."""
+
+    penalties: tuple[float, ...] = Field(
+        (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001),
+        min_length=1,
+        description="Strengths of the L2 penalty to try; the best on dev is kept.",
+    )
+
+
+class LinearProbe(SolvedMethod):
+    """The last layer minimises the task's mean loss + penalty / 2 x squared weights, on standardised features.
+
+    For classification this is scikit-learn's LogisticRegression with C = 1 / (penalty x rows), for
+    several labels one of them per class, for regression Ridge; class weights and label smoothing count
+    as in any method. See Alain and Bengio, "Understanding intermediate layers using linear classifier
+    probes" (2016). The standardisation is folded into the layer, so the model is an ordinary one.
+    """
+
+    name = "probe"
+    Options = ProbeOptions
+    options: ProbeOptions
+
+    def prepare(self, model: PreTrainedModel) -> None:
+        model.requires_grad_(False)
+        head_of(model).requires_grad_(True)
+
+    def solve(
+        self, model: PreTrainedModel, task: Task, *, train: Split, dev: Split, precision: str, cache: Path
+    ) -> Solution:
+        features = cached_features(model, train.tokens, precision, cache=cache)
+        dev_features = cached_features(model, dev.tokens, precision, cache=cache)
+        problem = _Problem(features, train.labels, task, with_bias=head_of(model).bias is not None)
+        trials, layers, start = [], [], None
+        for penalty in sorted(self.options.penalties, reverse=True):
+            start = problem.solve(penalty, start)
+            weight, bias = problem.layer(start)
+            logits = (dev_features @ weight.T + bias).astype(np.float32)
+            figures = task.metrics(dev.labels, task.scores(task.unscale(logits)))
+            trials.append({"penalty": penalty, **{f"dev_{name}": value for name, value in figures.items()}})
+            layers.append((weight, bias))
+        # max takes the first of equals: the strongest penalty
+        chosen = max(range(len(trials)), key=lambda number: trials[number][f"dev_{task.primary_metric}"])
+        _write(head_of(model), *layers[chosen])
+        return Solution(trials, chosen)
+
+
+class _Problem:
+    """A convex problem over the weights (outputs, hidden) and the bias (outputs,) in one flat vector.
+
+    Args:
+        features: (n, hidden); standardised here, only scaled where the layer has no bias.
+    """
+
+    def __init__(self, features: FloatArray, labels: list[Any], task: Task, *, with_bias: bool) -> None:
+        import torch
+
+        self.task, self.with_bias = task, with_bias
+        spread = features.std(axis=0, dtype=np.float64)
+        self.scale = np.where(spread > 1e-9, spread, 1.0)
+        self.centre = features.mean(axis=0, dtype=np.float64) * with_bias
+        self.inputs = torch.from_numpy(((features - self.centre) / self.scale).astype(np.float32))
+        self.targets = torch.from_numpy(task.targets(labels))
+
+    def solve(self, penalty: float, start: Array | None) -> Array:
+        """The flat solution, from an earlier one if there is one (L-BFGS)."""
+        from scipy.optimize import minimize
+
+        first = start if start is not None else np.zeros(self.task.outputs * (self.inputs.shape[1] + 1))
+        limits = {"maxiter": MAX_ITERATIONS, "gtol": 1e-5, "ftol": 1e-9}
+        found: Array = minimize(self._value, first, (penalty,), method="L-BFGS-B", jac=True, options=limits).x
+        return found
+
+    def layer(self, flat: Array) -> tuple[Array, Array]:
+        """Weights and bias for features as they are, not standardised."""
+        weight, bias = self._parts(flat)
+        weight = weight / self.scale
+        return weight, (bias - weight @ self.centre) * self.with_bias
+
+    def _parts(self, flat: Any) -> tuple[Any, Any]:
+        outputs = self.task.outputs
+        return flat[:-outputs].reshape(outputs, -1), flat[-outputs:]
+
+    def _value(self, flat: Array, penalty: float) -> tuple[float, Array]:
+        import torch
+
+        variable = torch.tensor(flat, dtype=torch.float32, requires_grad=True)
+        weight, bias = self._parts(variable)
+        logits = self.inputs @ weight.T + bias * self.with_bias
+        value = self.task.loss(logits, self.targets).mean() + penalty / 2 * weight.square().sum()
+        (gradient,) = torch.autograd.grad(value, variable)
+        return float(value.detach()), gradient.numpy().astype(np.float64)
+
+
+def _write(head: torch.nn.Linear, weight: Array, bias: Array) -> None:
+    import torch
+
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight))
+        if head.bias is not None:
+            head.bias.copy_(torch.from_numpy(bias))

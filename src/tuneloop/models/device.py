@@ -1,0 +1,57 @@
+"""Where a model computes and in which precision: chosen once, the same for training, probing and answering."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+
+def choose_device() -> str:
+    """cuda where torch sees a GPU (hide it with CUDA_VISIBLE_DEVICES=""), else cpu."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """fp32 or bf16; auto takes bf16 where the device computes in it.
+
+    Args:
+        wanted: auto, fp32 or bf16.
+        device: cpu or cuda.
+    """
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "fp32"
+
+
+def autocast(precision: str, device: str) -> AbstractContextManager[Any]:
+    """bf16 autocast, or nothing: the weights stay fp32."""
+    import torch
+
+    return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def peak_memory_bytes(device: str) -> int:
+    """The most memory this process has had so far: resident on the CPU, allocated on a GPU."""
+    import resource
+
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # unlike ru_maxrss, VmHWM does not count what a parent process had before exec
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

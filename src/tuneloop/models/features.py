@@ -1,0 +1,78 @@
+"""What a frozen model says of each text, computed once and kept in the workspace by content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.fsio import write_bytes
+from tuneloop.core.hashing import hash_json
+from tuneloop.models.forward import head_inputs
+from tuneloop.models.load import head_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tuneloop.data.tokens import Tokens
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+
+DIGEST_BYTES = 32
+NOT_THE_BODY = ("id2label", "label2id", "num_labels", "problem_type", "architectures", "transformers_version")
+"""What config.json says of the head or of its writer: it does not change the features."""
+
+
+def cached_features(model: PreTrainedModel, tokens: Tokens, precision: str, *, cache: Path) -> FloatArray:
+    """`head_inputs`, from `cache` if this model has seen these tokens before.
+
+    The key is the content of the weights below the last layer, of the model's configuration, of the
+    tokens, and the precision. A damaged file is computed again.
+    """
+    device = model.device.type
+    key = hash_json([_body_hash(model), _tokens_hash(tokens), precision, device])
+    return _remember(cache / "features" / f"{key}.npy", lambda: head_inputs(model, tokens, precision))
+
+
+def _remember(path: Path, compute: Callable[[], FloatArray]) -> FloatArray:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        data = b""
+    digest, body = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    if digest == hashlib.sha256(body).digest():
+        found: FloatArray = np.load(io.BytesIO(body), allow_pickle=False)
+        return found
+    array = compute()
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue())
+    return array
+
+
+def _body_hash(model: PreTrainedModel) -> str:
+    import torch
+
+    head = head_of(model)
+    of_head = {id(parameter) for parameter in head.parameters()}
+    config = json.loads(model.config.to_json_string(use_diff=True))
+    described = {name: value for name, value in config.items() if name not in NOT_THE_BODY}
+    digest = hashlib.sha256(f"{type(model).__name__}{hash_json(described)}".encode())
+    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
+        if id(tensor) not in of_head:
+            digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _tokens_hash(tokens: Tokens) -> str:
+    digest = hashlib.sha256(str(tokens.pad_id).encode())
+    for array in (tokens.ids, tokens.offsets, tokens.type_ids):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""One forward pass after the other: token arrays in, logits or the last layer's inputs out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.errors import ModelError
+from tuneloop.core.i18n import t
+from tuneloop.data.batches import inference_batches
+from tuneloop.models.device import autocast
+from tuneloop.models.load import head_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tuneloop.data.tokens import Tokens
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+    IntArray = np.ndarray[Any, np.dtype[Any]]
+
+MAX_TOKENS = 4096
+"""Padded tokens of a batch: enough to keep two to sixteen cores busy, little memory."""
+
+
+def input_names(model: PreTrainedModel) -> list[str]:
+    """The arrays of a batch that the model takes."""
+    known = set(inspect.signature(model.forward).parameters)
+    if not getattr(model.config, "type_vocab_size", 0):
+        # GPT-2 takes them too, and would add the embedding of token 0 to every token
+        known.discard("token_type_ids")
+    return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known]
+
+
+def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[str, torch.Tensor]:
+    """The given texts as the model takes them, each (batch, tokens), on its device."""
+    import torch
+
+    batch = tokens.batch(rows)
+    return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model)}
+
+
+def predict_logits(
+    model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS
+) -> FloatArray:
+    """Logits (n, outputs) in evaluation mode, length-sorted batches, in the order of `tokens`."""
+    outputs: int = model.config.num_labels
+    logits = np.zeros((len(tokens), outputs), dtype=np.float32)
+    for rows, _, answer in _forward(model, tokens, precision, max_tokens):
+        logits[rows] = answer.cpu().numpy()
+    return logits
+
+
+def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS) -> FloatArray:
+    """What the last linear layer receives for each text in evaluation mode, (n, hidden), in order.
+
+    Raises:
+        ModelError: if the logits are not that layer's answer to one vector per text.
+    """
+    import torch
+
+    head = head_of(model)
+    features = np.zeros((len(tokens), head.in_features), dtype=np.float32)
+    received: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].float()))
+    try:
+        for rows, batch, answer in _forward(model, tokens, precision, max_tokens):
+            vectors = received.pop()
+            if vectors.ndim == 3:  # a decoder judges every token; its last one counts
+                vectors = vectors[torch.arange(len(rows)), batch["attention_mask"].sum(dim=1) - 1]
+            weight, bias = head.weight.float(), None if head.bias is None else head.bias.float()
+            difference = (torch.nn.functional.linear(vectors, weight, bias) - answer).abs().max()
+            if difference > 0.05 * (1 + answer.abs().max()):  # the room is for bf16
+                raise ModelError(
+                    t("The model's answers are not those of its last linear layer."),
+                    t("Choose a model with the usual classification head, or method: full."),
+                )
+            features[rows] = vectors.cpu().numpy()
+    finally:
+        hook.remove()
+    return features
+
+
+def _forward(
+    model: PreTrainedModel, tokens: Tokens, precision: str, max_tokens: int
+) -> Iterator[tuple[IntArray, dict[str, torch.Tensor], torch.Tensor]]:
+    """Rows, their tensors and their logits (batch, outputs), float32, for each batch."""
+    import torch
+
+    model.train(False)
+    for rows in inference_batches(tokens.lengths, max_tokens=max_tokens):
+        batch = to_tensors(model, tokens, rows)
+        with torch.inference_mode(), autocast(precision, model.device.type):
+            answer = model(**batch).logits.float()
+            yield rows, batch, answer

@@ -1,0 +1,144 @@
+"""A file of texts in, the same rows with their answers out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core import fsio
+from tuneloop.core.config import parse_config
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
+from tuneloop.data.examples import Examples
+from tuneloop.releases.read import Release
+
+if TYPE_CHECKING:
+    from tuneloop.inference.predictor import Predictor
+    from tuneloop.tasks.base import Prediction
+
+CHUNK_ROWS = 4096
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would run (CWE-1236)."""
+
+Columns = dict[str, list[Any]]
+
+
+def answer_file(release: Release, source: str, *, output: Path | None, engine: str | None, quiet: bool) -> int:
+    """Answer every row of `source`; see `api.predict_file`.
+
+    The answers are `prediction`, and for classes `probability` and one column `p:CLASS` each.
+    In a CSV file a text that a spreadsheet would run as a formula begins with an apostrophe.
+
+    Returns:
+        How many rows were answered.
+
+    Raises:
+        DataError: if the source cannot be read, or the output has another ending than .csv, .jsonl, .parquet.
+    """
+    write = _writer(output)
+    predictor = release.predictor(engine)
+    try:
+        examples = _read(release, source, predictor.task.takes_pairs)
+        predictions = list(_answers(predictor, examples, quiet=quiet))
+    finally:
+        predictor.close()
+    columns = examples.columns or {"text": list(examples.texts)}
+    write(columns | _columns_of(predictions, columns))
+    return len(predictions)
+
+
+def _read(release: Release, source: str, takes_pairs: bool) -> Examples:
+    from tuneloop.data.labelled import read_unlabelled
+
+    data = parse_config(release.info["config"]).data
+    if source != "-":
+        return read_unlabelled(source, data, base=Path.cwd(), takes_pairs=takes_pairs)
+    if takes_pairs:
+        raise DataError(
+            t("Standard input is read as one text per line, but this release judges pairs."),
+            t("Give a file with the columns {text} and {pair}.", text=data.columns.text, pair=data.columns.pair),
+        )
+    texts = [line.rstrip("\r\n") for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")]
+    return Examples(ids=[str(row + 1) for row in range(len(texts))], texts=texts)
+
+
+def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterator[Prediction]:
+    inputs = examples.inputs
+    with progress(t("predicting"), len(inputs), quiet=quiet) as bar:
+        for start in range(0, len(inputs), CHUNK_ROWS):
+            yield from predictor.predict(inputs[start : start + CHUNK_ROWS])
+            bar.update(min(start + CHUNK_ROWS, len(inputs)))
+
+
+def _columns_of(predictions: list[Prediction], taken: Columns) -> Columns:
+    answers: Columns = {"prediction": [_plain(each.label) for each in predictions]}
+    classes = predictions[0].probabilities if predictions else {}
+    if classes and isinstance(predictions[0].label, str):
+        answers["probability"] = [round(each.probabilities[str(each.label)], 6) for each in predictions]
+    answers |= {f"p:{name}": [round(each.probabilities[name], 6) for each in predictions] for name in classes}
+    answers["truncated"] = [each.truncated for each in predictions]
+    return {_free(name, taken): values for name, values in answers.items()}
+
+
+def _plain(label: Any) -> Any:
+    return list(label) if isinstance(label, tuple) else label
+
+
+def _free(name: str, taken: Columns) -> str:
+    """`name`, or with underscores if the file has such a column."""
+    return _free(f"{name}_", taken) if name in taken else name
+
+
+def _writer(output: Path | None) -> Callable[[Columns], None]:
+    if output is None:
+        return lambda columns: sys.stdout.write(_jsonl(columns))
+    formats: dict[str, Callable[[Columns], bytes]] = {
+        ".csv": lambda columns: _csv(columns).encode("utf-8-sig"),
+        ".jsonl": lambda columns: _jsonl(columns).encode("utf-8"),
+        ".parquet": _parquet,
+    }
+    if output.suffix.lower() not in formats:
+        raise DataError(
+            t("{path} has an ending that cannot be written.", path=output), t("Use .csv, .jsonl or .parquet.")
+        )
+    return lambda columns: fsio.write_bytes(output, formats[output.suffix.lower()](columns))
+
+
+def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True)
+
+
+def _jsonl(columns: Columns) -> str:
+    lines = (
+        json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) for row in _rows(columns)
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _csv(columns: Columns) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in _rows(columns))
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _parquet(columns: Columns) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    return buffer.getvalue()

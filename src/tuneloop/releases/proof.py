@@ -1,0 +1,123 @@
+"""Every form of a model against the model that was evaluated, before a release is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import ReleaseConfig
+from tuneloop.core.errors import ReleaseError
+from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
+from tuneloop.data.examples import Examples
+from tuneloop.inference.engine import ENGINES
+from tuneloop.releases.agreement import agree, batch_effect
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import FloatArray
+
+REFERENCE = "torch-fp32"
+"""The engine that the evaluation was made with."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What turns a model folder into forms and measures them; tests pass their own.
+
+    Args:
+        export: writes a form of the model in a folder; gives the files.
+        open: the predictor of a folder with an engine.
+        speed: texts per second.
+        serve: the scores that a client of the HTTP server would get; None leaves that proof out.
+    """
+
+    export: Callable[[Path, str, Path], list[Path]]
+    open: Callable[[Path, str], Any]
+    speed: Callable[[Any, list[Any]], float]
+    serve: Callable[[Any, list[Any]], FloatArray] | None = None
+
+
+class Proof:
+    """Every form of a model against the torch model that was evaluated, on the rows of dev.
+
+    Args:
+        folder: the staged release.
+        rules: what a form must keep to.
+        dev: rows that the model was not trained on.
+        tools: what exports, opens and measures.
+    """
+
+    def __init__(self, folder: Path, rules: ReleaseConfig, dev: Examples, tools: Tools) -> None:
+        self.folder, self.rules, self.dev, self.tools = folder, rules, dev, tools
+
+    def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
+        """What was found about each engine, and the fastest of those that may be the default."""
+        forms: dict[str, Any] = {}
+        with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
+            reference = self.tools.open(self.folder, REFERENCE)
+            try:
+                self.task, self.expected = reference.task, reference.scores(self.dev.inputs)
+                speed = self.tools.speed(reference, self.dev.inputs)
+                forms[REFERENCE] = {"accepted": True, "texts_per_s": speed}
+            finally:
+                reference.close()
+            for form in self.rules.forms:
+                bar.update(len(forms), form)
+                forms[form] = self._try(form)
+            bar.update(len(forms))
+        fit = [name for name, found in forms.items() if self._may_be_default(found)]
+        return forms, max(fit, key=lambda name: forms[name]["texts_per_s"])
+
+    def serve(self, engine: str) -> dict[str, Any] | None:
+        """How the answers that come over HTTP agree with the evaluated model; None if that is left out.
+
+        Raises:
+            ReleaseError: if they lose more than a form may.
+        """
+        if self.tools.serve is None:
+            return None
+        predictor = self.tools.open(self.folder, engine)
+        try:
+            found = agree(self.task, self.dev.labels, self.expected, self.tools.serve(predictor, self.dev.inputs))
+        finally:
+            predictor.close()
+        if not found.finite or found.loss > self.rules.max_loss:
+            raise ReleaseError(
+                t("Answers over HTTP lose {loss:.4f} against the evaluated model.", loss=found.loss),
+                t("Nothing was released. This is a bug worth reporting."),
+            )
+        return {"engine": engine, **found.to_json()}
+
+    def _try(self, form: str) -> dict[str, Any]:
+        files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
+        predictor = self.tools.open(self.folder, form)
+        try:
+            found = agree(self.task, self.dev.labels, self.expected, predictor.scores(self.dev.inputs))
+            if not found.finite or found.loss > self.rules.max_loss:
+                for file in files:
+                    file.unlink()
+                return {"accepted": False, "reason": "loss", **found.to_json()}
+            effect = batch_effect(predictor, self.dev)
+            speed = self.tools.speed(predictor, self.dev.inputs)
+        finally:
+            predictor.close()
+        return {"accepted": True, "texts_per_s": speed, **found.to_json(), "batch_effect": effect}
+
+    def _may_be_default(self, found: dict[str, Any]) -> bool:
+        return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect
+
+
+def real_tools(serve: Callable[[Any, list[Any]], FloatArray] | None = None) -> Tools:
+    """The tools that a release is made with."""
+    from tuneloop.inference.export import export_form
+    from tuneloop.inference.measure import measure_engine
+    from tuneloop.inference.predictor import open_predictor
+
+    return Tools(
+        export=export_form,
+        open=lambda folder, engine: open_predictor(folder, engine=engine),
+        speed=lambda predictor, inputs: float(measure_engine(predictor, inputs[:256], seconds=2.0).texts_per_s),
+        serve=serve,
+    )

@@ -1,0 +1,177 @@
+"""The figures of a run or release: on which rows, beside which baselines, against which release."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import RunConfig, parse_config
+from tuneloop.core.errors import DataError, ReleaseError
+from tuneloop.core.fsio import write_json, write_text
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.core.progress import progress
+from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
+from tuneloop.methods import create_baselines
+from tuneloop.releases.index import newest, rows
+from tuneloop.releases.read import Release, open_release
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Examples
+    from tuneloop.inference.predictor import Predictor
+    from tuneloop.tasks.base import FloatArray
+    from tuneloop.training.run import Run
+
+EVALUATION, REPORT = "evaluation.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated.
+
+    Args:
+        name: of the run or release.
+        config: what it was made with.
+        snapshot: the data it was made from.
+        predictor: what answers.
+    """
+
+    name: str
+    config: RunConfig
+    snapshot: Snapshot
+    predictor: Predictor
+
+
+def evaluate(
+    target: Run | Release,
+    *,
+    workspace: Workspace,
+    against: str | None = None,
+    data: Path | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Evaluate, and write evaluation.json, predictions.parquet and report.html into a run's folder.
+
+    A release's folder is never written to, and neither is anything when `data` is given.
+
+    Args:
+        against: the release to compare with; the newest other release of the same name by default.
+        data: a labelled file; the test split of the snapshot by default.
+
+    Returns:
+        The evaluation as JSON, with the path of the page as `report` if one was written.
+    """
+    from tuneloop.evaluation.predictions import PREDICTIONS, write_predictions
+    from tuneloop.evaluation.report import report_html
+
+    subject = _subject(target, workspace)
+    split, examples = (data.name, _labelled(data, subject)) if data else ("test", subject.snapshot.split("test"))
+    reference = _reference(subject, against, workspace)
+    try:
+        found, scores = _measure(subject, examples, reference, workspace=workspace, split=split, quiet=quiet)
+    finally:
+        subject.predictor.close()
+    if isinstance(target, Release) or data:
+        return found
+    lineage = {t("run"): subject.name, t("data"): subject.snapshot.hash, t("model"): subject.config.model.source}
+    write_predictions(target.path / PREDICTIONS, subject.predictor.task, examples, scores)
+    write_text(target.path / REPORT, report_html(found, title=subject.name, lineage=lineage))
+    write_json(target.path / EVALUATION, found)
+    return found | {"report": str(target.path / REPORT)}
+
+
+def evaluation_of(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any]:
+    """The evaluation of a run: the one it has, as the test split is read once, or a new one."""
+    path = run.path / EVALUATION
+    if path.is_file():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    return evaluate(run, workspace=workspace, quiet=quiet)
+
+
+def _measure(
+    subject: Subject, examples: Examples, reference: Release | None, *, workspace: Workspace, split: str, quiet: bool
+) -> tuple[dict[str, Any], FloatArray]:
+    from tuneloop.evaluation.evaluate import evaluate as measure
+
+    task, inputs = subject.predictor.task, examples.inputs
+    train = subject.snapshot.split("train")
+    models = create_baselines(task)
+    with progress(t("evaluating"), len(models) + 2, quiet=quiet) as bar:
+        scores = subject.predictor.scores(inputs)
+        truncated = subject.predictor.tokenizer.encode(inputs).truncated.tolist()
+        bar.update(1)
+        baselines = {}
+        for name, model in models.items():
+            baselines[name] = model.fit(train, task, seed=subject.config.seed).scores(inputs)
+            bar.update(1 + len(baselines))
+        found = measure(
+            task=task,
+            examples=examples,
+            scores=scores,
+            baselines=baselines,
+            reference=_answers_of(reference, subject, inputs),
+            config=subject.config.evaluation,
+            seed=subject.config.seed,
+            truncated=truncated,
+            split=split,
+        ).to_json()
+        bar.update(len(models) + 2)
+    if reference is not None and found["reference"] is not None:
+        found["reference"]["rows_seen"] = _rows_seen(reference, examples, subject, workspace)
+    return found, scores
+
+
+def _subject(target: Run | Release, workspace: Workspace) -> Subject:
+    if isinstance(target, Release):
+        config = parse_config(target.info["config"])
+        return Subject(target.id, config, find_snapshot(target.info["data_hash"], workspace), target.predictor())
+    if target.status != "finished":
+        raise ReleaseError(
+            t("The run {name} is not finished.", name=target.id), t("Finish the run first: tuneloop tune --resume")
+        )
+    return Subject(target.id, target.config, find_snapshot(target.snapshot_hash, workspace), target.handle())
+
+
+def _labelled(path: Path, subject: Subject) -> Examples:
+    from tuneloop.data.labelled import labelled
+    from tuneloop.data.readers import read_table
+
+    table = read_table(str(path), base=Path.cwd())
+    data = subject.config.data
+    return labelled(table, data.columns, subject.predictor.task, max_chars=data.max_text_chars)
+
+
+def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:
+    """The release to compare with: the one that is named, or the newest other one of the same model."""
+    if against is not None:
+        return open_release(newest(against, workspace), workspace)
+    prefix = f"{subject.config.name}-"
+    others = [row.id for row in rows(workspace) if row.id.startswith(prefix) and row.id != subject.name]
+    return open_release(others[-1], workspace) if others else None
+
+
+def _answers_of(reference: Release | None, subject: Subject, inputs: Any) -> tuple[str, FloatArray] | None:
+    """The reference's answers to the same rows; none if it gives other classes, where no paired test is possible."""
+    if reference is None:
+        return None
+    predictor = reference.predictor()
+    try:
+        if predictor.task.labels != subject.predictor.task.labels:
+            return None
+        return reference.id, predictor.scores(inputs)
+    finally:
+        predictor.close()
+
+
+def _rows_seen(reference: Release, examples: Examples, subject: Subject, workspace: Workspace) -> int | None:
+    """How many of these rows the reference was trained on; None if its data is no longer there."""
+    if reference.info["data_hash"] == subject.snapshot.hash:
+        return 0
+    try:
+        train = find_snapshot(reference.info["data_hash"], workspace).split("train")
+    except DataError:
+        return None
+    known = set(train.inputs)
+    return sum(each in known for each in examples.inputs)

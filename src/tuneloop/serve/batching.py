@@ -1,0 +1,238 @@
+"""Requests of many clients, computed together.
+
+One thread takes whatever waits, up to a token budget, and runs the model on it. It goes on to the
+next batch by itself: the event loop, which may be busy reading requests, is never in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuneloop.core.config import ServeConfig
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Input
+from tuneloop.serve.metrics import Meter
+from tuneloop.serve.problems import Problem
+from tuneloop.serve.slot import ServedModel, Slot
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import Prediction
+
+logger = logging.getLogger("tuneloop.serve")
+
+BYTES_PER_TOKEN = 4
+"""About right for English words (4.5 letters) and for Chinese (3 bytes a character)."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The predictions of one request and the release that made them."""
+
+    release: str
+    predictions: list[Prediction]
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One waiting request; `gone` once nobody waits for it any more."""
+
+    inputs: Sequence[Input]
+    lengths: list[int]
+    future: asyncio.Future[Answer]
+    gone: bool = False
+
+
+class Batcher:
+    """Answers requests through the model in `slot`, many at once.
+
+    Args:
+        slot: holds the model.
+        config: limits of queue and batch.
+    """
+
+    def __init__(self, slot: Slot, config: ServeConfig) -> None:
+        self._slot = slot
+        self._config = config
+        self.meter = Meter(lambda: self.waiting)
+        self.waiting = 0
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._wanted = 1
+        self._closing = False
+        self._last_texts = 0
+        self._ended_s = 0.0
+        self._text_s = 0.01
+        self._thread = threading.Thread(target=self._work, name="tuneloop-model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Compute what still waits, then end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    async def answer(self, inputs: Sequence[Input], deadline_s: float) -> Answer:
+        """The answer to one request; its texts are computed together, by one release.
+
+        Args:
+            inputs: what to judge.
+            deadline_s: seconds from now after which nobody wants the answer.
+
+        Raises:
+            Problem: 429 if the queue is full, 504 after the deadline, 500 if the model fails on it.
+        """
+        loop = asyncio.get_running_loop()
+        job = Job(inputs, [_length(item) for item in inputs], loop.create_future())
+        self._add(job)
+        timer = loop.call_later(deadline_s, self._expire, job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._drop(job, "client_gone")
+            raise
+        finally:
+            timer.cancel()
+
+    def _add(self, job: Job) -> None:
+        with self._changed:
+            if self._closing:
+                raise Problem(503, t("The server is shutting down."), t("Send the request again."))
+            if self.waiting + len(job.inputs) > self._config.max_queue:
+                raise self._overloaded()
+            self._jobs.append(job)
+            self.waiting += len(job.inputs)
+            if self.waiting >= self._wanted:
+                self._changed.notify()
+
+    def _overloaded(self) -> Problem:
+        seconds = max(1, math.ceil(self.waiting * self._text_s))
+        return Problem(
+            429,
+            t("{count} texts are waiting, and no more fit.", count=self.waiting),
+            t("Send the request again in {seconds} s.", seconds=seconds),
+            headers={"Retry-After": str(seconds)},
+        )
+
+    def _expire(self, job: Job) -> None:
+        self._drop(job, "deadline")
+        if not job.future.done():
+            problem = Problem(
+                504,
+                t("The answer was not ready before the deadline."),
+                t("Send fewer texts at once, or allow more time."),
+            )
+            job.future.set_exception(problem)
+
+    def _drop(self, job: Job, reason: str) -> None:
+        """Give the job's place in the queue to others; if it is being computed already, it had none."""
+        with self._changed:
+            if job.gone:
+                return
+            job.gone = True
+            self.waiting -= len(job.inputs)
+        self.meter.dropped(reason, len(job.inputs))
+
+    def _work(self) -> None:
+        while True:
+            jobs = self._take()
+            if jobs:
+                self._run(jobs)
+            elif self._closing:
+                return
+
+    def _take(self) -> list[Job]:
+        """The oldest requests, as many as the token budget allows but at least one; empty when closing."""
+        with self._changed:
+            self._wait()
+            model = self._slot.current
+            limit = model.max_tokens if model else 0
+            jobs: list[Job] = []
+            tokens = 0
+            while self._jobs:
+                job = self._jobs[0]
+                if not job.gone:
+                    tokens += sum(min(length, limit) for length in job.lengths)
+                    if jobs and tokens > self._config.max_batch_tokens:
+                        break
+                    # it has left the queue: from here on, dropping it frees no place
+                    job.gone = True
+                    self.waiting -= len(job.inputs)
+                    jobs.append(job)
+                self._jobs.popleft()
+            return jobs
+
+    def _wait(self) -> None:
+        """Until something waits; right after a batch, a moment longer, as its clients will be back."""
+        while not self._closing:
+            if self.waiting:
+                left_s = self._ended_s + self._config.max_wait_ms / 1000 - time.monotonic()
+                if self.waiting >= self._last_texts or left_s <= 0:
+                    return
+                self._wanted = self._last_texts
+                self._changed.wait(left_s)
+            else:
+                self._wanted = 1
+                self._changed.wait()
+
+    def _run(self, jobs: list[Job]) -> None:
+        distinct = list(dict.fromkeys(item for job in jobs for item in job.inputs))
+        started_s = time.monotonic()
+        with self._slot.borrow() as model:
+            found = _predict(model, distinct)
+        self._ended_s = time.monotonic()
+        texts = sum(len(job.inputs) for job in jobs)
+        self._last_texts = texts
+        self._text_s += 0.2 * ((self._ended_s - started_s) / texts - self._text_s)
+        failed = sum(isinstance(each, Problem) for each in found)
+        self.meter.batch(model.release, texts=texts, distinct=len(distinct), failed=failed)
+        results = dict(zip(distinct, found, strict=True))
+        jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results, model.release)
+
+
+def _deliver(jobs: list[Job], results: dict[Input, Prediction | Problem], release: str) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        predictions: list[Prediction] = []
+        for item in job.inputs:
+            found = results[item]
+            if isinstance(found, Problem):
+                job.future.set_exception(found)
+                break
+            predictions.append(found)
+        else:
+            job.future.set_result(Answer(release, predictions))
+
+
+def _predict(model: ServedModel, inputs: list[Input]) -> list[Prediction | Problem]:
+    """One result per input; where the model fails, the culprit is found by halving."""
+    try:
+        return list(model.handle.predict(inputs))
+    except Exception as error:
+        if len(inputs) == 1:
+            # its message might quote the text, which must not reach the log
+            logger.error("%s failed on a text: %s", model.release, type(error).__name__)
+            return [Problem(500, t("The model failed on this text."), t("Send other texts, and report this one."))]
+    half = len(inputs) // 2
+    return _predict(model, inputs[:half]) + _predict(model, inputs[half:])
+
+
+def _length(item: Input) -> int:
+    """About how many tokens, from the number of bytes; what is cut off is not counted by the caller."""
+    if isinstance(item, tuple):
+        return _length(item[0]) + _length(item[1])
+    size = len(item) if item.isascii() else len(item.encode("utf-8", "replace"))
+    return 2 + size // BYTES_PER_TOKEN

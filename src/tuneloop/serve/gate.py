@@ -1,0 +1,123 @@
+"""Around everything: who may ask, how much, in which language; every response is counted.
+
+A pure ASGI middleware, so that no route, mount or websocket that is ever added can slip past it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tuneloop.core.i18n import t, use_language
+from tuneloop.serve.problems import CONTENT_TYPE, Problem, preferred_language
+from tuneloop.serve.security import Guard
+from tuneloop.serve.service import Service, State
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("tuneloop.serve")
+
+ROUTES = frozenset({"/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+
+
+class Gate:
+    """Lets a request through to `app`, or answers with a problem.
+
+    Args:
+        app: what is guarded.
+        guard: who may ask.
+        service: its limits, its state and its counters.
+    """
+
+    def __init__(self, app: App, *, guard: Guard, service: Service) -> None:
+        self._app = app
+        self._guard = guard
+        self._service = service
+        self._max_body_bytes = service.config.max_body_bytes
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One connection of any kind."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        use_language(preferred_language(headers.get(b"accept-language", b"en").decode("latin-1")))
+        started = False
+
+        async def counted(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._service.batcher.meter.answered(_route(path), message["status"])
+                if self._service.state is State.DRAINING:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        try:
+            self._guard.check(path, headers)
+            limited = _limit(receive, headers, self._max_body_bytes)
+            await self._app(scope, limited, counted)
+        except Problem as problem:
+            if not started:
+                await send_problem(problem, counted)
+        except Exception as error:
+            # the message of the exception might quote a text: where it happened is enough
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s in %s\n%s", type(error).__name__, _route(path), frames)
+            if not started:
+                await send_problem(Problem(500, t("The server failed on this request.")), counted)
+
+
+async def send_problem(problem: Problem, send: Send) -> None:
+    """Answer with a problem; an unread body makes the connection useless, so it is closed then."""
+    body = problem.body()
+    headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    headers += [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    if problem.status == 413:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _limit(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
+    """`receive` that gives at most `limit` bytes, by the announced length or by counting."""
+    announced = headers.get(b"content-length")
+    if announced is not None and announced.isdigit():
+        if int(announced) > limit:
+            raise _too_large(limit)
+        return receive  # the HTTP parser holds the client to its word
+    read = 0
+
+    async def counting() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise _too_large(limit)
+        return message
+
+    return counting
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413, t("The body is larger than {limit} bytes.", limit=limit), t("Send the texts in several requests.")
+    )
+
+
+def _route(path: str) -> str:
+    """A path as a label: few values, whatever clients ask for."""
+    if path in ROUTES:
+        return path
+    return "/v1/models/{release}/activate" if path.startswith("/v1/models/") else "other"

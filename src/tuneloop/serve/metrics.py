@@ -1,0 +1,67 @@
+"""Figures for Prometheus. No label ever holds a text or a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+LATENCIES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+BATCH_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Meter:
+    """All counters of one server.
+
+    Args:
+        queue: tells how many texts wait.
+    """
+
+    def __init__(self, queue: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter("tuneloop_requests", "Requests answered.", ["route", "status"], registry=self.registry)
+        self._known: dict[tuple[str, int], Counter] = {}
+        self._texts = Counter("tuneloop_texts", "Texts computed.", ["release"], registry=self.registry)
+        self._dropped = Counter(
+            "tuneloop_texts_dropped", "Texts dropped before the model ran.", ["reason"], registry=self.registry
+        )
+        self._failed = Counter("tuneloop_texts_failed", "Texts on which the model failed.", registry=self.registry)
+        self.seconds = Histogram(
+            "tuneloop_predict_seconds", "Seconds from a read request to its answer.", buckets=LATENCIES_S,
+            registry=self.registry,
+        )  # fmt: skip
+        self._batches = Histogram(
+            "tuneloop_batch_texts", "Distinct texts computed together.", buckets=BATCH_TEXTS, registry=self.registry
+        )
+        self._loaded = Gauge(
+            "tuneloop_loaded", "The release that answers.", ["release", "engine"], registry=self.registry
+        )
+        waiting = Gauge("tuneloop_queue_texts", "Texts that wait for the model.", registry=self.registry)
+        waiting.set_function(queue)
+
+    def answered(self, route: str, status: int) -> None:
+        """Count one response."""
+        key = (route, status)
+        if key not in self._known:
+            self._known[key] = self._requests.labels(route, str(status))
+        self._known[key].inc()
+
+    def batch(self, release: str, *, texts: int, distinct: int, failed: int) -> None:
+        """Count one batch: `texts` were asked for, `distinct` of them computed."""
+        self._texts.labels(release).inc(texts)
+        self._batches.observe(distinct)
+        self._failed.inc(failed)
+
+    def dropped(self, reason: str, texts: int) -> None:
+        """Count texts that were dropped: deadline or client_gone."""
+        self._dropped.labels(reason).inc(texts)
+
+    def loaded(self, release: str, engine: str) -> None:
+        """Name the release that answers from now on."""
+        self._loaded.clear()
+        self._loaded.labels(release, engine).set(1)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

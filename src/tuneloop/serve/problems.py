@@ -1,0 +1,79 @@
+"""Errors over HTTP: RFC 9457 problem details, in the language that the client asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from tuneloop.core.errors import TuneloopError
+from tuneloop.core.i18n import t
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request that is not answered as asked.
+
+    Args:
+        status: the HTTP status.
+        detail: what is wrong with this request, one sentence.
+        hint: what to do about it, one sentence.
+        headers: more response headers, such as Retry-After.
+    """
+
+    def __init__(self, status: int, detail: str, hint: str = "", *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.hint = hint
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def of(cls, error: TuneloopError, status: int) -> Problem:
+        """An error of ours, under the given status."""
+        return cls(status, error.problem, error.hint)
+
+    def body(self) -> bytes:
+        """The problem document, UTF-8 JSON."""
+        plain = {
+            "type": "about:blank",
+            "title": title(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "hint": self.hint,
+        }
+        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def title(status: int) -> str:
+    """The general name of a status."""
+    titles = {
+        400: t("The request cannot be read"),
+        401: t("API key needed"),
+        403: t("Not allowed from there"),
+        404: t("Not found"),
+        405: t("Method not allowed"),
+        408: t("The request came too slowly"),
+        409: t("Not possible now"),
+        413: t("The request is too large"),
+        422: t("The request is wrong"),
+        429: t("Too many requests"),
+        503: t("Not ready"),
+        504: t("Too late"),
+    }
+    return titles.get(status) or t("Internal error")
+
+
+def preferred_language(accept: str) -> str:
+    """en or zh, whichever an Accept-Language header prefers; en if it names neither."""
+    best, chosen = 0.0, "en"
+    for part in accept.lower().split(","):
+        tag, _, weight = part.partition(";")
+        code = tag.strip().split("-")[0]
+        try:
+            quality = float(weight.strip().removeprefix("q=")) if weight else 1.0
+        except ValueError:
+            continue
+        if code in ("en", "zh") and quality > best:
+            best, chosen = quality, code
+    return chosen

@@ -1,0 +1,89 @@
+"""The answers that a client would get: asked over HTTP, on a real socket, before a release is finished."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.config import ServeConfig
+from tuneloop.core.errors import MissingExtraError, ServeError
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Input
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import FloatArray, ModelHandle
+
+CHUNK_TEXTS = 64
+START_S = 60
+CONFIG = ServeConfig(port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 28)
+
+
+def scores_over_http(handle: ModelHandle, inputs: Sequence[Input]) -> FloatArray:
+    """What `handle.scores(inputs)` becomes when a server answers: (n, classes), or values (n, 1).
+
+    Raises:
+        MissingExtraError: if the packages of the server are not installed.
+        ServeError: if the server does not start or refuses.
+    """
+    rows: list[list[float]] = []
+    with _served(handle) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONFIG.deadline_s + 5)
+        for start in range(0, len(inputs), CHUNK_TEXTS):
+            answer = _ask(connection, inputs[start : start + CHUNK_TEXTS])
+            rows += [list(each["probabilities"].values()) or [each["label"]] for each in answer["predictions"]]
+        connection.close()
+    return np.array(rows, dtype=np.float32)
+
+
+def _ask(connection: http.client.HTTPConnection, inputs: Sequence[Input]) -> Any:
+    texts = [each if isinstance(each, str) else {"text": each[0], "pair": each[1]} for each in inputs]
+    body = json.dumps({"texts": texts}).encode("utf-8")
+    connection.request("POST", "/v1/predict", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    if response.status != 200:
+        raise ServeError(
+            t("The server refused to answer the dev split: {reason}", reason=answer.get("detail", response.status)),
+            t("Nothing was released."),
+        )
+    return answer
+
+
+@contextmanager
+def _served(handle: ModelHandle) -> Iterator[int]:
+    """A server on a free port of this machine, while the block runs."""
+    try:
+        from tuneloop.serve.app import create_app
+        from tuneloop.serve.server import Server, listen
+        from tuneloop.serve.slot import ServedModel
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "serve") from None
+    model = ServedModel(release="proof", engine=handle.name, handle=_Kept(handle))
+    app = create_app("proof", workspace=Workspace(Path()), config=CONFIG, open_model=lambda _: model)
+    listener = listen("127.0.0.1", 0)
+    answering = threading.Event()
+    server = Server(app, listener, ready=lambda _: answering.set())
+    thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
+    thread.start()
+    try:
+        if not answering.wait(START_S):
+            raise ServeError(t("The server did not start within {seconds} s.", seconds=START_S))
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class _Kept:
+    """The handle, which stays open when the server that borrowed it stops."""
+
+    def __init__(self, handle: ModelHandle) -> None:
+        self.name, self.task, self.predict, self.scores = handle.name, handle.task, handle.predict, handle.scores

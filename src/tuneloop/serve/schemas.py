@@ -1,0 +1,149 @@
+"""What a client sends and gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tuneloop.core.config import ServeConfig
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Input
+from tuneloop.serve.problems import Problem
+
+
+class Item(BaseModel):
+    """A text, and the second text where the model judges pairs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str = Field(description="The text to judge.")
+    pair: str | None = Field(None, description="The second text, for models that judge pairs.")
+
+
+class PredictRequest(BaseModel):
+    """Either one `text` (with its `pair`), or several `texts`."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a text"}, {"texts": ["one", "two"]}]}
+    )
+
+    text: str | None = Field(None, description="The text to judge.")
+    pair: str | None = Field(None, description="The second text, for models that judge pairs.")
+    texts: list[str | Item] | None = Field(
+        None, min_length=1, description="Several texts, or objects of text and pair."
+    )
+
+
+class PredictionOut(BaseModel):
+    """One answer."""
+
+    label: str | list[str] | float = Field(description="The class, the classes, or the number.")
+    probabilities: dict[str, float] = Field(description="Probability of each class; empty for numbers.")
+    truncated: bool = Field(description="Whether the text was longer than the model reads.")
+
+
+class PredictResponse(BaseModel):
+    """The answers, in the order of the texts, all from one release."""
+
+    release: str = Field(description="The release that answered.")
+    predictions: list[PredictionOut]
+
+
+class ReleaseOut(BaseModel):
+    """A release that exists."""
+
+    id: str
+    created: str
+    engine: str = Field(description="The engine that was fastest when the release was made.")
+    loaded: bool
+
+
+class LoadedOut(BaseModel):
+    """The release that answers now."""
+
+    id: str
+    engine: str = Field(description="The engine that runs it.")
+    task: str
+    labels: list[str]
+    batch_effect: float | None = Field(description="Largest change of a score through neighbours in a batch.")
+    warnings: list[str] = Field(description="What a user of the answers should know.")
+
+
+class ModelsResponse(BaseModel):
+    """What answers, and what could."""
+
+    loaded: LoadedOut | None
+    releases: list[ReleaseOut]
+
+
+class StateOut(BaseModel):
+    """What the server is doing."""
+
+    state: str = Field(description="loading, ready or draining.")
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong.")
+    hint: str = Field(description="What to do about it.")
+
+
+def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool) -> list[Input]:
+    """The inputs in the body of /v1/predict.
+
+    Raises:
+        Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
+    """
+    try:
+        asked = PredictRequest.model_validate_json(body)
+    except ValidationError as failure:
+        raise _misfit(failure.errors(include_url=False, include_input=False)[0]) from None
+    if (asked.text is None) == (asked.texts is None) or (asked.pair is not None and asked.text is None):
+        raise Problem(422, t("Send either text or texts."), _example())
+    items = [Item(text=asked.text, pair=asked.pair)] if asked.text is not None else asked.texts or []
+    if len(items) > config.max_texts:
+        raise Problem(
+            413,
+            t("{count} texts are more than one request may hold.", count=len(items)),
+            t("Send at most {limit} texts at once.", limit=config.max_texts),
+        )
+    return [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
+
+
+def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Input:
+    text, pair = (item, None) if isinstance(item, str) else (item.text, item.pair)
+    if len(text) > limit or (pair is not None and len(pair) > limit):
+        raise Problem(
+            413,
+            t("Text {number} is too long.", number=number),
+            t("Send at most {limit} characters per text.", limit=limit),
+        )
+    if takes_pairs != (pair is not None):
+        detail = (
+            t("Text {number} has no pair, and this model judges pairs.", number=number)
+            if takes_pairs
+            else t("Text {number} has a pair, and this model judges single texts.", number=number)
+        )
+        raise Problem(422, detail, _example())
+    return text if pair is None else (text, pair)
+
+
+def _misfit(error: Any) -> Problem:
+    if error["type"] == "json_invalid":
+        return Problem(400, t("The body is not valid JSON: {reason}", reason=error["ctx"]["error"]), _example())
+    place = [str(part) for part in error["loc"] if part not in ("str", "Item")]
+    field = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        return Problem(422, t("There is no field {field}.", field=field[:80]), _example())
+    if not place:
+        return Problem(422, t("The body must be a JSON object."), _example())
+    return Problem(422, t("The field {field} is missing or of the wrong type.", field=field[:80]), _example())
+
+
+def _example() -> str:
+    return t('Send {"text": "..."} or {"texts": ["...", "..."]}, for pairs {"text": "...", "pair": "..."}; see /docs.')

@@ -1,0 +1,101 @@
+"""Running the server: the address, signals, and an end that loses no accepted request."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from tuneloop.core.errors import ServeError
+from tuneloop.core.i18n import t
+from tuneloop.serve.service import Service, State
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+KEEP_ALIVE_S = 75
+FAREWELL_S = 1.0
+"""How long idle connections may still bring a request after the signal to stop; its answer says that it is the last."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with a farewell for connections that are kept alive.
+
+    Args:
+        app: from `create_app`.
+        listener: a bound socket.
+        ready: called once with the address when texts are answered.
+    """
+
+    def __init__(self, app: FastAPI, listener: socket.socket, *, ready: Callable[[str], None] | None = None) -> None:
+        self.service: Service = app.state.service
+        self.url = url_of(listener)
+        self._listener = listener
+        self._ready = ready
+        super().__init__(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(self.service.config.deadline_s) + 5,
+            )
+        )  # fmt: skip
+
+    def serve_until_stopped(self) -> None:
+        """Serve until SIGTERM, SIGINT or `should_exit`, then answer what was accepted.
+
+        Raises:
+            TuneloopError: if the release could not be opened.
+        """
+        self.run(sockets=[self._listener])
+        if self.service.failure is not None:
+            raise self.service.failure
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop; called ten times a second."""
+        if self._ready is not None and self.service.state is State.READY:
+            self._ready(self.url)
+            self._ready = None
+        return self.service.failure is not None or await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting; let connections bring the request they may be sending; answer; close."""
+        self.service.drain()
+        await asyncio.sleep(0)  # connections that wait in the backlog are accepted before it is closed
+        for server in self.servers:
+            server.close()
+        until_s = time.monotonic() + FAREWELL_S
+        while self.server_state.connections and time.monotonic() < until_s and not self.force_exit:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+        self._captured_signals.clear()  # stopping was asked for and done: no reason to die of the signal
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address.
+
+    Raises:
+        ServeError: if the port is taken or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServeError(
+            t("Cannot listen on {host}:{port}: {reason}.", host=host, port=port, reason=error.strerror or error),
+            t("Choose another serve.port or serve.host."),
+        ) from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to type in."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,157 @@
+"""The state of one server: loading, ready, draining; which release answers; changing it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+
+from tuneloop.core.config import ServeConfig
+from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace, check_id
+from tuneloop.releases import index
+from tuneloop.serve.batching import Answer, Batcher
+from tuneloop.serve.problems import Problem
+from tuneloop.serve.schemas import LoadedOut, ModelsResponse, ReleaseOut, parse_request
+from tuneloop.serve.slot import ServedModel, Slot
+
+OpenModel = Callable[[str], ServedModel]
+
+
+class State(StrEnum):
+    """What the server is doing."""
+
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Service:
+    """What the routes call.
+
+    Args:
+        open_model: opens and warms up a release; runs in a thread.
+        workspace: where releases are listed.
+        config: limits.
+    """
+
+    def __init__(self, open_model: OpenModel, *, workspace: Workspace, config: ServeConfig) -> None:
+        self.config = config
+        self.state = State.LOADING
+        self.failure: TuneloopError | None = None
+        self.slot = Slot()
+        self.batcher = Batcher(self.slot, config)
+        self._open_model = open_model
+        self._workspace = workspace
+        self._activating = asyncio.Lock()
+
+    async def load(self, release: str) -> None:
+        """Open the first release; `failure` tells if that went wrong."""
+        try:
+            model = await asyncio.to_thread(self._open_model, release)
+        except TuneloopError as error:
+            self.failure = error
+            return
+        self._exchange(model)
+        self.batcher.start()
+        if self.state is State.LOADING:
+            self.state = State.READY
+
+    def warnings(self) -> list[str]:
+        """What a user of the loaded model's answers should know."""
+        model = self.slot.current
+        return model.warnings() if model else []
+
+    def drain(self) -> None:
+        """From now on say that this server goes away; what comes is still answered."""
+        self.state = State.DRAINING
+
+    def close(self) -> None:
+        """Compute what waits, then let go of the model."""
+        self.batcher.close()
+        self.slot.exchange(None)
+
+    async def predict(self, body: bytes, deadline_s: float) -> Answer:
+        """The answer to a request body.
+
+        Raises:
+            Problem: if the body does not fit, the queue is full, the deadline passes or no model is loaded.
+        """
+        model = self.slot.current
+        if model is None:
+            raise self.not_ready()
+        inputs = parse_request(body, config=self.config, takes_pairs=model.takes_pairs)
+        return await self.batcher.answer(inputs, deadline_s)
+
+    async def activate(self, release: str) -> None:
+        """Answer with another release from the next batch on; on any failure the old one stays.
+
+        Raises:
+            Problem: 404 if there is no such release, 409 if it cannot be opened or answers another task.
+        """
+        if self.state is not State.READY:
+            raise self.not_ready()
+        if self._activating.locked():
+            raise Problem(409, t("Another release is being loaded."), t("Wait until it answers, then ask again."))
+        async with self._activating:
+            model = await asyncio.to_thread(self._open_other, release)
+            self._exchange(model)
+
+    async def models(self) -> ModelsResponse:
+        """What answers now, and every release of the workspace."""
+        try:
+            rows = await asyncio.to_thread(index.rows, self._workspace)
+        except StorageError as error:
+            raise Problem.of(error, 503) from None
+        model = self.slot.current
+        active = model.release if model else None
+        releases = [ReleaseOut(id=r.id, created=r.created, engine=r.engine, loaded=r.id == active) for r in rows]
+        return ModelsResponse(loaded=_describe(model) if model else None, releases=releases)
+
+    def not_ready(self) -> Problem:
+        """Why nothing can be answered yet, or any more."""
+        if self.state is State.DRAINING:
+            return Problem(503, t("The server is shutting down."), t("Send the request again."))
+        return Problem(
+            503, t("The model is still being loaded."), t("Send the request again in a moment."),
+            headers={"Retry-After": "1"},
+        )  # fmt: skip
+
+    def _open_other(self, release: str) -> ServedModel:
+        try:
+            index.find(check_id(release), self._workspace)
+        except StorageError as error:
+            raise Problem.of(error, 503) from None
+        except ReleaseError as error:
+            raise Problem.of(error, 404) from None
+        except TuneloopError as error:
+            raise Problem.of(error, 422) from None
+        try:
+            model = self._open_model(release)
+        except TuneloopError as error:
+            raise Problem.of(error, 409) from None
+        current = self.slot.current
+        if current is not None and current.handle.task.name != model.handle.task.name:
+            model.close()
+            raise Problem(
+                409,
+                t(
+                    "{release} answers the task {other}, and this server answers {task}.",
+                    release=release, other=model.handle.task.name, task=current.handle.task.name,
+                ),
+                t("Start another server for it."),
+            )  # fmt: skip
+        return model
+
+    def _exchange(self, model: ServedModel) -> None:
+        self.slot.exchange(model)
+        self.batcher.meter.loaded(model.release, model.engine)
+
+
+def _describe(model: ServedModel) -> LoadedOut:
+    task = model.handle.task
+    return LoadedOut(
+        id=model.release, engine=model.engine, task=task.name, labels=list(task.labels),
+        batch_effect=model.batch_effect, warnings=model.warnings(),
+    )  # fmt: skip

@@ -1,0 +1,154 @@
+"""The model that answers, and its exchange for another without a gap."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import ReleaseConfig
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Input
+from tuneloop.releases.read import Release, open_release
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import ModelHandle
+
+WARM_UP_ROWS = (1, 8, 64)
+WARM_UP_TEXTS = ("a", "a text of a few words", "many words " * 100)
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """An open release.
+
+    Args:
+        release: its id.
+        engine: the engine that runs it.
+        handle: what answers; closed by `close` if it can be.
+        max_tokens: tokens the model reads of one text.
+        batch_effect: largest change of a score through neighbours in a batch; None if it was not measured.
+        max_batch_effect: the change that the release's configuration tolerates.
+    """
+
+    release: str
+    engine: str
+    handle: ModelHandle
+    max_tokens: int = 512
+    batch_effect: float | None = 0.0
+    max_batch_effect: float = ReleaseConfig.model_fields["max_batch_effect"].default
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it judges two texts together."""
+        return self.handle.task.takes_pairs
+
+    def warnings(self) -> list[str]:
+        """What a user of the answers should know, in the language in force."""
+        if self.batch_effect is None:
+            return [t("The engine {engine} was not checked when {release} was made.", **self._names)]
+        if self.batch_effect > self.max_batch_effect:
+            sentence = t(
+                "With {engine}, a text's answer may depend on its neighbours in the batch: by up to {effect:.4f} "
+                "for {release}, where {tolerance:.4f} is tolerated.",
+                effect=self.batch_effect, tolerance=self.max_batch_effect, **self._names,
+            )  # fmt: skip
+            return [sentence]
+        return []
+
+    def warm_up(self) -> None:
+        """Answer texts of several lengths and numbers, so that the first client does not wait for it."""
+        for rows in WARM_UP_ROWS:
+            for text in WARM_UP_TEXTS:
+                texts = [f"{number} {text}" for number in range(rows)]
+                inputs: list[Input] = [(each, each) for each in texts] if self.takes_pairs else list(texts)
+                self.handle.predict(inputs)
+
+    def close(self) -> None:
+        """Let go of the model's memory."""
+        closing = getattr(self.handle, "close", None)
+        if closing is not None:
+            closing()
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        return {"engine": self.engine, "release": self.release}
+
+
+def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max_batch_tokens: int) -> ServedModel:
+    """The release, its files checked against their hashes, open and warm.
+
+    Args:
+        release_id: an id from the index.
+        workspace: where it lies.
+        engine: the engine to run it with; the one recorded in the release by default.
+        max_batch_tokens: padded tokens in one forward pass at most.
+
+    Raises:
+        ReleaseError: if there is no such release or a file is damaged.
+        ModelError: if it cannot be opened with this engine.
+    """
+    release = open_release(release_id, workspace)
+    handle = release.predictor(engine)
+    running = getattr(handle, "engine", None)
+    if running is not None:
+        running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
+    model = _describe(release, engine or release.engine, handle)
+    model.warm_up()
+    return model
+
+
+def _describe(release: Release, engine: str, handle: ModelHandle) -> ServedModel:
+    found = release.info["forms"].get(engine)
+    rules = ReleaseConfig.model_validate(release.info["config"]["release"])
+    return ServedModel(
+        release=release.id,
+        engine=engine,
+        handle=handle,
+        max_tokens=int(release.info["config"]["model"]["max_tokens"]),
+        batch_effect=None if found is None else float(found.get("batch_effect", 0.0)),
+        max_batch_effect=rules.max_batch_effect,
+    )
+
+
+class Slot:
+    """Holds the model that answers; an exchanged one is closed when its last batch has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[ServedModel, int] = {}
+        self.current: ServedModel | None = None
+
+    @contextmanager
+    def borrow(self) -> Iterator[ServedModel]:
+        """The current model, kept open until the block ends.
+
+        Raises:
+            RuntimeError: if there is none; nothing is queued before the first is loaded.
+        """
+        with self._lock:
+            model = self.current
+            if model is None:
+                raise RuntimeError("no model is loaded")
+            self._users[model] = self._users.get(model, 0) + 1
+        try:
+            yield model
+        finally:
+            with self._lock:
+                self._users[model] -= 1
+                last = self._users[model] == 0 and model is not self.current
+                if self._users[model] == 0:
+                    del self._users[model]
+            if last:
+                model.close()
+
+    def exchange(self, model: ServedModel | None) -> None:
+        """Answer with `model` from the next batch on."""
+        with self._lock:
+            old, self.current = self.current, model
+            unused = old is not None and old not in self._users
+        if old is not None and unused:
+            old.close()

@@ -1,0 +1,90 @@
+"""What training, and the plan of it, start from: tokens, a task that has learnt its labels, a model on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tuneloop.core.config import RunConfig
+from tuneloop.methods import create_method
+from tuneloop.methods.base import Method, Split
+from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.load import load_classifier
+from tuneloop.models.source import resolve
+from tuneloop.models.tokenizer import Tokenizer
+from tuneloop.tasks import create_task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tuneloop.data.examples import Examples
+    from tuneloop.tasks.base import Task
+
+
+class Snapshot(Protocol):
+    """What a run needs of a data snapshot."""
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the splits."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Class names, sorted."""
+
+    def split(self, name: str) -> Examples:
+        """The rows of train, dev or test."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a run needs, before the first step.
+
+    Args:
+        source: the folder of the pretrained model.
+        model: with a new head, frozen where the method freezes, on its device.
+        precision: fp32 or bf16.
+    """
+
+    task: Task
+    method: Method
+    source: Path
+    model: PreTrainedModel
+    train: Split
+    dev: Split
+    precision: str
+
+
+def prepare(config: RunConfig, snapshot: Snapshot) -> Prepared:
+    """Read train and dev, and the model with a head drawn from the run's seed.
+
+    Raises:
+        ConfigError: if the task or the method does not exist or has no such option.
+        ModelError: if the model cannot be found, loaded or trusted.
+    """
+    import torch
+
+    task = create_task(config.task, {"labels": list(snapshot.labels)})
+    method = create_method(config.method)
+    source = resolve(config.model.source)
+    tokenizer = Tokenizer(source, config.model.max_tokens)
+    rows = {name: snapshot.split(name) for name in ("train", "dev")}
+    task.learn(rows["train"].labels)
+    torch.manual_seed(config.seed)
+    model = load_classifier(
+        source, task, dropout=task.options.dropout, trust_remote_code=config.model.trust_remote_code
+    )
+    method.prepare(model)
+    device = choose_device()
+    splits = {name: Split(tokenizer.encode(part.inputs), part.labels) for name, part in rows.items()}
+    return Prepared(
+        task=task,
+        method=method,
+        source=source,
+        model=model.to(device),  # type: ignore[arg-type]
+        train=splits["train"],
+        dev=splits["dev"],
+        precision=choose_precision(config.training.precision, device),
+    )

@@ -57,3 +57,11 @@ def corpus() -> tuple[list[str], list[str]]:
             found.setdefault(row["text"], set()).add(row["sentiment"])
     pairs = [(text, labels.pop()) for text, labels in found.items() if len(labels) == 1]
     return [text for text, _ in pairs], [label for _, label in pairs]
+
+
+def unused_texts(count: int, portion: int) -> list[str]:
+    """Texts number `portion * count` and so on of those that are in no split of the default size."""
+    texts, _ = corpus()
+    order = np.random.default_rng(0).permutation(len(texts))
+    first = TEST_ROWS + DEV_ROWS + TRAIN_ROWS + portion * count
+    return [texts[row] for row in order[first : first + count]]

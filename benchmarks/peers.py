@@ -30,7 +30,8 @@ def fresh_model(seed: int) -> PreTrainedModel:
     transformers.logging.set_verbosity_error()
     torch.manual_seed(seed)
     found: PreTrainedModel = transformers.AutoModelForSequenceClassification.from_pretrained(
-        resolve(MODEL), num_labels=len(LABELS), id2label=dict(enumerate(LABELS)), label2id={k: n for n, k in enumerate(LABELS)},
+        resolve(MODEL), num_labels=len(LABELS), id2label=dict(enumerate(LABELS)),
+        label2id={label: number for number, label in enumerate(LABELS)},
     )  # fmt: skip
     return found
 

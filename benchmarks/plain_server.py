@@ -1,4 +1,7 @@
-"""What people write first: a FastAPI handler that calls the pipeline. `python -m benchmarks.plain_server MODEL PORT`."""
+"""What people write first: a FastAPI handler that calls the pipeline.
+
+`python -m benchmarks.plain_server MODEL PORT`
+"""
 
 from __future__ import annotations
 

@@ -42,8 +42,9 @@ def run(name: str) -> Result:
     if tails["p99_ms of tuneloop"] >= tails["p99_ms of plain"]:
         print(f"  the p99 is NOT lower: {tails}")
     return result(
-        name, sides, ours=f"tuneloop serve, {release.engine}", peer="a FastAPI handler that calls transformers.pipeline",
-        peer_package="fastapi", unit="requests/s", quality=tails | {"clients": CLIENTS},
+        name, sides, ours=f"tuneloop serve, {release.engine}",
+        peer="a FastAPI handler that calls transformers.pipeline", peer_package="fastapi",
+        unit="requests/s", quality=tails | {"clients": CLIENTS},
     )  # fmt: skip
 
 

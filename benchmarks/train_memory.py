@@ -29,7 +29,8 @@ def run(name: str) -> Result:
     return result(
         name, sides, ours="tuneloop tune, defaults, evaluation and checkpoint included",
         peer="transformers.Trainer, defaults, training alone", peer_package="transformers", unit="MB",
-        quality={"what": f"the same {ROWS // BATCH} batches of {BATCH} texts in the same order"}, smaller_is_better=True,
+        quality={"what": f"the same {ROWS // BATCH} batches of {BATCH} texts in the same order"},
+        smaller_is_better=True,
     )  # fmt: skip
 
 

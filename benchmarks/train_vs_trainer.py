@@ -18,6 +18,6 @@ def run(name: str) -> Result:
     sides = alternate(lambda _: our_speed(), lambda _: train_with_trainer(rows)[1])
     return result(
         name, sides, ours="tuneloop tune, defaults",
-        peer="transformers.Trainer, defaults (dynamic padding, fp32), batch 16 instead of 8", peer_package="transformers",
-        unit="samples/s", quality=accuracies("trainer"),
+        peer="transformers.Trainer, defaults (dynamic padding, fp32), batch 16 instead of 8",
+        peer_package="transformers", unit="samples/s", quality=accuracies("trainer"),
     )  # fmt: skip

@@ -156,8 +156,8 @@ class EvaluationConfig(Options):
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
-    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16"], ...] = Field(
-        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16"),
+    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
         description="Inference forms to try beside the torch model; the fastest that passes answers.",
     )
     max_loss: float = Field(

@@ -61,7 +61,14 @@ def fake_export(folder: Path, form: str, out: Path) -> list[Path]:
     return [path]
 
 
-SPEEDS = {"torch-fp32": 1.0, "torch-bf16": 1.5, "onnx-fp32": 2.0, "onnx-int8": 4.0, "openvino-bf16": 3.0}
+SPEEDS = {
+    "torch-fp32": 1.0,
+    "torch-bf16": 1.5,
+    "onnx-fp32": 2.0,
+    "onnx-int8": 4.0,
+    "openvino-bf16": 3.0,
+    "openvino-int8": 0.5,
+}
 TOOLS = Tools(fake_export, lambda _, engine: FakePredictor(engine), lambda predictor, _: SPEEDS[predictor.engine])
 
 

@@ -177,7 +177,7 @@ class ServeConfig(Options):
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but localhost needs an API key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    max_batch_tokens: int = Field(2048, ge=16, description="Tokens in one forward pass at most.")
+    max_batch_tokens: int = Field(1024, ge=16, description="Padded tokens in one forward pass at most.")
     max_wait_ms: float = Field(2.0, ge=0, description="How long a request may wait for others to share its batch.")
     max_queue: int = Field(1024, ge=1, description="Texts that may wait; beyond that the answer is 429.")
     deadline_s: float = Field(10.0, gt=0, description="A request that waited longer is answered 504, not computed.")

@@ -56,7 +56,7 @@ def test_a_request_may_not_wait_longer_than_the_server_allows(start):
         assert live.predict("a", X_Deadline_Ms=wrong).status == 422
 
 
-def test_nothing_is_computed_for_a_client_that_has_gone(start):
+def test_nothing_is_computed_for_a_client_that_has_gone(start, caplog):
     live = start()
     live.model.open_gate.clear()
     place = urlsplit(live.url)
@@ -74,6 +74,8 @@ def test_nothing_is_computed_for_a_client_that_has_gone(start):
     assert live.predict("next").status == 200
     assert live.model.computed == ["first", "next"]
     assert live.counter("tuneloop_texts_dropped_total", reason="client_gone") == 1
+    assert live.counter("tuneloop_requests_total", route="/v1/predict", status="499") == 1
+    assert not caplog.records
 
 
 def test_a_body_over_the_limit_is_413_whether_announced_or_streamed(start):

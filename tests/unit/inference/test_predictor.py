@@ -104,3 +104,24 @@ def test_a_speed_is_measured(folder: Path) -> None:
     speed = measure_engine(open_predictor(folder), TEXTS, seconds=0.02)
     assert speed.texts_per_s > 0
     assert speed.latency_ms > 0
+
+
+def test_int8_stores_its_large_weights_in_bytes_and_keeps_the_last_ones(folder: Path) -> None:
+    import openvino
+
+    model = openvino.Core().read_model(folder / "openvino" / "openvino_model_int8.xml")
+    weights = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant" and len(node.shape) == 2]
+    bytes_ = [node for node in weights if node.get_element_type() == openvino.Type.i8]
+    assert len(bytes_) == 2 * 6  # two layers: query, key, value, attention output, feed-forward in and out
+    assert [3, 128] not in [list(node.shape) for node in bytes_]
+    assert [3, 128] in [list(node.shape) for node in weights]
+
+
+def test_many_threads_may_ask_one_model_at_once(folder: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    predictor = open_predictor(folder, engine="openvino-bf16")
+    expected = predictor.scores(TEXTS)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: predictor.scores(TEXTS), range(40)))
+    assert all(np.array_equal(answer, expected) for answer in answers)

@@ -137,10 +137,13 @@ def _subject(target: Run | Release, workspace: Workspace) -> Subject:
 def _labelled(path: Path, subject: Subject) -> Examples:
     from tuneloop.data.labelled import labelled
     from tuneloop.data.readers import read_table
+    from tuneloop.data.readers.samples import columns_of
 
     table = read_table(str(path), base=Path.cwd())
     data = subject.config.data
-    return labelled(table, data.columns, type(subject.predictor.task), max_chars=data.max_text_chars)
+    return labelled(
+        table, columns_of(data.source, data.columns), type(subject.predictor.task), max_chars=data.max_text_chars
+    )
 
 
 def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:

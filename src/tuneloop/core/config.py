@@ -118,12 +118,13 @@ class TrainingConfig(Options):
     """The training loop."""
 
     epochs: float = Field(3, gt=0, description="Passes over the training data.")
-    batch_size: int = Field(16, ge=1, description="Texts per optimiser step, on average.")
+    # 32 and 1e-4, with the head at ten times that: docs/decisions/001-training-defaults.md
+    batch_size: int = Field(32, ge=1, description="Texts per optimiser step, on average.")
     max_batch_tokens: int = Field(
         8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated."
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser.")
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")

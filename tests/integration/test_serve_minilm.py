@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from benchmarks.load import closed_loop, connect, post
 
+from benchmarks.load import closed_loop, connect, post
 from tuneloop.core.config import parse_config
 from tuneloop.core.fsio import write_json
 from tuneloop.core.paths import Workspace

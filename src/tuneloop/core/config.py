@@ -118,6 +118,7 @@ class TrainingConfig(Options):
     """The training loop."""
 
     epochs: float = Field(3, gt=0, description="Passes over the training data.")
+    # 32 and 1e-4, with the head at ten times that: docs/decisions/002-training-defaults.md
     batch_size: int = Field(32, ge=1, description="Texts per optimiser step, on average.")
     max_batch_tokens: int = Field(
         8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated."

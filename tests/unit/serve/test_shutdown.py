@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from benchmarks.load import closed_loop, connect, post
 
+from benchmarks.load import closed_loop, connect, post
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import ModelError, ReleaseError, ServeError
 from tuneloop.core.paths import Workspace

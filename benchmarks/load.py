@@ -122,7 +122,8 @@ async def connect(url: str) -> Connection:
         OSError: if the server does not take it.
     """
     place = urlsplit(url)
-    _, connection = await asyncio.get_running_loop().create_connection(Connection, place.hostname, place.port)
+    host, port = place.hostname or "127.0.0.1", place.port or 80
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port)
     return connection
 
 

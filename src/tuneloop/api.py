@@ -195,6 +195,7 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         TrainingError: if there is no such run.
         ReleaseError: if the run is not finished.
     """
+    from tuneloop.data.snapshot import find_snapshot
     from tuneloop.releases import scorecard
     from tuneloop.releases.proof import real_tools
     from tuneloop.releases.write import write_release
@@ -207,7 +208,7 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         subject.path,
         workspace=place,
         config=subject.config,
-        dev=scorecard.split_of(subject, "dev", place),
+        dev=find_snapshot(subject.snapshot_hash, place).split("dev"),
         evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
         tools=real_tools(serve=scores_over_http),
         quiet=quiet,

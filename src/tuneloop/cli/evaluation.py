@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, interval, print_json, print_table, say, workspace_root
+from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
 
 
@@ -32,14 +32,17 @@ def evaluate(
 
 def show_evaluation(found: dict[str, Any]) -> None:
     """The figures of an evaluation, the baselines beside them, and what the comparisons say."""
+    from tuneloop.evaluation.names import figure_text, metric_name, model_name
+    from tuneloop.evaluation.paired import sentence
+
     baselines = found["baselines"]
     rows = [
-        [name, interval(figure), *(interval(other[name]) if name in other else "" for other in baselines.values())]
+        [metric_name(name), figure_text(figure), *(figure_text(other.get(name)) for other in baselines.values())]
         for name, figure in found["metrics"].items()
     ]
     title = t("{rows} rows of the {split} split", rows=found["rows"], split=found["split"])
-    print_table([t("metric"), t("model"), *baselines], rows, title=title)
+    print_table([t("metric"), t("the model"), *map(model_name, baselines)], rows, title=title)
     for comparison in found["comparisons"]:
-        say(comparison["sentence"])
+        say(sentence(comparison, t("The model"), model_name(comparison["against"])))
     if found.get("report"):
         say(t("The report: {path}", path=found["report"]))

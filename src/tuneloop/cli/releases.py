@@ -86,16 +86,10 @@ def diff(first: Name, second: Name, workspace: WorkspacePath = None, as_json: As
     if as_json:
         print_json(found)
         return
-    rows = [
-        [kind, key, *map(_short, values)]
-        for kind in ("config", "data", "metrics")
-        for key, values in found[kind].items()
-    ]
+    kinds = {"config": t("setting"), "data": t("data"), "metrics": t("metric")}
+    rows = [[kinds[kind], key, *map(_short, values)] for kind in kinds for key, values in found[kind].items()]
     print_table(["", t("what"), first, second], rows)
-    paired = found.get("paired")
-    say(
-        paired["sentence"] if paired else t("No rows were answered by both, so nothing can be said of which is better.")
-    )
+    say(found["paired"]["sentence"] if "paired" in found else found.get("unpaired", ""))
 
 
 @app.command(help=t("Copy a release, every file checked, to a folder of your own."))

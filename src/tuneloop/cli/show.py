@@ -83,8 +83,3 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
 def say(message: str) -> None:
     """A message to the person, on standard error."""
     print(message, file=sys.stderr)
-
-
-def interval(figure: dict[str, float]) -> str:
-    """`0.752 [0.733, 0.771]`."""
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

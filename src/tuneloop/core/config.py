@@ -55,10 +55,10 @@ class CleanConfig(Options):
     fix_encoding: bool = Field(True, description="Mend broken encodings such as 'Ã©' for 'é' (ftfy).")
     control: bool = Field(True, description="Drop control characters except tab and line break.")
     duplicates: Literal["near", "exact", "keep"] = Field(
-        "near", description="near: also remove texts that are almost equal (MinHash); exact; or keep them all."
+        "near", description="near: also remove texts that are almost equal; exact; or keep them all."
     )
     near_threshold: float = Field(
-        0.9, gt=0.5, le=1, description="Jaccard similarity from which texts count as near-duplicates."
+        0.9, ge=0.7, le=1, description="Jaccard similarity of five-character runs from which texts are near-duplicates."
     )
     conflicts: Literal["drop", "first", "error"] = Field(
         "drop", description="The same text with different labels: drop all of them, keep the first, or stop."
@@ -118,12 +118,13 @@ class TrainingConfig(Options):
     """The training loop."""
 
     epochs: float = Field(3, gt=0, description="Passes over the training data.")
-    batch_size: int = Field(16, ge=1, description="Texts per optimiser step, on average.")
+    # 32 and 1e-4, with the head at ten times that: docs/decisions/002-training-defaults.md
+    batch_size: int = Field(32, ge=1, description="Texts per optimiser step, on average.")
     max_batch_tokens: int = Field(
         8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated."
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser.")
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")
@@ -156,8 +157,8 @@ class EvaluationConfig(Options):
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
-    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16"], ...] = Field(
-        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16"),
+    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
         description="Inference forms to try beside the torch model; the fastest that passes answers.",
     )
     max_loss: float = Field(
@@ -177,7 +178,7 @@ class ServeConfig(Options):
 
     host: str = Field("127.0.0.1", description="Address to listen on; anything but localhost needs an API key.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    max_batch_tokens: int = Field(2048, ge=16, description="Tokens in one forward pass at most.")
+    max_batch_tokens: int = Field(1024, ge=16, description="Padded tokens in one forward pass at most.")
     max_wait_ms: float = Field(2.0, ge=0, description="How long a request may wait for others to share its batch.")
     max_queue: int = Field(1024, ge=1, description="Texts that may wait; beyond that the answer is 429.")
     deadline_s: float = Field(10.0, gt=0, description="A request that waited longer is answered 504, not computed.")

@@ -14,9 +14,12 @@ class TuneloopError(Exception):
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(f"{problem}\n{hint}" if hint else problem)
+        super().__init__(problem, hint)
         self.problem = problem
         self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n{self.hint}" if self.hint else self.problem
 
     def __reduce__(self) -> tuple[type[TuneloopError], tuple[str, str]]:
         return type(self), (self.problem, self.hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,6 @@ class CheckReport:
         suspect_rows: how many there are in all.
         examined: how many rows were looked at for that.
         personal: hints of personal data.
-        problems: what should be done something about, the gravest first.
     """
 
     name: str
@@ -76,7 +75,11 @@ class CheckReport:
     suspect_rows: int
     examined: int
     personal: list[PersonalData]
-    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What should be done something about, the gravest first, in the language in force."""
+        return find_problems(self)
 
     @property
     def ok(self) -> bool:
@@ -85,7 +88,7 @@ class CheckReport:
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
-        return asdict(self)
+        return asdict(self) | {"problems": [asdict(problem) for problem in self.problems]}
 
 
 def check(
@@ -115,7 +118,7 @@ def check(
         bar.update(2, t("suspected label errors"))
         suspects, suspect_rows, examined = _suspects(splits, seed)
         bar.update(STEPS)
-    report = CheckReport(
+    return CheckReport(
         name=snapshot.name,
         hash=snapshot.hash,
         task=snapshot.task,
@@ -132,8 +135,6 @@ def check(
         examined=examined,
         personal=personal,
     )
-    report.problems.extend(find_problems(report))
-    return report
 
 
 def summary_rows(report: CheckReport) -> list[tuple[str, str]]:

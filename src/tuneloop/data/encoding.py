@@ -19,13 +19,14 @@ MIXED_SHARE = 0.1
 """If this share of the lines beyond ASCII is valid UTF-8, the file is UTF-8 with damaged lines:
 text in another encoding is valid UTF-8 by accident only."""
 SAMPLE_BYTES = 200_000
+WESTERN = frozenset("àâäãáåæçèéêëìíîïñòóôöõøœùúûüýÿßÀÂÄÃÁÅÆÇÈÉÊËÍÎÏÑÓÔÖÕØŒÙÚÛÜ€£§°«»‘’“”„–—…•·´¿¡ºª®©™½\xa0")
 
 
 def decode(data: bytes, *, path: Path, encoding: str = "auto") -> tuple[str, str]:
     """The text of a file, and the name of its encoding.
 
     Tried in turn: a byte order mark, UTF-16 by its zero bytes, UTF-8, GB18030 where it reads as
-    common Chinese, then charset-normalizer.
+    common Chinese, Windows-1252 where it reads as Western European, then charset-normalizer.
 
     Raises:
         DataError: if the encoding is unknown, does not fit (with the line), or is mixed.
@@ -105,6 +106,8 @@ def _legacy(data: bytes, path: Path, *, first_bad: int) -> str:
     sample = b"\n".join(beyond)[:SAMPLE_BYTES]
     if _reads_as_chinese(sample):
         return "gb18030"
+    if _reads_as_western(sample):
+        return "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()
@@ -138,6 +141,16 @@ def _in_gb2312(character: str) -> bool:
     except UnicodeEncodeError:
         return False
     return lead <= 0xA3 or 0xB0 <= lead <= 0xD7  # punctuation and wide forms, or the 3,755 commonest
+
+
+def _reads_as_western(sample: bytes) -> bool:
+    """Whether the letters beyond ASCII are common in Western Europe and stand among ASCII letters."""
+    text = sample.decode("cp1252", "replace")
+    beyond = [place for place, character in enumerate(text) if not character.isascii()]
+    letters = [place for place in beyond if text[place].isalpha()]
+    among = sum(1 for place in letters if any(c.isascii() and c.isalpha() for c in text[max(place - 1, 0) : place + 2]))
+    common = sum(1 for place in beyond if text[place] in WESTERN)
+    return common > 0.95 * len(beyond) and among > 0.8 * len(letters)
 
 
 def _clean_in(sample: bytes, encoding: str) -> bool:

@@ -72,7 +72,7 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     reasons: list[str] = []
     given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
     text, pair = _texts(table, given, reasons)
-    label = given.get("label") or _label(table, {text, pair}, reasons)
+    label = _label(table, given, {text, pair}, reasons)
     task = _task(_cells(table, label), label, reasons)
     if pair is not None and task == "classification":
         task = "pair"
@@ -84,7 +84,7 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
         ("time", TIME_NAMES, _is_time, t('"{name}" is the time: its values are dates.')),
     ):
         found = _named(table, names, exclude=taken)
-        others[setting] = found if found is not None and fits(_cells(table, found)) else None
+        others[setting] = found if found is not None and fits(table.columns[found]) else None
         if others[setting] is not None:
             taken.add(found)
             reasons.append(reason.format(name=found))
@@ -117,8 +117,8 @@ def _texts(table: Table, given: dict[str, str], reasons: list[str]) -> tuple[str
     return longest, None
 
 
-def _label(table: Table, taken: set[str | None], reasons: list[str]) -> str:
-    named = _named(table, LABEL_NAMES, exclude=taken)
+def _label(table: Table, given: dict[str, str], taken: set[str | None], reasons: list[str]) -> str:
+    named = given.get("label") or _named(table, LABEL_NAMES, exclude=taken)
     if named is not None:
         reasons.append(t('"{name}" is the label, by its name.', name=named))
         return named
@@ -192,8 +192,9 @@ def _mean_length(cells: Sequence[Any]) -> float:
 
 
 def _cells(table: Table, name: str) -> list[Any]:
-    """The first filled cells of a column."""
-    return [cell for cell in table.columns[name][:SAMPLE_ROWS] if cell is not None and cell != ""]
+    """Filled cells of a column, from all over it: files are often sorted by label."""
+    values = table.columns[name]
+    return [cell for cell in values[:: max(1, len(values) // SAMPLE_ROWS)] if cell is not None and cell != ""]
 
 
 def _named(table: Table, names: Sequence[str], *, exclude: set[Any]) -> str | None:

@@ -19,9 +19,17 @@ from tuneloop.data.readers.table import Table
 class LabelReader(Protocol):
     """What the data layer must know of a task; `tuneloop.tasks.task_class(config.task)` is one."""
 
-    name: str
-    takes_pairs: bool
-    has_classes: bool
+    @property
+    def name(self) -> str:
+        """What the task is called."""
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it judges two texts."""
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether its labels are classes."""
 
     def parse_label(self, raw: Any) -> Label:
         """The label in one cell; ValueError with the reason if it cannot be one."""

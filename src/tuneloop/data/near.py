@@ -1,11 +1,11 @@
-"""Texts that occur twice, or almost: found exactly, in any order of the rows.
+"""Texts that nearly equal each other: every pair is found, whatever the order of the rows.
 
 Two texts are near-duplicates if the Jaccard similarity of their sets of five-character runs
-reaches a threshold. Every such pair is found, not only most of them as with MinHash: if the runs
-of each text are sorted by one global order, rarest first, then two sets of similarity t share one
-of their first |x| - ceil(t |x|) + 1 runs (Bayardo, Ma and Srikant, "Scaling Up All Pairs
-Similarity Search", 2007; Xiao et al., "Efficient Similarity Joins for Near Duplicate Detection",
-2008). With t = 0.9 that is a tenth of each text, and few texts share rare runs.
+reaches a threshold t. MinHash finds most of such pairs; here all are found, and faster. If two
+sets differ in at most k runs, and all runs are dealt into k + 1 parts by their hash, then at least
+one part is the same in both: a hash of each part leads to every candidate, and each candidate is
+compared in full (Arasu, Ganti and Kaushik, "Efficient Exact Set-Similarity Joins", VLDB 2006,
+section 4). From |x n y| >= t / (1 + t) (|x| + |y|) follows k <= (1 - t) / (1 + t) (|x| + |y|).
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ IntArray = np.ndarray[Any, np.dtype[Any]]
 RUN = 5
 """Characters in a run: words' worth in English, a phrase in Chinese."""
 
-HASH_BITS = 36
+HASH_BITS = 44
 CHUNK_CHARACTERS = 2_000_000
-"""At most 2^19 rows of one run: a row's number in its chunk, 7 bits of rarity and a hash fit into 63 bits."""
+"""At most 2^19 rows of one run each: a row's number in its chunk and a hash fit into 63 bits."""
 
 CACHED_SETS = 20_000
-BUCKETS = 1 << 22
-"""Runs are counted by the last bits of their hash: the order need only put rare runs first."""
+MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def comparable(text: str) -> str:
@@ -64,7 +63,7 @@ class NearDuplicates:
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         self.texts = texts
         self.threshold = threshold
-        self._keys = _shared_prefixes(texts, threshold)
+        self._keys = _shared_signatures(texts, threshold)
         self._added: dict[int, list[int]] = {}
         self._runs = lru_cache(maxsize=CACHED_SETS)(lambda row: runs(texts[row]))
 
@@ -101,29 +100,52 @@ def near_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, in
         finder.add(row)
 
 
-def _shared_prefixes(texts: Sequence[str], threshold: float) -> dict[int, list[int]]:
-    """For each row the keys of its prefix that occur in another row's prefix too."""
-    counts = np.zeros(BUCKETS, dtype=np.int64)
-    for _, hashes, _ in _hashed_runs(texts):
-        counts += np.bincount(hashes & (BUCKETS - 1), minlength=BUCKETS)
-    # the logarithm in 7 bits is fine enough an order
-    rarity = np.minimum(4 * np.log2(counts + 1), 127).astype(np.int64) << HASH_BITS
-    rows, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+def _shared_signatures(texts: Sequence[str], threshold: float) -> dict[int, list[int]]:
+    """For each row the signatures that another row has too."""
+    # sets of equal size classes differ too little to be told apart at 1
+    similarity = min(threshold, 0.999)
+    rows, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
     for start, hashes, sizes in _hashed_runs(texts):
-        ordered = _sort_within_rows(rarity[hashes & (BUCKETS - 1)] | hashes, sizes, bits=HASH_BITS + 7)
-        position = np.arange(len(ordered)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        # the guard against rounding may only lengthen the prefix
-        lengths = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
-        chosen = position < np.repeat(lengths, sizes)
-        rows.append(np.repeat(np.arange(start, start + len(sizes)), sizes)[chosen])
-        keys.append(ordered[chosen])
+        classes = np.floor(np.log(sizes) / -np.log(similarity) + 1e-9).astype(np.int64)
+        for group in (classes, classes + 1):  # two similar sets are in one size class or in neighbours
+            parts = _parts(group, similarity)
+            rows.append(np.repeat(np.arange(start, start + len(sizes)), parts))
+            keys.append(_signatures(hashes, sizes, group, parts))
     all_rows, all_keys = np.concatenate(rows), np.concatenate(keys)
-    _, inverse, found = np.unique(all_keys, return_inverse=True, return_counts=True)
-    shared = found[inverse] > 1
+    order = np.argsort(all_keys, kind="stable")
+    all_rows, all_keys = all_rows[order], all_keys[order]
+    same = all_keys[1:] == all_keys[:-1]
+    shared = np.append(same, False) | np.append(False, same)
     result: dict[int, list[int]] = {}
     for row, key in zip(all_rows[shared].tolist(), all_keys[shared].tolist(), strict=True):
         result.setdefault(row, []).append(key)
     return result
+
+
+def _parts(group: IntArray, similarity: float) -> IntArray:
+    """Into how many parts sets of this size class and the one below are dealt, shape (rows,)."""
+    largest = np.ceil(similarity ** -(group + 1.0))
+    differences = (1 - similarity) / (1 + similarity) * 2 * largest
+    parts: IntArray = np.floor(differences + 1e-9).astype(np.int64) + 1
+    return parts
+
+
+def _signatures(hashes: IntArray, sizes: IntArray, group: IntArray, parts: IntArray) -> IntArray:
+    """A hash of what each row has in each part, shape (sum of parts,)."""
+    first = np.cumsum(parts) - parts
+    place = np.repeat(first, sizes) + hashes % np.repeat(parts, sizes)
+    sums = np.zeros(int(parts.sum()), dtype=np.uint64)
+    np.add.at(sums, place, _mixed(hashes.astype(np.uint64)))
+    part = np.arange(len(sums)) - np.repeat(first, parts)
+    names = (np.repeat(group, parts) << 32 | part).astype(np.uint64)
+    return _mixed(sums + _mixed(names))
+
+
+def _mixed(values: IntArray) -> IntArray:
+    """Each 64-bit number scrambled, one to one."""
+    for shift in (31, 29):
+        values = (values ^ (values >> np.uint64(shift))) * MIX
+    return values
 
 
 def _hashed_runs(texts: Sequence[str]) -> Iterator[tuple[int, IntArray, IntArray]]:
@@ -158,8 +180,7 @@ def _roll(codes: IntArray) -> IntArray:
     for offset in range(RUN):
         shifted = np.zeros_like(codes)
         shifted[: len(codes) - offset] = codes[offset:]
-        hashes = (hashes ^ shifted) * np.uint64(0x9E3779B97F4A7C15)
-        hashes ^= hashes >> np.uint64(29)
+        hashes = _mixed(hashes ^ shifted)
     return (hashes >> np.uint64(64 - HASH_BITS)).astype(np.int64)
 
 

@@ -122,7 +122,7 @@ def _of_texts(report: CheckReport) -> Iterator[Problem]:
         )
     if report.examined and report.suspect_rows > MANY_SUSPECTS * report.examined:
         yield Problem(
-            "warning",
+            "note",
             t("{share:.0%} of the labels look wrong to a cheap model.", share=report.suspect_rows / report.examined),
             t("Read the list of suspected label errors and correct the source where they are wrong."),
         )

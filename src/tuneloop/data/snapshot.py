@@ -277,8 +277,8 @@ def _check_labels(task: LabelReader, splits: dict[str, Examples], parts: dict[st
             raise _missing_in_train(task, split, strange[0], splits, parts, names)
     if len(names) < 2:
         raise DataError(
-            t("{file}: there is only one label in train, {label!r}.", file=file, label="".join(names)),
-            t("Add rows of at least one other label, or check data.columns.label."),
+            t("{file}: there is only one class in train, {label!r}.", file=file, label="".join(names)),
+            t("Add rows of at least one other class, or check data.columns.label."),
         )
     return names
 

@@ -87,8 +87,9 @@ def deal(keys: Sequence[bytes], strata: Sequence[Hashable], units: Sequence[int]
         by_stratum[strata[unit[0]]].append(unit)
     piles = [by_stratum[name] for name in sorted(by_stratum, key=repr)]
     splits = [""] * len(keys)
-    for name, wanted, spare in (("test", sizes.test, 1), ("dev", sizes.dev, 1), ("train", sizes.train, 0)):
-        taken = _take(piles, wanted, spare=spare)
+    later = 1 + (sizes.dev > 0)
+    for name, wanted, leave in (("test", sizes.test, later), ("dev", sizes.dev, 1), ("train", sizes.train, 0)):
+        taken = _take(piles, wanted, leave=leave)
         piles = [[unit for unit in pile if unit[0] not in taken] for pile in piles]
         for rows in taken.values():
             for row in rows:
@@ -141,20 +142,21 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
-def _take(piles: list[list[list[int]]], wanted: int | None, *, spare: int) -> dict[int, list[int]]:
-    """Units of about `wanted` rows, an equal share of each pile, by their first row."""
-    if wanted == 0:
+def _take(piles: list[list[list[int]]], wanted: int | None, *, leave: int) -> dict[int, list[int]]:
+    """Units of about `wanted` rows, an equal share of each pile, by their first row; `leave` units stay at least."""
+    most = sum(map(len, piles)) - leave
+    if wanted == 0 or most <= 0:
         return {}
     rows = [sum(map(len, pile)) for pile in piles]
     total = sum(rows) if wanted is None else wanted
     taken: dict[int, list[int]] = {}
-    quotas = apportion(total, rows, spare=spare)
+    quotas = apportion(total, rows, spare=min(leave, 1))
     for pile, left in zip(piles, quotas, strict=True):
         for unit in pile:
-            if len(unit) <= left:
+            if len(unit) <= left and len(taken) < most:
                 taken[unit[0]] = unit
                 left -= len(unit)
-    if not taken and any(quotas) and sum(map(len, piles)) > 1:
+    if not taken and any(quotas):
         # every unit is larger than the share: the smallest is nearest to what was asked
         smallest = min((unit for pile in piles for unit in pile), key=len)
         taken[smallest[0]] = smallest

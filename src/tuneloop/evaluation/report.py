@@ -72,7 +72,7 @@ def _sentences(evaluation: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _rows_needed(comparison: dict[str, Any]) -> str:
     """How much data would tell, if the difference is real; nothing where it is clear or far too much is needed."""
     half, difference = (comparison["high"] - comparison["low"]) / 2, abs(comparison["difference"])
-    if comparison["verdict"] in (BETTER, WORSE) or difference < half / 30:
+    if comparison["verdict"] in (BETTER, WORSE) or difference <= half / 30:
         return ""
     rows = comparison["rows"] * max(1.1, (half / difference) ** 2)
     digits = 10 ** (math.floor(math.log10(rows)) - 1)

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
-from tuneloop.core.page import figures, paragraph, table
+from tuneloop.core.page import figures, gap, paragraph, table
 from tuneloop.evaluation import plots
 from tuneloop.evaluation.names import (
     LOWER_IS_BETTER,
@@ -130,11 +130,11 @@ def calibration(evaluation: dict[str, Any]) -> list[Markup]:
     )
     bins = evaluation["calibration"]["reliability"]
     total = sum(found["count"] for found in bins)
-    gap = sum(found["count"] * (found["promised"] - found["came_true"]) for found in bins) / total
-    if abs(gap) > 0.02:
+    excess = sum(found["count"] * (found["promised"] - found["came_true"]) for found in bins) / total
+    if abs(excess) > 0.02:
         text += gap() + (
             t("It promises too much: fewer answers come true than it says.")
-            if gap > 0
+            if excess > 0
             else t("It promises too little: more answers come true than it says.")
         )
     return [paragraph(text), plots.reliability(bins)]
@@ -144,7 +144,7 @@ def slices(evaluation: dict[str, Any]) -> list[Markup]:
     found = evaluation["slices"]
     metric = found[0]["metric"]
     overall = evaluation["metrics"][metric]["value"]
-    names = {"length": t("length in characters"), "truncated": t("longer than the model reads")}
+    names = {"length": t("length in characters"), "truncated": t("whether the text was cut")}
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for one in found:
         groups.setdefault(names.get(one["by"], one["by"]), []).append((_part_name(one), one))

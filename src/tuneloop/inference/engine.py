@@ -15,7 +15,7 @@ class Engine(Protocol):
     """One way to run a model: torch, ONNX Runtime or OpenVINO, in one precision."""
 
     name: str
-    """For example torch-fp32, onnx-int8, openvino-bf16."""
+    """One of `ENGINES`, for example torch-fp32."""
 
     max_batch_tokens: int
     """The padded tokens per batch at which this engine is fastest."""
@@ -30,5 +30,6 @@ ENGINES: dict[str, str | None] = {
     "onnx-fp32": "onnx/model.onnx",
     "onnx-int8": "onnx/model_int8.onnx",
     "openvino-bf16": "openvino/openvino_model.xml",
+    "openvino-int8": "openvino/openvino_model_int8.xml",
 }
 """Engine to the file it runs, relative to its folder; None where the Hugging Face folder is enough."""

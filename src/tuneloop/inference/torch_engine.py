@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tuneloop.inference.engine import Batch
+from tuneloop.inference.first_token import read_first_token_only
 from tuneloop.models.device import choose_device
 from tuneloop.models.forward import input_names
 from tuneloop.models.load import load_trained
@@ -34,6 +35,8 @@ class TorchEngine:
         self.name = name
         dtype = torch.bfloat16 if name.endswith("bf16") else torch.float32
         model = load_trained(folder, dtype=dtype, trust_remote_code=trust_remote_code)
+        # fp32 is what every other form is held to, so it stays exactly what transformers computes
+        model = model if dtype == torch.float32 else read_first_token_only(model)
         self._model = model.to(choose_device())  # type: ignore[arg-type]
         self._inputs = input_names(model)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -75,6 +76,20 @@ def wants_own_code(folder: Path) -> bool:
         ) from error
 
 
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Inside the block transformers draws no bars of its own."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
+
+
 def _open(
     folder: Path, dtype: torch.dtype, describe: Callable[[Any], None] | None, trust_remote_code: bool
 ) -> tuple[PreTrainedModel, bool]:
@@ -93,16 +108,17 @@ def _open(
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
         if describe:
             describe(config)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            config=config,
-            trust_remote_code=trust_remote_code,
-            use_safetensors=True,
-            local_files_only=True,
-            ignore_mismatched_sizes=describe is not None,
-            dtype=dtype,
-            output_loading_info=True,
-        )
+        with no_progress_bars():
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                trust_remote_code=trust_remote_code,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=describe is not None,
+                dtype=dtype,
+                output_loading_info=True,
+            )
     except Exception as error:  # a damaged folder makes transformers and safetensors raise many kinds
         raise ModelError(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),

@@ -55,6 +55,7 @@ def answer_file(release: Release, source: str, *, output: Path | None, engine: s
 
 def _read(release: Release, source: str, takes_pairs: bool) -> Examples:
     from tuneloop.data.labelled import read_unlabelled
+    from tuneloop.data.readers.lines import text_lines
 
     data = parse_config(release.info["config"]).data
     if source != "-":
@@ -64,7 +65,7 @@ def _read(release: Release, source: str, takes_pairs: bool) -> Examples:
             t("Standard input is read as one text per line, but this release judges pairs."),
             t("Give a file with the columns {text} and {pair}.", text=data.columns.text, pair=data.columns.pair),
         )
-    texts = [line.rstrip("\r\n") for line in io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")]
+    texts = list(text_lines(sys.stdin.buffer, max_chars=data.max_text_chars))
     return Examples(ids=[str(row + 1) for row in range(len(texts))], texts=texts)
 
 
@@ -95,7 +96,7 @@ def _free(name: str, taken: Columns) -> str:
     return _free(f"{name}_", taken) if name in taken else name
 
 
-def _writer(output: Path | None) -> Callable[[Columns], None]:
+def _writer(output: Path | None) -> Callable[[Columns], object]:
     if output is None:
         return lambda columns: sys.stdout.write(_jsonl(columns))
     formats: dict[str, Callable[[Columns], bytes]] = {

@@ -14,7 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
-from tuneloop.methods import create_baselines
+from tuneloop.methods import BASELINES
 from tuneloop.releases.index import newest, rows
 from tuneloop.releases.read import Release, open_release
 
@@ -97,14 +97,14 @@ def _measure(
 
     task, inputs = subject.predictor.task, examples.inputs
     train = subject.snapshot.split("train")
-    models = create_baselines(task)
+    models = dict(BASELINES.items())
     with progress(t("evaluating"), len(models) + 2, quiet=quiet) as bar:
         scores = subject.predictor.scores(inputs)
         truncated = subject.predictor.tokenizer.encode(inputs).truncated.tolist()
         bar.update(1)
         baselines = {}
         for name, model in models.items():
-            baselines[name] = model.fit(train, task, seed=subject.config.seed).scores(inputs)
+            baselines[name] = model().fit(train, task, seed=subject.config.seed).scores(inputs)
             bar.update(1 + len(baselines))
         found = measure(
             task=task,
@@ -137,10 +137,13 @@ def _subject(target: Run | Release, workspace: Workspace) -> Subject:
 def _labelled(path: Path, subject: Subject) -> Examples:
     from tuneloop.data.labelled import labelled
     from tuneloop.data.readers import read_table
+    from tuneloop.data.readers.samples import columns_of
 
     table = read_table(str(path), base=Path.cwd())
     data = subject.config.data
-    return labelled(table, data.columns, subject.predictor.task, max_chars=data.max_text_chars)
+    return labelled(
+        table, columns_of(data.source, data.columns), type(subject.predictor.task), max_chars=data.max_text_chars
+    )
 
 
 def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:

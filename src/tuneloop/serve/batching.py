@@ -1,6 +1,6 @@
 """Requests of many clients, computed together.
 
-One thread takes whatever waits, up to a token budget, and runs the model on it. It goes on to the
+One thread takes whatever waits, up to a few forward passes, and runs the model on it. It goes on to the
 next batch by itself: the event loop, which may be busy reading requests, is never in between.
 """
 
@@ -30,6 +30,10 @@ logger = logging.getLogger("tuneloop.serve")
 
 BYTES_PER_TOKEN = 4
 """About right for English words (4.5 letters) and for Chinese (3 bytes a character)."""
+
+TURN_PASSES = 2
+"""Forward passes in one turn of the model: engines compute two side by side, and the texts of a turn are
+sorted by length before they are cut into passes."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class Batcher:
                 job = self._jobs[0]
                 if not job.gone:
                     tokens += sum(min(length, limit) for length in job.lengths)
-                    if jobs and tokens > self._config.max_batch_tokens:
+                    if jobs and tokens > TURN_PASSES * self._config.max_batch_tokens:
                         break
                     # it has left the queue: from here on, dropping it frees no place
                     job.gone = True

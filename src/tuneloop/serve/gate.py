@@ -12,6 +12,7 @@ from typing import Any
 
 from tuneloop.core.i18n import t, use_language
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, preferred_language
+from tuneloop.serve.requests import ClientGone
 from tuneloop.serve.security import Guard
 from tuneloop.serve.service import Service, State
 
@@ -23,6 +24,9 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 logger = logging.getLogger("tuneloop.serve")
 
 ROUTES = frozenset({"/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+
+CLIENT_GONE = 499
+"""What is counted where nobody was left to answer; nginx's number."""
 
 
 class Gate:
@@ -71,6 +75,8 @@ class Gate:
         except Problem as problem:
             if not started:
                 await send_problem(problem, counted)
+        except ClientGone:
+            self._service.batcher.meter.answered(_route(path), CLIENT_GONE)
         except Exception as error:
             # the message of the exception might quote a text: where it happened is enough
             frames = "".join(traceback.format_tb(error.__traceback__))

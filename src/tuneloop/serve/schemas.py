@@ -106,11 +106,12 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool) -> lis
     if (asked.text is None) == (asked.texts is None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
     items = [Item(text=asked.text, pair=asked.pair)] if asked.text is not None else asked.texts or []
-    if len(items) > config.max_texts:
+    limit = min(config.max_texts, config.max_queue)
+    if len(items) > limit:
         raise Problem(
             413,
             t("{count} texts are more than one request may hold.", count=len(items)),
-            t("Send at most {limit} texts at once.", limit=config.max_texts),
+            t("Send at most {limit} texts at once.", limit=limit),
         )
     return [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
 

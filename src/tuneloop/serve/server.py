@@ -7,6 +7,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 75
 FAREWELL_S = 1.0
 """How long idle connections may still bring a request after the signal to stop; its answer says that it is the last."""
+
+RELEASE_S = 0.01
+"""How long an event loop takes to let go of a socket: uvloop does it in its next round."""
 
 
 class Server(uvicorn.Server):
@@ -65,14 +69,46 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting; let connections bring the request they may be sending; answer; close."""
         self.service.drain()
-        await asyncio.sleep(0)  # connections that wait in the backlog are accepted before it is closed
-        for server in self.servers:
-            server.close()
+        await self._stop_listening()
         until_s = time.monotonic() + FAREWELL_S
         while self.server_state.connections and time.monotonic() < until_s and not self.force_exit:
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
         self._captured_signals.clear()  # stopping was asked for and done: no reason to die of the signal
+
+    async def _stop_listening(self) -> None:
+        """Refuse connections from here on, but serve those that the kernel has taken already.
+
+        A second handle keeps the socket open while the loop lets go of it; between the last connection
+        taken from it and its end no other code runs.
+        """
+        loop = asyncio.get_running_loop()
+        spare = self._listener.dup()
+        spare.setblocking(False)
+        for server in self.servers:
+            server.close()
+        self._listener.close()
+        await asyncio.sleep(RELEASE_S)
+        waiting = _accept_all(spare)
+        spare.close()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+
+def _accept_all(listener: socket.socket) -> list[socket.socket]:
+    connections: list[socket.socket] = []
+    with suppress(BlockingIOError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            connections.append(connection)
+    return connections
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -17,7 +17,7 @@ from tuneloop.releases.read import Release, open_release
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle
 
-WARM_UP_ROWS = (1, 8, 64)
+WARM_UP_ROWS = (1, 16)
 WARM_UP_TEXTS = ("a", "a text of a few words", "many words " * 100)
 
 

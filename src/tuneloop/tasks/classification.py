@@ -91,5 +91,5 @@ class Classification(Task):
             "accuracy": float(accuracy_score(truth, answer)),
             "macro_f1": float(f1_score(truth, answer, labels=classes, average="macro", zero_division=0)),
             "weighted_f1": float(f1_score(truth, answer, labels=classes, average="weighted", zero_division=0)),
-            "mcc": float(matthews_corrcoef(truth, answer)),
+            "mcc": float(matthews_corrcoef(truth, answer)) if len({*truth, *answer}) > 1 else 0.0,
         }

@@ -63,7 +63,9 @@ CASES = {
     "unknown setting": Case(CSV, "Did you mean learning_rate", yaml="training: {learning_rat: 1}\n"),
     "unknown setting, its line": Case(CSV, "line 2", yaml="training: {learning_rat: 1}\n"),
     "unknown task": Case(CSV, "Did you mean classification", yaml="task: classificaton\n"),
-    "unknown option of a task": Case(CSV, "Did you mean label_smoothing", yaml="task: {type: classification, smoothing_label: 1}\n"),
+    "unknown option of a task": Case(
+        CSV, "Did you mean label_smoothing", yaml="task: {type: classification, label_smoothin: 1}\n"
+    ),
     "an impossible value": Case(CSV, "training.epochs", yaml="training: {epochs: -1}\n"),
     "broken YAML": Case(CSV, "not valid YAML", yaml="training: {epochs: [1\n"),
     "splits that leave nothing": Case(CSV, "leave nothing"),

@@ -15,6 +15,7 @@ from tuneloop.inference.measure import measure_engine
 from tuneloop.inference.predictor import open_predictor
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghij"]
+OPENVINO_FILES = {f"openvino_model{kind}.{end}" for kind in ("", "_int8") for end in ("xml", "bin")}
 TEXTS = ["a b", "c", "a b", "d e f g h " * 6, "j i h", "b " * 3]
 
 
@@ -27,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=32, num_labels=3, initializer_range=0.3,
+        vocab_size=len(WORDS), hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,
+        max_position_embeddings=32, num_labels=3, initializer_range=0.1,
     )  # fmt: skip
     BertForSequenceClassification(config).save_pretrained(path)
     inner = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
@@ -40,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_tokens": 16, "trust_remote_code": False,
     }  # fmt: skip
     (path / "tuneloop.json").write_text(json.dumps(settings), encoding="utf-8")
-    for form in ("onnx-fp32", "onnx-int8", "openvino-bf16"):
+    for form in ("onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"):
         files = export_form(path, form, path)
         assert all(file.is_file() for file in files)
     return path
@@ -48,14 +49,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("engine", "tolerance"),
-    [("torch-fp32", 1e-5), ("onnx-fp32", 1e-5), ("torch-bf16", 0.03), ("openvino-bf16", 0.03), ("onnx-int8", 0.05)],
+    [
+        ("torch-fp32", 1e-5),
+        ("onnx-fp32", 1e-5),
+        ("torch-bf16", 0.03),
+        ("openvino-bf16", 0.03),
+        ("openvino-int8", 0.05),
+        ("onnx-int8", 0.05),
+    ],
 )
 def test_every_engine_agrees_with_torch(folder: Path, engine: str, tolerance: float) -> None:
     expected = open_predictor(folder).scores(TEXTS)
     assert np.abs(open_predictor(folder, engine=engine).scores(TEXTS) - expected).max() < tolerance
 
 
-@pytest.mark.parametrize("engine", ["torch-fp32", "onnx-fp32"])
+@pytest.mark.parametrize("engine", ["torch-fp32", "onnx-fp32", "openvino-bf16", "openvino-int8"])
 def test_an_answer_does_not_depend_on_its_neighbours(folder: Path, engine: str) -> None:
     predictor = open_predictor(folder, engine=engine)
     together = predictor.scores(TEXTS)
@@ -77,7 +85,7 @@ def test_equal_texts_are_computed_once_and_cut_texts_say_so(folder: Path) -> Non
 
 def test_no_leftovers_lie_beside_the_exported_files(folder: Path) -> None:
     assert {file.name for file in (folder / "onnx").iterdir()} == {"model.onnx", "model_int8.onnx"}
-    assert {file.name for file in (folder / "openvino").iterdir()} == {"openvino_model.xml", "openvino_model.bin"}
+    assert {file.name for file in (folder / "openvino").iterdir()} == OPENVINO_FILES
 
 
 def test_unknown_engines_and_missing_files_are_one_clear_error(folder: Path, tmp_path: Path) -> None:
@@ -96,3 +104,24 @@ def test_a_speed_is_measured(folder: Path) -> None:
     speed = measure_engine(open_predictor(folder), TEXTS, seconds=0.02)
     assert speed.texts_per_s > 0
     assert speed.latency_ms > 0
+
+
+def test_int8_stores_its_large_weights_in_bytes_and_keeps_the_last_ones(folder: Path) -> None:
+    import openvino
+
+    model = openvino.Core().read_model(folder / "openvino" / "openvino_model_int8.xml")
+    weights = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant" and len(node.shape) == 2]
+    bytes_ = [node for node in weights if node.get_element_type() == openvino.Type.i8]
+    assert len(bytes_) == 2 * 6  # two layers: query, key, value, attention output, feed-forward in and out
+    assert [3, 128] not in [list(node.shape) for node in bytes_]
+    assert [3, 128] in [list(node.shape) for node in weights]
+
+
+def test_many_threads_may_ask_one_model_at_once(folder: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    predictor = open_predictor(folder, engine="openvino-bf16")
+    expected = predictor.scores(TEXTS)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: predictor.scores(TEXTS), range(40)))
+    assert all(np.array_equal(answer, expected) for answer in answers)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.encoding import decode, refuse_nul
-from tuneloop.data.readers.table import Table
+from tuneloop.data.readers.table import Table, place
 
 
 def read_jsonl(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -52,7 +52,7 @@ def _object(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        raise _broken(path, number, t("broken JSON at character {place}", place=error.pos + 1), line) from None
+        raise _broken(path, number, t("broken JSON at character {position}", position=error.pos + 1), line) from None
     except ValueError as error:
         raise _broken(path, number, str(error), line) from None
     except RecursionError:
@@ -66,7 +66,7 @@ def _broken(path: Path, number: int, reason: str, line: str) -> DataError:
     hint = t("Each line must be one object such as {example}.", example='{"text": "...", "label": "..."}')
     if line.rstrip().endswith("},"):
         hint = t("Remove the comma at the end of the line.")
-    return DataError(t("{file}, line {line}: {reason}.", file=path.name, line=number, reason=reason), hint)
+    return DataError(t("{place}: {reason}.", place=place(path, number), reason=reason), hint)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

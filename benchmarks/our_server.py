@@ -1,0 +1,12 @@
+"""A release served by tuneloop. `python -m benchmarks.our_server RELEASE PORT`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.release import WORKSPACE, default_config
+from tuneloop.serve.start import serve
+
+if __name__ == "__main__":
+    settings = default_config().serve.model_copy(update={"port": int(sys.argv[2])})
+    serve(sys.argv[1], workspace=WORKSPACE, config=settings)

@@ -1,0 +1,44 @@
+"""Every benchmark, with the bar it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmarks.results import Result
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One comparison.
+
+    Args:
+        module: where its `run` is.
+        bar: what `field` must reach.
+        field: ratio (at least the bar) or ours_value (at most the bar).
+    """
+
+    module: str
+    bar: float
+    field: str = "ratio"
+
+    def run(self, name: str) -> Result:
+        """Measure it."""
+        measure: Callable[[str], Result] = import_module(f"benchmarks.{self.module}").run
+        return measure(name)
+
+    def met(self, value: float) -> bool:
+        """Whether the bar is reached."""
+        return value >= self.bar if self.field == "ratio" else value <= self.bar
+
+
+BENCHMARKS = {
+    "cli_start": Benchmark("cli_start", 0.3, "ours_value"),
+    "train_vs_recipe": Benchmark("train_vs_recipe", 8),
+    "train_vs_trainer": Benchmark("train_vs_trainer", 2.5),
+    "train_memory_vs_trainer": Benchmark("train_memory", 1),
+    "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
+    "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
+    "serve_vs_plain": Benchmark("serve_vs_plain", 3),
+}

@@ -1,0 +1,90 @@
+"""Requests per second at 64 clients with one text each: tuneloop's server against a plain handler."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from benchmarks.data import unused_texts
+from benchmarks.load import Load, closed_loop
+from benchmarks.measure import alternate
+from benchmarks.release import sentiment_release
+from benchmarks.results import HERE, Result, result
+
+CLIENTS = 64
+SECONDS = 8.0
+START_S = 180
+
+
+def run(name: str) -> Result:
+    """Both servers run in processes of their own; while one is loaded the other idles."""
+    release = sentiment_release()
+    bodies = [json.dumps({"text": text}).encode() for text in unused_texts(2000, 4)]
+    latencies: dict[str, list[float]] = {"tuneloop": [], "plain": []}
+    with (
+        _server("our_server", release.id, "/v1/predict", bodies[0]) as ours,
+        _server("plain_server", str(release.path), "/predict", bodies[0]) as plain,
+    ):
+        sides = alternate(
+            lambda number: _load(ours, bodies, latencies["tuneloop"], number),
+            lambda number: _load(plain, bodies, latencies["plain"], number),
+        )
+    tails = {f"p99_ms of {side}": round(median(found), 1) for side, found in latencies.items()}
+    if tails["p99_ms of tuneloop"] >= tails["p99_ms of plain"]:
+        print(f"  the p99 is NOT lower: {tails}")
+    return result(
+        name, sides, ours=f"tuneloop serve, {release.engine}",
+        peer="a FastAPI handler that calls transformers.pipeline", peer_package="fastapi",
+        unit="requests/s", quality=tails | {"clients": CLIENTS},
+    )  # fmt: skip
+
+
+def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> float:
+    found: Load = asyncio.run(closed_loop(url, bodies, clients=CLIENTS, seconds=SECONDS if number else SECONDS / 2))
+    failed = {status: count for status, count in found.statuses.items() if status != 200}
+    if failed or found.refused:
+        raise SystemExit(f"{url} failed under load: {failed}, refused {found.refused}")
+    if number:
+        p99_ms.append(found.percentile_ms(0.99))
+    return found.rps
+
+
+@contextmanager
+def _server(module: str, model: str, path: str, body: bytes) -> Iterator[str]:
+    """The address of a server in a process of its own, once it answers."""
+    port = _free_port()
+    command = [sys.executable, "-m", f"benchmarks.{module}", model, str(port)]
+    process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}{path}"
+    try:
+        _wait(url, body, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(url: str, body: bytes, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=START_S):
+                return
+        except URLError:
+            time.sleep(0.2)
+    raise SystemExit(f"{' '.join(map(str, process.args))} did not start")  # type: ignore[arg-type]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,78 @@
+"""Peak memory of a whole tuning process against one that uses the Trainer, on the same batches.
+
+`python -m benchmarks.train_memory ours|trainer` is one such process; it prints its peak in MB.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.data import Sentiment
+from benchmarks.measure import alternate
+from benchmarks.peers import BATCH, WIDTH, train_with_trainer
+from benchmarks.release import default_config
+from benchmarks.results import HERE, Result, result
+from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Examples
+
+ROWS = 480
+
+
+def run(name: str) -> Result:
+    """Peak resident memory, each repetition in a new process."""
+    sides = alternate(lambda _: _in_new_process("ours"), lambda _: _in_new_process("trainer"), repetitions=3)
+    return result(
+        name, sides, ours="tuneloop tune, defaults, evaluation and checkpoint included",
+        peer="transformers.Trainer, defaults, training alone", peer_package="transformers", unit="MB",
+        quality={"what": f"the same {ROWS // BATCH} batches of {BATCH} texts in the same order"},
+        smaller_is_better=True,
+    )  # fmt: skip
+
+
+def _in_new_process(side: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.train_memory", side]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
+    return float(done.stdout.split()[-1])
+
+
+def _tune() -> None:
+    from tuneloop.training.run import tune
+
+    with TemporaryDirectory() as folder:
+        tune(
+            default_config(epochs=1, report_to=[]),
+            snapshot=Sentiment(ROWS),
+            workspace=Workspace(Path(folder)),
+            quiet=True,
+        )
+
+
+def _batches() -> Examples:
+    """The training examples in the order in which tuneloop takes them."""
+    import numpy as np
+
+    from tuneloop.data.batches import training_batches
+    from tuneloop.models.source import resolve
+    from tuneloop.models.tokenizer import Tokenizer
+
+    config, rows = default_config(), Sentiment(ROWS).split("train")
+    lengths = Tokenizer(resolve(config.model.source), WIDTH).encode(rows.inputs).lengths
+    order = np.concatenate(
+        training_batches(lengths, batch_size=config.training.batch_size, seed=config.seed, epoch=0)
+    ).tolist()
+    return replace(
+        rows,
+        ids=[rows.ids[n] for n in order],
+        texts=[rows.texts[n] for n in order],
+        labels=[rows.labels[n] for n in order],
+    )
+
+
+if __name__ == "__main__":
+    _tune() if sys.argv[1] == "ours" else train_with_trainer(_batches(), in_order=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -1,0 +1,83 @@
+"""A classifier that reads only its first token needs only that token from its last layer.
+
+Its other tokens are still attended to, so the answer is the same to the last rounding, but the
+queries, the output projection and the feed-forward part of the last layer are computed for one
+token of each text instead of all: a seventh of the work of six-layer MiniLM.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with its last layer shortened, in place, where that changes no answer.
+
+    Works for models built like BERT (RoBERTa, ELECTRA, ...); any other comes back as it was. Whether
+    the head reads the first token alone is not guessed from the model's name but tried.
+    """
+    import torch
+
+    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    if not layers or not _is_like_bert(layers[-1]):
+        return model
+    sample = _sample(model)
+    last = layers[-1]
+    with torch.inference_mode():
+        before = model(**sample).logits
+        last.forward = partial(_forward, last)
+        try:
+            same = torch.allclose(model(**sample).logits, before, atol=1e-4 if before.dtype == torch.float32 else 0.1)
+        except (IndexError, RuntimeError):  # the head asks for a token that is no longer there
+            same = False
+    if not same:
+        del last.forward
+    return model
+
+
+def _is_like_bert(layer: torch.nn.Module) -> bool:
+    attention = getattr(layer, "attention", None)
+    inner = getattr(attention, "self", None)
+    parts = [getattr(inner, name, None) for name in ("query", "key", "value")]
+    return (
+        all(parts)
+        and all(hasattr(layer, name) for name in ("intermediate", "output"))
+        and hasattr(attention, "output")
+        and not any(getattr(layer, name, False) for name in ("is_decoder", "add_cross_attention"))
+    )
+
+
+def _forward(
+    layer: Any, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any
+) -> torch.Tensor:
+    """Of hidden states (batch, tokens, hidden) the first token's successor, (batch, 1, hidden)."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    inner = layer.attention.self
+    first = hidden_states[:, :1]
+    heads = (inner.num_attention_heads, -1)
+    query, key, value = (
+        part.unflatten(-1, heads).transpose(1, 2)
+        for part in (inner.query(first), inner.key(hidden_states), inner.value(hidden_states))
+    )
+    mask = None if attention_mask is None else attention_mask[:, :, :1]
+    mixed = scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
+    attended = layer.attention.output(mixed, first)
+    answer: torch.Tensor = layer.output(layer.intermediate(attended), attended)
+    return answer
+
+
+def _sample(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Two texts of random tokens, one of them padded, without touching anybody's random state."""
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    ids = torch.randint(model.config.vocab_size, (2, 9), generator=random)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    return {"input_ids": ids, "attention_mask": mask}

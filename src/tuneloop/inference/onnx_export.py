@@ -1,0 +1,60 @@
+"""A model as an ONNX file, in fp32 or with int8 matrix products."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuneloop.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def write_onnx(model: PreTrainedModel, path: Path, *, names: list[str], int8: bool, kept: int) -> Path:
+    """Write `path`, one file; returns it.
+
+    Args:
+        model: in fp32.
+        names: the arrays the model takes.
+        int8: multiply in int8, with one weight scale per output and one activation scale per batch:
+            the smallest and most portable file, but a text's answer depends on its neighbours.
+        kept: matrix products at the end that stay in fp32.
+    """
+    source = path.with_name("source.onnx") if int8 else path
+    _export(model, source, names)
+    if int8:
+        _to_int8(source, path, kept)
+    return path
+
+
+def _export(model: PreTrainedModel, path: Path, names: list[str]) -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(error.name or "onnx", "onnx") from None
+    import torch
+
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim.DYNAMIC}
+    torch.onnx.export(
+        model, (), str(path), kwargs={name: torch.ones(2, 7, dtype=torch.int64) for name in names}, dynamo=True,
+        external_data=False, verbose=False, input_names=names, output_names=["logits"],
+        dynamic_shapes={name: axes for name in names},
+    )  # fmt: skip
+
+
+def _to_int8(source: Path, path: Path, kept: int) -> None:
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError:
+        raise MissingExtraError("onnxruntime", "onnx") from None
+    import onnx
+
+    graph = onnx.load(source).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    products = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and weights & set(node.input)]
+    quantize_dynamic(
+        source, path, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"],
+        nodes_to_exclude=products[-kept:],
+    )  # fmt: skip

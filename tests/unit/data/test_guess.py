@@ -1,0 +1,63 @@
+"""What a file is about is guessed with a reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tuneloop.core.errors import DataError
+from tuneloop.data.guess import guess
+
+
+def write(tmp_path: Path, rows: list[dict[str, object]]) -> Path:
+    path = tmp_path / "My Reviews.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+ROWS: list[dict[str, object]] = [
+    {"id": f"r{n}", "评论": f"a longer text with number {n}", "shop": f"s{n % 5}", "user_id": f"u{n % 7}",
+     "date": f"2026-01-{n % 28 + 1:02}", "标签": "xyz"[n % 3]}
+    for n in range(60)
+]  # fmt: skip
+
+
+def test_columns_are_guessed_by_name_and_content(tmp_path: Path) -> None:
+    found = guess(write(tmp_path, ROWS), base=tmp_path)
+    assert found.columns.model_dump() == {
+        "text": "评论", "label": "标签", "pair": None, "id": "id", "group": "user_id", "time": "date",
+    }  # fmt: skip
+    assert (found.task, found.name) == ("classification", "my-reviews") and len(found.reasons) == 6
+
+
+def test_columns_without_telling_names_are_guessed_by_content(tmp_path: Path) -> None:
+    rows = [{"k": f"{n}", "p": f"some words here {n}", "q": "ab"[n % 2]} for n in range(50)]
+    found = guess(write(tmp_path, rows), base=tmp_path)
+    assert (found.columns.text, found.columns.label) == ("p", "q")
+    with pytest.raises(DataError, match="no column looks like labels"):
+        guess(write(tmp_path, [{"p": f"some words here {n}"} for n in range(50)]), base=tmp_path)
+    with pytest.raises(DataError, match="no column holds texts"):
+        guess(write(tmp_path, [{"p": n} for n in range(50)]), base=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        (["a", "b", "a;b", "b"], "multilabel"),
+        ([["a"], ["b", "a"], [], ["a"]], "multilabel"),
+        (["0.5", "1.25", "3", "4"], "regression"),
+        ([0, 1, 1, 0], "classification"),
+        (["1", "2", "3", "4"], "classification"),
+    ],
+)
+def test_the_task_is_guessed_from_the_labels(labels: list[object], task: str, tmp_path: Path) -> None:
+    rows = [{"text": f"text {number}", "label": labels[number % 4]} for number in range(40)]
+    assert guess(write(tmp_path, rows), base=tmp_path).task == task
+
+
+def test_two_texts_make_a_pair(tmp_path: Path) -> None:
+    rows = [{"premise": f"text {number}", "hypothesis": "other", "label": "ab"[number % 2]} for number in range(40)]
+    found = guess(write(tmp_path, rows), base=tmp_path)
+    assert (found.task, found.columns.text, found.columns.pair) == ("pair", "premise", "hypothesis")

@@ -27,7 +27,7 @@ from tuneloop.training.prepare import Prepared, Snapshot, prepare
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
 
-MEASURED_STEPS = 12
+MEASURED_STEPS = 30
 MEASURED_ROWS = 512
 ONCE = {
     "epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (),

@@ -1,8 +1,74 @@
-"""What several tests share: a tiny real BERT that trains in a second."""
+"""What several tests share: a tiny BERT with a tokenizer in a folder, and texts that a model can tell apart."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuneloop.data.examples import Examples, Label
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmnop"]
+LABELS: dict[str, Callable[[bool], Label]] = {
+    "classification": lambda good: "yes" if good else "no",
+    "pair": lambda good: "yes" if good else "no",
+    "multilabel": lambda good: ("kind", "warm") if good else ("cold",),
+    "regression": lambda good: 100.0 if good else 20.0,
+}
+
+
+@dataclass
+class MadeUp:
+    """Splits of texts that hold `good` or `bad`; twice as many are bad."""
+
+    task: str
+    hash: str = "made-up"
+
+    @property
+    def labels(self) -> list[str]:
+        return {"multilabel": ["cold", "kind", "warm"], "regression": []}.get(self.task, ["no", "yes"])
+
+    def split(self, name: str) -> Examples:
+        rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3)}[name]
+        random = np.random.default_rng(seed)
+        good = np.arange(rows) % 3 == 0
+        texts = []
+        for each in good:
+            words = [*random.choice(WORDS[6:], random.integers(1, 4)), *["good" if each else "bad"] * 3]
+            texts.append(" ".join(random.permutation(words)))
+        labels = [LABELS[self.task](bool(each)) for each in good]
+        pairs = ["a b"] * rows if self.task == "pair" else None
+        return Examples([str(row) for row in range(rows)], texts, labels, pairs)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT of one layer, as transformers saves it, and a word tokenizer."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    torch.set_num_threads(1)  # threads only get in each other's way in a model this small
+    path = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = BertConfig(vocab_size=len(WORDS), max_position_embeddings=32, initializer_range=0.3, **shape)
+    BertModel(config).save_pretrained(path)
+    inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    inner.save(str(path / "tokenizer.json"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_up() -> type[MadeUp]:
+    """The class of the made-up snapshots, by the name of a task."""
+    return MadeUp

@@ -21,6 +21,7 @@ from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_par
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import MAX_TOKENS, predict_logits
 from tuneloop.training import checkpoint
+from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import evaluation_steps, total_steps, train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 
@@ -138,20 +139,23 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     first = training_batches(tokens.lengths, batch_size=training.batch_size, seed=config.seed, epoch=0)
     sample, dev = _part(ready.train, _spread(costs(tokens, 0), MEASURED_STEPS, first)), _dev_part(ready)
     marks_s: list[float] = []
-    train(
-        ready.model,
-        ready.task,
-        cast("GradientMethod", ready.method),
-        train_split=sample,
-        dev_split=dev,
-        config=training.model_copy(update=ONCE),
-        seed=config.seed,
-        precision=ready.precision,
-        folder=folder,
-        fingerprint={},
-        quiet=True,
-        after_step=lambda _: marks_s.append(time.monotonic()),
-    )
+    try:
+        train(
+            ready.model,
+            ready.task,
+            cast("GradientMethod", ready.method),
+            train_split=sample,
+            dev_split=dev,
+            config=training.model_copy(update=ONCE),
+            seed=config.seed,
+            precision=ready.precision,
+            folder=folder,
+            fingerprint={},
+            quiet=True,
+            after_step=lambda _: marks_s.append(time.monotonic()),
+        )
+    except InterruptedTrainingError:
+        raise KeyboardInterrupt from None  # there is no run that could be resumed
     memory_bytes = peak_memory_bytes(ready.model.device.type)
     # the first steps warm up; the last one has the evaluation and the checkpoint in it
     seconds, sampled = np.diff(marks_s)[1:-1], costs(sample.tokens, 0)[2:-1]

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tuneloop.core.errors import TrainingError
 from tuneloop.training import checkpoint
+from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 
 PROGRAM = Path(__file__).with_name("tiny.py")
 spec = importlib.util.spec_from_file_location("tiny", PROGRAM)
@@ -20,22 +22,79 @@ tiny = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tiny)
 
 
-def start(folder: Path, kill: str, ema: str = "0") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROGRAM), str(folder), kill, ema]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+SCENES = {
+    "fp32": {},
+    "ema": {"ema": 0.9},
+    "bf16": {"precision": "bf16"},
+    "sgd, stopping early": {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 6, "patience": 2},
+    "accumulated": {"max_batch_tokens": 24},
+    "several evaluations an epoch": {"evaluations_per_epoch": 3, "epochs": 2.5},
+}
+"""Settings in which resuming could go wrong."""
+
+
+def lives(folder: Path, kills: list[str], settings: dict[str, object]) -> list[str]:
+    command = [sys.executable, str(PROGRAM), str(folder), json.dumps(settings), *kills]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
 # 8 steps an epoch, a checkpoint every 3: first step, mid-epoch 1, last of epoch 1, epochs 2 and 3
-@pytest.mark.parametrize("kills", [["1", "5"], ["8", "13"], ["save:9", "save:18"], ["save:3", "22"]])
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, kills: list[str]) -> None:
-    undisturbed = start(tmp_path / "whole", "never")
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    for kill in kills:
-        assert start(tmp_path / "killed", kill).returncode == -signal.SIGKILL
-    resumed = start(tmp_path / "killed", "never")
-    assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout == undisturbed.stdout
+KILLS = {
+    "fp32": ["1", "5", "8", "save:9", "13", "save:15", "eval:16", "save:18", "22", "eval:24"],
+    "ema": ["save:3", "eval:8", "20"],
+    "bf16": ["2", "save:6", "eval:8", "19"],
+    "sgd, stopping early": ["4", "eval:16"],
+    "accumulated": ["pass:2", "save:6", "pass:14", "pass:40"],
+    "several evaluations an epoch": ["eval:3", "eval:11", "17"],
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, scene: str) -> None:
+    undisturbed, *deaths, resumed = lives(tmp_path, KILLS[scene], SCENES[scene])
+    assert deaths == ["SIGKILL"] * len(KILLS[scene])
+    assert resumed == undisturbed
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_run_killed_anywhere_many_times_resumes_to_the_same_bits(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    settings = {"max_batch_tokens": 24, "ema": 0.5, "evaluations_per_epoch": 2}
+    kills = [f"pass:{random.integers(1, 45)}" for _ in range(8)]
+    undisturbed, *deaths, resumed = lives(tmp_path, kills, settings)
+    assert "SIGKILL" in deaths
+    assert resumed == undisturbed
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+
+
+def test_ctrl_c_ends_the_step_keeps_the_place_and_says_how_to_go_on(tmp_path: Path) -> None:
+    whole = tiny.run(tmp_path / "whole")
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(InterruptedTrainingError, match="after step 6 of 24") as stopped:
+        tiny.run(tmp_path / "mood-1", kill="stop:5")
+    assert "--resume --run mood-1" in stopped.value.hint
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    place, _ = checkpoint.load(
+        checkpoint.newest(tmp_path / "mood-1" / "checkpoints"), fingerprint={"seed": 0, "lr": 3e-3}
+    )
+    assert place.step == 6
+    assert tiny.run(tmp_path / "mood-1") == whole
+
+
+def test_a_second_ctrl_c_stops_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), held_interrupts() as asked:
+        assert not asked()
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no longer a number at step"):
+        tiny.run(tmp_path, learning_rate=1e30, clip=0, warmup=0)
 
 
 @pytest.mark.parametrize("step", [2, 8, 9, 17, 23, 24])
@@ -45,11 +104,11 @@ def test_an_interrupt_at_any_step_changes_nothing(
 ) -> None:
     whole = tiny.run(tmp_path / "whole", ema=ema)
 
-    def interrupt(pid: int, number: int) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tiny.os, "kill", interrupt)
+        patch.setattr(tiny, "die", interrupt)
         with pytest.raises(KeyboardInterrupt):
             tiny.run(tmp_path / "cut", kill=str(step), ema=ema)
     assert tiny.run(tmp_path / "cut", ema=ema) == whole

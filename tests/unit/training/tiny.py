@@ -1,12 +1,17 @@
-"""Trains a tiny BERT on made-up tokens in a folder; a program, so that a test can kill it.
+"""Trains a tiny BERT on made-up tokens in a folder; a program, so that a test can kill it again and again.
 
-Usage: python tiny.py FOLDER KILL EMA, where KILL is a step number, `save:STEP` (die while that
-checkpoint is being written) or `never`. Prints the SHA-256 of the final weights.
+Usage: python tiny.py FOLDER SETTINGS KILL... , where SETTINGS is JSON for `run` and each KILL is the
+life of one process that goes on in FOLDER/killed from the one before: a step number, `save:STEP` (die
+while that checkpoint is being written), `eval:STEP` (in the dev evaluation after that step) or `pass:N`
+(in its N-th forward pass, so between the parts of a step). Prints for each life the signal it died of,
+or the SHA-256 of the final weights; first that of a run in FOLDER/whole which nobody disturbs, and last
+that of a life in FOLDER/killed which nobody ends.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -20,7 +25,7 @@ from tuneloop.core.config import TaskConfig, TrainingConfig
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.tasks import create_task
-from tuneloop.training import checkpoint
+from tuneloop.training import checkpoint, loop
 from tuneloop.training.loop import Split, train
 
 LABELS = ["bad", "good"]
@@ -41,28 +46,31 @@ def split(rows: int, seed: int) -> Split:
     return Split(Tokens(ids, offsets, None, np.zeros(rows, bool)), labels)
 
 
-def run(folder: Path, *, kill: str = "never", ema: float = 0.0, seed: int = 0, **settings: object) -> str:
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(
+    folder: Path, *, kill: str = "never", ema: float = 0.0, seed: int = 0, precision: str = "fp32", **settings: object
+) -> str:
     """Train, dying where asked; the SHA-256 of the final weights."""
+    torch.set_num_threads(1)
     torch.manual_seed(7)
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     model = BertForSequenceClassification(BertConfig(vocab_size=30, **shape))
     task = create_task(TaskConfig(type="classification"), {"labels": LABELS})
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "checkpoint_every_steps": 3, "ema": ema}
-    config = TrainingConfig(**(plain | settings))
+    config = TrainingConfig(**(plain | {"report_to": ()} | settings))
+    steps: list[int] = [0]
 
     def after_step(step: int) -> None:
+        steps[0] = step
         if kill == str(step):
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
+        if kill == f"stop:{step}":
+            os.kill(os.getpid(), signal.SIGINT)
 
-    if kill.startswith("save:"):
-        write_json, fatal = checkpoint.write_json, int(kill.removeprefix("save:"))
-
-        def die_half_way(path: Path, value: dict) -> None:
-            if value["place"]["step"] == fatal:
-                os.kill(os.getpid(), signal.SIGKILL)
-            write_json(path, value)
-
-        checkpoint.write_json = die_half_way
+    _arm(kill, steps)
     train(
         model,
         task,
@@ -71,7 +79,7 @@ def run(folder: Path, *, kill: str = "never", ema: float = 0.0, seed: int = 0, *
         dev_split=split(30, 2),
         config=config,
         seed=seed,
-        precision="fp32",
+        precision=precision,
         folder=folder,
         fingerprint={"seed": seed, "lr": config.learning_rate},
         quiet=True,
@@ -83,5 +91,50 @@ def run(folder: Path, *, kill: str = "never", ema: float = 0.0, seed: int = 0, *
     return digest.hexdigest()
 
 
+def _arm(kill: str, steps: list[int]) -> None:
+    """Make the given place in the code deadly; `steps[0]` is the last finished step."""
+    kind, _, number = kill.partition(":")
+    if kind == "save":
+        write_json = checkpoint.write_json
+
+        def die_half_way(path: Path, value: dict) -> None:
+            if value["place"]["step"] == int(number):
+                die()
+            write_json(path, value)
+
+        checkpoint.write_json = die_half_way
+    if kind == "eval":
+        predict = loop.predict_logits
+
+        def die_instead(*given: object) -> object:
+            # the step that is evaluated is not yet finished
+            return die() if steps[0] + 1 == int(number) else predict(*given)
+
+        loop.predict_logits = die_instead
+    if kind == "pass":
+        to_tensors, passes = loop.to_tensors, iter(range(1, 1 << 30))
+
+        def die_in_time(*given: object) -> object:
+            return die() if next(passes) == int(number) else to_tensors(*given)
+
+        loop.to_tensors = die_in_time
+
+
+def live(folder: Path, kill: str, settings: dict) -> str:
+    """One life in a process of its own, forked so that torch is imported once."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, run(folder, kill=kill, **settings).encode())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reader) as file:
+        return file.read() or signal.Signals(os.WTERMSIG(status)).name
+
+
 if __name__ == "__main__":
-    print(run(Path(sys.argv[1]), kill=sys.argv[2], ema=float(sys.argv[3])))
+    folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
+    print(live(folder / "whole", "never", settings))
+    for kill in [*sys.argv[3:], "never"]:
+        print(live(folder / "killed", kill, settings), flush=True)

@@ -1,0 +1,133 @@
+"""Runs and plans on a tiny model: resumed, refused, predicted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuneloop.core.config import RunConfig, parse_config
+from tuneloop.core.errors import TrainingError
+from tuneloop.core.paths import Workspace
+from tuneloop.models.device import choose_precision, peak_memory_bytes
+from tuneloop.training import loop
+from tuneloop.training.plan import plan
+from tuneloop.training.run import open_run, tune
+
+
+def config(source: Path, method: str = "full", **training: object) -> RunConfig:
+    plain = {"epochs": 4, "batch_size": 8, "precision": "fp32", "report_to": []} | training
+    model = {"source": str(source), "max_tokens": 16}
+    return parse_config(
+        {"name": "mood", "data": {"source": "x.csv"}, "method": method, "training": plain, "model": model}
+    )
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def stop(monkeypatch: pytest.MonkeyPatch, settings: RunConfig, data: Any, place: Workspace) -> None:
+    """Begin a run that is stopped after its 6th step."""
+
+    def interrupted(*given: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "rate_factor", lambda step, **_: interrupted() if step == 6 else 1.0)
+        with pytest.raises(KeyboardInterrupt):
+            tune(settings, snapshot=data, workspace=place, quiet=True)
+
+
+@pytest.mark.parametrize("name", ["latest", "its id"])
+def test_a_stopped_run_is_finished_by_name_and_ends_like_one_that_was_not(
+    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings, data = (
+        config(tiny_model, checkpoint_every_steps=4, schedule="constant", warmup=0),
+        made_up("classification"),
+    )
+    whole = tune(settings, snapshot=data, workspace=Workspace(tmp_path / "whole"), quiet=True)
+    place = Workspace(tmp_path / "stopped")
+    stop(monkeypatch, settings, data, place)
+    run = open_run("latest", place)
+    assert run.status == "running"
+    done = tune(settings, snapshot=data, workspace=place, resume="latest" if name == "latest" else run.id, quiet=True)
+    assert done.id == run.id
+    assert weights(done.path) == weights(whole.path)
+    assert done.info["steps"] == whole.info["steps"] == 48
+    assert done.info["samples_per_s"] > 0
+
+
+def test_resuming_a_finished_run_changes_nothing(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    settings, data, place = config(tiny_model, epochs=1), made_up("classification"), Workspace(tmp_path)
+    run = tune(settings, snapshot=data, workspace=place, quiet=True)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    again = tune(settings, snapshot=data, workspace=place, resume="latest", quiet=True)
+    assert again.id == run.id
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_resuming_with_other_settings_names_them(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    data, place = made_up("classification"), Workspace(tmp_path)
+    tune(config(tiny_model, epochs=1), snapshot=data, workspace=place, quiet=True)
+    with pytest.raises(TrainingError, match=r"training\.epochs 1\.0 -> 2\.0"):
+        tune(config(tiny_model, epochs=2), snapshot=data, workspace=place, resume="latest", quiet=True)
+    seldom = config(tiny_model, epochs=1, checkpoint_every_steps=7)
+    assert tune(seldom, snapshot=data, workspace=place, resume="latest", quiet=True).status == "finished"
+
+
+def test_resuming_with_other_data_is_refused(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    data, place = made_up("classification"), Workspace(tmp_path)
+    tune(config(tiny_model, epochs=1), snapshot=data, workspace=place, quiet=True)
+    data.hash = "another"
+    with pytest.raises(TrainingError, match="other data"):
+        tune(config(tiny_model, epochs=1), snapshot=data, workspace=place, resume="latest", quiet=True)
+
+
+def test_a_relative_model_folder_starts_from_the_base(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    settings, data = config(Path(tiny_model.name), epochs=1), made_up("classification")
+    run = tune(settings, snapshot=data, workspace=Workspace(tmp_path), base=tiny_model.parent, quiet=True)
+    assert run.status == "finished"
+
+
+def test_tensorboard_shows_the_steps_of_a_run(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = config(tiny_model, epochs=1, report_to=["tensorboard"])
+    run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    events = EventAccumulator(str(run.path / "tensorboard")).Reload()
+    shown = [(event.step, pytest.approx(event.value)) for event in events.Scalars("train/loss")]
+    assert shown == [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    assert len(shown) == 12
+
+
+@pytest.mark.parametrize("method", ["full", "probe"])
+def test_a_plan_counts_what_the_run_does_and_keeps_nothing(
+    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings, data = config(tiny_model, method), made_up("classification")
+    planned = plan(settings, snapshot=data)
+    assert not list(tmp_path.iterdir())
+    run = tune(settings, snapshot=data, workspace=Workspace(tmp_path), quiet=True)
+    assert planned.trained_parameters == run.info["model"]["trained_parameters"]
+    assert planned.parameters == run.info["model"]["parameters"]
+    assert planned.steps == (run.info["steps"] if method == "full" else 0)
+    assert (planned.train_rows, planned.dev_rows) == (90, 45)
+    assert 0 <= planned.padded_share < 0.5
+    assert planned.seconds > 0
+    assert 1e8 < planned.memory_bytes <= peak_memory_bytes("cpu")
+    assert len(planned.rows()) == 8
+
+
+def test_a_plan_of_very_few_texts_still_works(tiny_model: Path, made_up: Any) -> None:
+    assert plan(config(tiny_model, batch_size=64, epochs=1), snapshot=made_up("classification")).steps == 2
+
+
+def test_a_wish_for_a_precision_is_kept() -> None:
+    assert [choose_precision(wish, "cpu") for wish in ("fp32", "bf16")] == ["fp32", "bf16"]
+    assert choose_precision("auto", "cpu") in ("fp32", "bf16")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 import tuneloop as tl
 from tuneloop.cli.app import run
+from tuneloop.core import fsio
 
 GOOD, BAD = ["great", "lovely", "excellent", "superb"], ["awful", "terrible", "dreadful", "poor"]
 NOUNS = ["room", "meal", "film", "phone", "trip", "book", "coffee", "service", "hotel", "garden", "lamp", "shoe"]
@@ -150,3 +153,39 @@ def test_a_second_release_is_compared_with_the_first_pair_by_pair(
     assert (here / "copy" / "model.safetensors").is_file()
     assert run(["releases", "list"]) == 0
     assert "reviews-2" in capsys.readouterr().out
+
+
+def test_a_flipped_byte_is_found_before_anything_is_answered(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(project / ".tuneloop", tmp_path / ".tuneloop")
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / ".tuneloop/releases/reviews-1/model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    for command in (
+        ["predict", "reviews-1", str(project / "reviews.csv"), "-q"],
+        ["serve", "reviews-1", "--port", "0"],
+    ):
+        assert run(command) == 2
+        shown = capsys.readouterr()
+        assert "model.safetensors" in shown.err and "Traceback" not in shown.err
+        assert shown.out == ""
+
+
+def test_a_full_disk_stops_a_release_with_one_sentence_and_harms_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in here.glob(".tuneloop/releases/*/*")}
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fsio, "_fsync", full)
+        assert run(["release", "-q"]) == 2
+    complaint = capsys.readouterr().err
+    assert "disk is full" in complaint and len(complaint.strip().splitlines()) == 2
+    assert {path: path.stat().st_mtime_ns for path in here.glob(".tuneloop/releases/*/*")} == before
+    assert tl.load("reviews").predict(["a great room"])[0].label == "positive"

@@ -117,15 +117,6 @@ def test_int8_stores_its_large_weights_in_bytes_and_keeps_the_last_ones(folder: 
     assert [3, 128] in [list(node.shape) for node in weights]
 
 
-@pytest.mark.parametrize("engine", ["openvino-bf16", "openvino-int8"])
-def test_not_one_bit_of_an_answer_depends_on_the_neighbours(folder: Path, engine: str) -> None:
-    predictor = open_predictor(folder, engine=engine)
-    texts = [" ".join("abcdefghij"[(start + step) % 10] for step in range(start + 1)) for start in range(13)]
-    together = predictor.scores(texts)
-    for row, text in enumerate(texts):
-        assert np.array_equal(predictor.scores([text, "a b c d e f g h i j a b c"])[0], together[row]), text
-
-
 def test_many_threads_may_ask_one_model_at_once(folder: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

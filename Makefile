@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint bench clean
+.PHONY: setup demo test lint bench clean
 
 setup: $(VENV)/.ready
 
@@ -11,6 +11,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[datasets,dev,onnx,openvino,samples,serve,wandb]'
 	touch $@
+
+demo: setup
+	$(BIN)/tuneloop demo
 
 test: setup
 	$(BIN)/pytest

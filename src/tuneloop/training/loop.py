@@ -28,7 +28,7 @@ from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupt
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.optim import create_optimizer, set_rate
 from tuneloop.training.reporters import open_reporters
-from tuneloop.training.schedule import rate_factor
+from tuneloop.training.schedule import ema_decay, rate_factor
 
 if TYPE_CHECKING:
     import torch
@@ -133,8 +133,9 @@ def train(
                 torch.nn.utils.clip_grad_norm_(trained.values(), config.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            for name, mean in average.items():
-                mean.lerp_(trained[name].detach(), 1 - config.ema)
+            if average:
+                weights = [value.detach() for value in trained.values()]
+                torch._foreach_lerp_(list(average.values()), weights, 1 - ema_decay(step, config.ema))
             place.step = step + 1
             place.samples += len(rows)
             place.steps_s += time.monotonic() - began_s

@@ -1,4 +1,4 @@
-"""The learning rate of each step, as a pure function: nothing to save, nothing to restore wrongly."""
+"""The learning rate and the averaging of each step, as pure functions: nothing to save, nothing to restore wrongly."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ def rate_factor(step: int, *, total: int, warmup: float, schedule: Schedule) -> 
         return 1.0
     done = (step - rising) / max(total - rising, 1)
     return 1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+
+
+def ema_decay(step: int, decay: float) -> float:
+    """How much of the running average of the weights is kept at `step`.
+
+    It rises to `decay` as (1 + step) / (10 + step), so that a short run forgets the weights it began
+    with (TensorFlow's ExponentialMovingAverage with `num_updates`).
+    """
+    return min(decay, (1 + step) / (10 + step))

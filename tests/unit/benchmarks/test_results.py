@@ -17,20 +17,8 @@ from benchmarks.registry import BENCHMARKS
 from benchmarks.results import Result, Sides, read, record, result
 
 FIELDS = [
-    "name",
-    "ours",
-    "peer",
-    "peer_version",
-    "unit",
-    "ours_value",
-    "peer_value",
-    "ratio",
-    "low",
-    "high",
-    "quality",
-    "machine",
-    "command",
-    "date",
+    *("name", "ours", "peer", "peer_version", "unit", "ours_value", "peer_value", "ratio", "low", "high"),
+    *("quality", "machine", "command", "date"),
 ]
 
 

@@ -28,7 +28,7 @@ class ProbeOptions(Options):
     """Options of the linear probe."""
 
     penalties: tuple[float, ...] = Field(
-        (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001),
+        (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001),
         min_length=1,
         description="Strengths of the L2 penalty to try; the best on dev is kept.",
     )

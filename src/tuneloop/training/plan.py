@@ -29,6 +29,9 @@ IntArray = np.ndarray[Any, np.dtype[Any]]
 
 MEASURED_STEPS = 30
 MEASURED_ROWS = 512
+HEAP_GROWTH = 1.3
+"""What a whole run takes on the CPU of the memory that its first steps took beyond the loaded model: batches of
+ever new shapes leave holes in the heap. Measured with MiniLM on 1,000 to 1,500 texts: 1.25 to 1.5."""
 ONCE = {
     "epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (),
     "checkpoint_every_s": math.inf, "checkpoint_every_steps": 1 << 30,
@@ -98,6 +101,7 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
     ready = prepare(config, snapshot, base=base)
     prepared_s = time.monotonic() - began_s
     device, (trained, total) = ready.model.device.type, count_parameters(ready.model)
+    loaded_bytes = peak_memory_bytes(device)
     with TemporaryDirectory(prefix="tuneloop-plan-") as folder:
         measure = _measure_solving if isinstance(ready.method, SolvedMethod) else _measure_training
         work = measure(ready, config, Path(folder))
@@ -112,7 +116,7 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
         device=device,
         precision=ready.precision,
         seconds=prepared_s + work.seconds,
-        memory_bytes=work.memory_bytes,
+        memory_bytes=loaded_bytes + int((work.memory_bytes - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)),
     )
 
 

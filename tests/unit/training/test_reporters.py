@@ -40,7 +40,7 @@ def test_a_resumed_curve_has_every_step_once(tmp_path: Path) -> None:
 
 
 def test_wandb_writes_offline_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "wandb-home"))
@@ -51,6 +51,7 @@ def test_wandb_writes_offline_without_a_network(tmp_path: Path, monkeypatch: pyt
     log.write({"step": 1, "loss": 0.5})
     log.write({"step": 1, "dev_macro_f1": 0.6})
     log.close()
+    wandb.teardown()  # its own process has then written everything
     (written,) = folder.glob("wandb/offline-run-*/run-mood-1.wandb")
     content = written.read_bytes()
     assert b"train/loss" in content

@@ -120,7 +120,7 @@ def test_a_plan_counts_what_the_run_does_and_keeps_nothing(
     assert (planned.train_rows, planned.dev_rows) == (90, 45)
     assert 0 <= planned.padded_share < 0.5
     assert planned.seconds > 0
-    assert 1e8 < planned.memory_bytes <= peak_memory_bytes("cpu")
+    assert 1e8 < planned.memory_bytes < 2 * peak_memory_bytes("cpu")
     assert len(planned.rows()) == 8
 
 

@@ -101,7 +101,6 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
     ready = prepare(config, snapshot, base=base)
     prepared_s = time.monotonic() - began_s
     device, (trained, total) = ready.model.device.type, count_parameters(ready.model)
-    loaded_bytes = peak_memory_bytes(device)
     with TemporaryDirectory(prefix="tuneloop-plan-") as folder:
         measure = _measure_solving if isinstance(ready.method, SolvedMethod) else _measure_training
         work = measure(ready, config, Path(folder))
@@ -116,7 +115,7 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
         device=device,
         precision=ready.precision,
         seconds=prepared_s + work.seconds,
-        memory_bytes=loaded_bytes + int((work.memory_bytes - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)),
+        memory_bytes=work.memory_bytes,
     )
 
 
@@ -143,6 +142,8 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     first = training_batches(tokens.lengths, batch_size=training.batch_size, seed=config.seed, epoch=0)
     sample, dev = _part(ready.train, _spread(costs(tokens, 0), MEASURED_STEPS, first)), _dev_part(ready)
     marks_s: list[float] = []
+    device = ready.model.device.type
+    loaded_bytes = peak_memory_bytes(device)
     try:
         train(
             ready.model,
@@ -160,7 +161,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         )
     except InterruptedTrainingError:
         raise KeyboardInterrupt from None  # there is no run that could be resumed
-    memory_bytes = peak_memory_bytes(ready.model.device.type)
+    taken_bytes = (peak_memory_bytes(device) - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)
     # the first steps warm up; the last one has the evaluation and the checkpoint in it
     seconds, sampled = np.diff(marks_s)[1:-1], costs(sample.tokens, 0)[2:-1]
     whole = np.concatenate([costs(tokens, epoch) for epoch in range(math.ceil(training.epochs))])[:steps]
@@ -168,7 +169,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     saves = max(steps / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
     extra_s = (evaluations + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
     share = 1 - training.epochs * tokens.lengths.sum() / whole.sum()
-    return _Work(steps, float(share), float(steps_s + extra_s), memory_bytes)
+    return _Work(steps, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
 
 
 def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:

@@ -27,6 +27,10 @@ MAX_TOKENS = 4096
 """Padded tokens of a batch: enough to keep two to sixteen cores busy, little memory."""
 
 
+WIDTH_STEP = 8
+"""Batches are padded to multiples of this: few shapes, for each of which the kernels are prepared and kept once."""
+
+
 def input_names(model: PreTrainedModel) -> list[str]:
     """The arrays of a batch that the model takes."""
     known = set(inspect.signature(model.forward).parameters)
@@ -40,7 +44,10 @@ def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[s
     """The given texts as the model takes them, each (batch, tokens), on its device."""
     import torch
 
-    batch = tokens.batch(rows)
+    longest = int(tokens.lengths[rows].max(initial=1))
+    width = -(-longest // WIDTH_STEP) * WIDTH_STEP
+    positions = getattr(model.config, "max_position_embeddings", width)
+    batch = tokens.batch(rows, width=width if width <= positions else longest)
     return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model)}
 
 

@@ -19,7 +19,7 @@ from tuneloop.core.i18n import t
 if TYPE_CHECKING:
     import torch
 
-TENSORS = "state.safetensors"
+SUFFIX = ".safetensors"
 PLACE = "place.json"
 
 
@@ -74,7 +74,9 @@ def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], finger
         flat["random.torch"] = torch.get_rng_state()
         if torch.cuda.is_available():
             flat["random.cuda"] = torch.cuda.get_rng_state()
-        save_file(flat, staging / TENSORS)
+        # a file is built in memory before it is written: one per kind keeps that small
+        for kind in dict.fromkeys(map(_kind, flat)):
+            save_file({name: each for name, each in flat.items() if _kind(name) == kind}, staging / f"{kind}{SUFFIX}")
         write_json(staging / PLACE, {"place": asdict(place), "fingerprint": hash_json(fingerprint)})
     for path in older:
         remove_dir(path)
@@ -102,7 +104,7 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
 
     try:
         plain = json.loads((path / PLACE).read_text(encoding="utf-8"))
-        tensors = load_file(path / TENSORS)
+        tensors = {name: each for file in sorted(path.glob(f"*{SUFFIX}")) for name, each in load_file(file).items()}
         place = Place(**plain["place"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TrainingError(
@@ -118,6 +120,11 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
     if (state := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state)
     return place, tensors
+
+
+def _kind(name: str) -> str:
+    """What a tensor belongs to: model, best, average, optimizer or random."""
+    return name.partition(".")[0]
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -23,11 +23,12 @@ TRAINERS = ("tuneloop", "recipe", "trainer")
 
 
 def accuracies(peer: str) -> dict[str, Any]:
-    """`quality` of a training benchmark: figures of complete trainings by tuneloop and the peer."""
-    kept = _kept()
-    for trainer in {"tuneloop", peer} - kept.keys():
-        kept = measure(trainer)
-    return {"rows": TRAIN_ROWS, "epochs": EPOCHS, "tuneloop": kept["tuneloop"], peer: kept[peer]}
+    """`quality` of a training benchmark: figures of complete trainings by tuneloop and the peer.
+
+    The peer's complete training is too slow for every run: it is "not measured" until this module is run by itself.
+    """
+    kept = measure("tuneloop")
+    return {"rows": TRAIN_ROWS, "epochs": EPOCHS, "tuneloop": kept["tuneloop"], peer: kept.get(peer, "not measured")}
 
 
 def measure(trainer: str) -> dict[str, Any]:

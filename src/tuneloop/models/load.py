@@ -77,15 +77,17 @@ def wants_own_code(folder: Path) -> bool:
 
 
 @contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Inside the block transformers draws no bars of its own."""
+def quiet_transformers() -> Iterator[None]:
+    """Inside the block transformers draws no bars and gives no advice; a head that is new is no news here."""
     from transformers.utils import logging
 
-    drawn = logging.is_progress_bar_enabled()
+    drawn, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if drawn:
             logging.enable_progress_bar()
 
@@ -108,7 +110,7 @@ def _open(
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
         if describe:
             describe(config)
-        with no_progress_bars():
+        with quiet_transformers():
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,

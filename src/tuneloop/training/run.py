@@ -22,7 +22,7 @@ from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits
-from tuneloop.models.load import head_of, no_progress_bars, wants_own_code
+from tuneloop.models.load import head_of, quiet_transformers, wants_own_code
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -241,7 +241,7 @@ def _save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: Run
     if path.exists():
         remove_dir(path)
     with new_dir(path) as staging:
-        with no_progress_bars():
+        with quiet_transformers():
             model.save_pretrained(staging)
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
             if (ready.source / name).is_file():

@@ -90,6 +90,7 @@ def main() -> None:
     key = "all training data" if options.all_data else f"{TRAIN_ROWS} training texts"
     found = measure(options.set, **({"train_rows": 0, "seeds": SEEDS[:1]} if options.all_data else {}))
     kept = json.loads(PATH.read_text(encoding="utf-8")) if PATH.is_file() else {}
+    PATH.parent.mkdir(exist_ok=True)
     write_json(PATH, kept | {key: found, "bar": {f"macro-F1 with {TRAIN_ROWS} texts": BAR}, "machine": machine()})
     print(json.dumps(found, indent=2))
 

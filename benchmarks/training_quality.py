@@ -35,6 +35,7 @@ def measure(trainer: str) -> dict[str, Any]:
     """Train to the end with one trainer, seed 0, and keep the figures on the test split."""
     print(f"  a complete training with {trainer}, for its accuracy", flush=True)
     kept = _kept() | {trainer: _of_tuneloop() if trainer == "tuneloop" else _of_peer(trainer)}
+    PATH.parent.mkdir(exist_ok=True)
     write_json(PATH, kept)
     return kept
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,12 +65,11 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
     from tuneloop.cli.evaluation import show_evaluation
 
     found = api.load(name, workspace=workspace_root(workspace))
-    evaluation = json.loads((found.path / "evaluation.json").read_text(encoding="utf-8"))
     if as_json:
-        print_json(found.info | {"evaluation": evaluation})
+        print_json(found.info | {"evaluation": found.evaluation})
         return
     show_forms(found.info)
-    show_evaluation(evaluation)
+    show_evaluation(found.evaluation)
     say(
         t("Run {run}, data {data}, folder {path}", run=found.info["run"], data=found.info["data_hash"], path=found.path)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import DataError
@@ -64,5 +63,4 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _metrics(release: Release) -> dict[str, Any]:
-    evaluation = json.loads((release.path / "evaluation.json").read_text(encoding="utf-8"))
-    return dict(evaluation.get("metrics", {}))
+    return dict(release.evaluation.get("metrics", {}))

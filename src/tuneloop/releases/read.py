@@ -26,6 +26,11 @@ class Release:
         """The engine that was fastest among those that passed."""
         return str(self.info["engine"])
 
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """Its evaluation.json."""
+        return dict(json.loads((self.path / "evaluation.json").read_text(encoding="utf-8")))
+
     def predictor(self, engine: str | None = None) -> Any:
         """An open `Predictor` with `engine`, or the release's own."""
         from tuneloop.inference.predictor import open_predictor

@@ -85,9 +85,9 @@ def evaluate(
 def evaluation_of(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any]:
     """The evaluation of a run: the one it has, as the test split is read once, or a new one."""
     path = run.path / EVALUATION
-    if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    return evaluate(run, workspace=workspace, quiet=quiet)
+    if not path.is_file():
+        evaluate(run, workspace=workspace, quiet=quiet)
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _measure(

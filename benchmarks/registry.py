@@ -38,6 +38,7 @@ BENCHMARKS = {
     "train_vs_recipe": Benchmark("train_vs_recipe", 8),
     "train_vs_trainer": Benchmark("train_vs_trainer", 2.5),
     "train_memory_vs_trainer": Benchmark("train_memory", 1),
+    "train_memory_vs_trainer_at_16": Benchmark("train_memory", 1),
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),

@@ -1,6 +1,6 @@
 """Peak memory of a whole tuning process against one that uses the Trainer, on the same batches.
 
-`python -m benchmarks.train_memory ours|trainer` is one such process; it prints its peak in MB.
+`python -m benchmarks.train_memory ours|trainer BATCH` is one such process; it prints its peak in MB.
 """
 
 from __future__ import annotations
@@ -14,45 +14,48 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.data import Sentiment
 from benchmarks.measure import alternate
-from benchmarks.peers import BATCH, WIDTH, train_with_trainer
+from benchmarks.peers import WIDTH, train_with_trainer
 from benchmarks.release import default_config
 from benchmarks.results import HERE, Result, result
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 
 ROWS = 480
+BATCH = {"train_memory_vs_trainer": 32, "train_memory_vs_trainer_at_16": 16}
+"""Texts per batch of each benchmark: tuneloop's default, and the faster one of the Trainer."""
 
 
 def run(name: str) -> Result:
     """Peak resident memory, each repetition in a new process."""
-    sides = alternate(lambda _: _in_new_process("ours"), lambda _: _in_new_process("trainer"), repetitions=3)
+    size = BATCH[name]
+    sides = alternate(lambda _: _in_new_process("ours", size), lambda _: _in_new_process("trainer", size))
     return result(
         name, sides, ours="tuneloop tune, defaults, evaluation and checkpoint included",
         peer="transformers.Trainer, defaults, training alone", peer_package="transformers", unit="MB",
-        quality={"what": f"the same {ROWS // BATCH} batches of {BATCH} texts in the same order"},
+        quality={"what": f"the same {ROWS // size} batches of {size} texts in the same order"},
         smaller_is_better=True,
     )  # fmt: skip
 
 
-def _in_new_process(side: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.train_memory", side]
+def _in_new_process(side: str, size: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.train_memory", side, str(size)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent)
     return float(done.stdout.split()[-1])
 
 
-def _tune() -> None:
+def _tune(size: int) -> None:
     from tuneloop.training.run import tune
 
     with TemporaryDirectory() as folder:
         tune(
-            default_config(epochs=1, report_to=[]),
+            default_config(epochs=1, batch_size=size, report_to=[]),
             snapshot=Sentiment(ROWS),
             workspace=Workspace(Path(folder)),
             quiet=True,
         )
 
 
-def _batches() -> Examples:
+def _batches(size: int) -> Examples:
     """The training examples in the order in which tuneloop takes them."""
     import numpy as np
 
@@ -62,9 +65,7 @@ def _batches() -> Examples:
 
     config, rows = default_config(), Sentiment(ROWS).split("train")
     lengths = Tokenizer(resolve(config.model.source), WIDTH).encode(rows.inputs).lengths
-    order = np.concatenate(
-        training_batches(lengths, batch_size=config.training.batch_size, seed=config.seed, epoch=0)
-    ).tolist()
+    order = np.concatenate(training_batches(lengths, batch_size=size, seed=config.seed, epoch=0)).tolist()
     return replace(
         rows,
         ids=[rows.ids[n] for n in order],
@@ -74,5 +75,6 @@ def _batches() -> Examples:
 
 
 if __name__ == "__main__":
-    _tune() if sys.argv[1] == "ours" else train_with_trainer(_batches(), in_order=True)
+    side, size = sys.argv[1], int(sys.argv[2])
+    _tune(size) if side == "ours" else train_with_trainer(_batches(size), batch_size=size, in_order=True)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

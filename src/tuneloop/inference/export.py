@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from tuneloop.core.errors import ConfigError, ModelError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.inference.engine import ENGINES
-from tuneloop.inference.first_token import read_first_token_only
 from tuneloop.inference.onnx_export import write_onnx
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.inference.predictor import read_settings
+from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
 from tuneloop.models.load import load_trained
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tuneloop.inference.engine import Batch
-from tuneloop.inference.first_token import read_first_token_only
 from tuneloop.models.device import choose_device
+from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
 from tuneloop.models.load import load_trained
 

@@ -46,7 +46,7 @@ class Tokenizer:
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
-        return f"{hash_file(self.path)}-{self.max_tokens}"
+        return f"{hash_file(self.path)}-{self.max_tokens}-{self.pad_id}"
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""

@@ -1,12 +1,16 @@
 """All that a run needs to go on exactly, as safetensors and JSON: no pickle, one atomic folder.
 
 A checkpoint is a folder that appears in one step; the newest one counts and the one before it is
-removed only after that. So a kill at any moment leaves a whole checkpoint or the previous one.
+removed only after that. So a kill at any moment leaves a whole checkpoint or the previous one. The
+weights that were best on dev are written once, when they are found, beside the checkpoints that name
+their step: memory need not hold them, nor every checkpoint repeat them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,18 +58,18 @@ class Place:
 
 
 def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]) -> Path:
-    """Write a checkpoint of this place and then remove the older ones.
+    """Write a checkpoint of this place and then remove what only older ones needed.
 
     Args:
         folder: the run's `checkpoints/`.
-        place: where training stands.
-        tensors: model, best model, average, optimiser and random state, by name.
+        place: where training stands; its best weights have been saved.
+        tensors: model, average and optimiser state, by name.
         fingerprint: what the checkpoint is bound to; another config cannot resume it.
     """
     import torch
     from safetensors.torch import save_file
 
-    older = _numbered(folder)
+    older = [*_numbered(folder), *folder.glob("best-*")]
     target = folder / f"step-{place.step:08d}"
     if target.exists():
         return target
@@ -79,8 +83,21 @@ def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], finger
             save_file({name: each for name, each in flat.items() if _kind(name) == kind}, staging / f"{kind}{SUFFIX}")
         write_json(staging / PLACE, {"place": asdict(place), "fingerprint": hash_json(fingerprint)})
     for path in older:
-        remove_dir(path)
+        if path != _best(folder, place.best_step):
+            remove_dir(path)
     return target
+
+
+def save_best(folder: Path, *, step: int, tensors: dict[str, torch.Tensor]) -> None:
+    """Keep these weights as the best so far, found at `step`; those before stay until the next checkpoint."""
+    from safetensors.torch import save_file
+
+    target = _best(folder, step)
+    if target.exists():  # by a process that was killed before its checkpoint: the same weights
+        remove_dir(target)
+    with new_dir(target) as staging:
+        flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(flat, staging / f"model{SUFFIX}")
 
 
 def newest(folder: Path) -> Path | None:
@@ -99,18 +116,12 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
         TrainingError: if it is damaged, or was written by a run with another configuration or data.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    with _readable(path):
         plain = json.loads((path / PLACE).read_text(encoding="utf-8"))
         tensors = {name: each for file in sorted(path.glob(f"*{SUFFIX}")) for name, each in load_file(file).items()}
         place = Place(**plain["place"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TrainingError(
-            t("The checkpoint {path} cannot be read: {reason}", path=path, reason=str(error).split("\n")[0]),
-            t("Delete that folder to resume from the one before, or start a new run."),
-        ) from error
     if plain.get("fingerprint") != hash_json(fingerprint):
         raise TrainingError(
             t("The checkpoint {path} belongs to another configuration or other data.", path=path),
@@ -122,8 +133,38 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
     return place, tensors
 
 
+def load_best(folder: Path, *, step: int) -> dict[str, torch.Tensor]:
+    """The weights that `save_best` kept at `step`.
+
+    Raises:
+        TrainingError: if they are damaged or gone.
+    """
+    from safetensors.torch import load_file
+
+    path = _best(folder, step)
+    with _readable(path):
+        return dict(load_file(path / f"model{SUFFIX}"))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TrainingError(
+            t("The checkpoint {path} cannot be read: {reason}", path=path, reason=str(error).split("\n")[0]),
+            t("Start a new run; the rest of the workspace is unharmed."),
+        ) from error
+
+
+def _best(folder: Path, step: int) -> Path:
+    return folder / f"best-{step:08d}"
+
+
 def _kind(name: str) -> str:
-    """What a tensor belongs to: model, best, average, optimizer or random."""
+    """What a tensor belongs to: model, average, optimizer or random."""
     return name.partition(".")[0]
 
 

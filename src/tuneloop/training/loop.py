@@ -21,6 +21,7 @@ from tuneloop.core.progress import progress
 from tuneloop.data.batches import split_by_tokens, training_batches
 from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
+from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import predict_logits, to_tensors
 from tuneloop.training import checkpoint
 from tuneloop.training.checkpoint import Place
@@ -91,27 +92,28 @@ def train(
 
     torch.manual_seed(seed)
     use_cheap_operations(model, precision)
+    read_first_token_only(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
-    best = {name: value.detach().clone() for name, value in trained.items()}
     targets = torch.from_numpy(task.targets(train_split.labels)).to(model.device)
     per_epoch = steps_per_epoch(len(train_split.tokens), config.batch_size)
     total = total_steps(len(train_split.tokens), config)
     due = evaluation_steps(len(train_split.tokens), config)
 
-    place = Place()
-    found = checkpoint.newest(folder / "checkpoints")
+    place, checkpoints = Place(), folder / "checkpoints"
+    found = checkpoint.newest(checkpoints)
     if found:
         place, tensors = checkpoint.load(found, fingerprint=fingerprint)
-        _restore(tensors, trained, best, average, optimizer)
+        _restore(tensors, trained, average, optimizer)
+        del tensors
     reporters = open_reporters(config.report_to, folder, done=place.step)
     log = MetricsLog(folder, keep_bytes=place.metrics_bytes, reporters=reporters)
 
     def keep_place() -> None:
         place.metrics_bytes = log.flush()
-        tensors = _collect(trained, best, average, optimizer)
-        checkpoint.save(folder / "checkpoints", place=place, tensors=tensors, fingerprint=fingerprint)
+        tensors = _collect(trained, average, optimizer)
+        checkpoint.save(checkpoints, place=place, tensors=tensors, fingerprint=fingerprint)
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
@@ -147,7 +149,8 @@ def train(
                     figures = task.metrics(
                         dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
                     )
-                    _judge(place, figures[task.primary_metric], trained, best, config.patience)
+                    if _judge(place, figures[task.primary_metric], config.patience):
+                        checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
             bar.update(place.step, _note(losses, place, task.primary_metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
@@ -167,9 +170,10 @@ def train(
                 )
             if after_step:
                 after_step(place.step)
+    average.clear(), optimizer.state.clear()  # room for the best weights
     with torch.no_grad():
-        for name, value in trained.items():
-            value.copy_(best[name])
+        for name, tensor in checkpoint.load_best(checkpoints, step=place.best_step).items():
+            trained[name].copy_(tensor)
     return place
 
 
@@ -221,15 +225,14 @@ class _Averaged:
         self._swap()
 
 
-def _judge(place: Place, figure: float, trained: dict[str, Any], best: dict[str, Any], patience: int) -> None:
-    """Keep the weights if they are the best so far; stop after `patience` evaluations without gain."""
+def _judge(place: Place, figure: float, patience: int) -> bool:
+    """Whether the weights are the best so far; training ends after `patience` evaluations without gain."""
     if place.best is None or figure > place.best:
         place.best, place.best_step, place.stale = figure, place.step, 0
-        for name, value in trained.items():
-            best[name].copy_(value.detach())
-    else:
-        place.stale += 1
-        place.finished = bool(patience) and place.stale >= patience
+        return True
+    place.stale += 1
+    place.finished = bool(patience) and place.stale >= patience
+    return False
 
 
 def _note(losses: list[float], place: Place, metric: str) -> str:
@@ -241,10 +244,9 @@ def _note(losses: list[float], place: Place, metric: str) -> str:
 
 
 def _collect(
-    trained: dict[str, Any], best: dict[str, Any], average: dict[str, Any], optimizer: torch.optim.Optimizer
+    trained: dict[str, Any], average: dict[str, Any], optimizer: torch.optim.Optimizer
 ) -> dict[str, torch.Tensor]:
     tensors = {f"model.{name}": value for name, value in trained.items()}
-    tensors |= {f"best.{name}": value for name, value in best.items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if value is not None}
@@ -254,7 +256,6 @@ def _collect(
 def _restore(
     tensors: dict[str, torch.Tensor],
     trained: dict[str, Any],
-    best: dict[str, Any],
     average: dict[str, Any],
     optimizer: torch.optim.Optimizer,
 ) -> None:
@@ -268,5 +269,5 @@ def _restore(
                 number, _, key = rest.partition(".")
                 state.setdefault(int(number), {})[key] = tensor
             else:
-                {"model": trained, "best": best, "average": average}[kind][rest].copy_(tensor)
+                {"model": trained, "average": average}[kind][rest].copy_(tensor)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tuneloop.core.config import RunConfig
+from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.base import Method, Split
 from tuneloop.models.device import choose_device, choose_precision
@@ -57,11 +58,12 @@ class Prepared:
     precision: str
 
 
-def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None) -> Prepared:
+def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, cache: Path | None = None) -> Prepared:
     """Read train and dev, and the model with a head drawn from the run's seed.
 
     Args:
         base: the folder that a relative model.source starts from.
+        cache: where tokens are kept for the next run on the same texts; None writes nothing.
 
     Raises:
         ConfigError: if the task or the method does not exist or has no such option.
@@ -81,7 +83,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None) 
     )
     method.prepare(model)
     device = choose_device()
-    splits = {name: Split(tokenizer.encode(part.inputs), part.labels) for name, part in rows.items()}
+    splits = {name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels) for name, part in rows.items()}
     return Prepared(
         task=task,
         method=method,

@@ -100,7 +100,7 @@ def tune(
         run = _same_run(open_run(resume, workspace), config, snapshot)
         if run.status == "finished":
             return run
-    ready = prepare(config, snapshot, base=base)
+    ready = prepare(config, snapshot, base=base, cache=workspace.cache)
     if resume is None:
         run = _begin(config, snapshot, workspace, ready)
     figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
@@ -110,6 +110,8 @@ def tune(
     _save_model(run.path / "model", model, ready, config, temperature)
     figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
     write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
+    if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
+        remove_dir(checkpoints)
     return open_run(run.id, workspace)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,11 +44,11 @@ def lives(folder: Path, kills: list[str], settings: dict[str, object]) -> list[s
 # 8 steps an epoch, a checkpoint every 3: first step, mid-epoch 1, last of epoch 1, epochs 2 and 3
 KILLS = {
     "fp32": ["1", "5", "8", "save:9", "13", "save:15", "eval:16", "save:18", "22", "eval:24"],
-    "ema": ["save:3", "eval:8", "20"],
+    "ema": ["save:3", "best:8", "8", "eval:8", "20"],
     "bf16": ["2", "save:6", "eval:8", "19"],
     "sgd, stopping early": ["4", "eval:16"],
     "accumulated": ["pass:2", "save:6", "pass:14", "pass:40"],
-    "several evaluations an epoch": ["eval:3", "eval:11", "17"],
+    "several evaluations an epoch": ["best:3", "3", "eval:5", "eval:11", "17"],
 }
 
 
@@ -151,6 +152,21 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
     tensors.write_bytes(tensors.read_bytes()[:100])
     with pytest.raises(TrainingError, match="cannot be read"):
         tiny.run(tmp_path, epochs=1)
+
+
+def test_best_weights_that_are_gone_are_one_clear_error(tmp_path: Path) -> None:
+    tiny.run(tmp_path, epochs=1)
+    shutil.rmtree(next((tmp_path / "checkpoints").glob("best-*")))
+    with pytest.raises(TrainingError, match="best-00000008 cannot be read"):
+        tiny.run(tmp_path, epochs=1)
+
+
+def test_only_the_newest_checkpoint_and_the_best_weights_are_kept(tmp_path: Path) -> None:
+    tiny.run(tmp_path, evaluations_per_epoch=2)
+    newest = checkpoint.newest(tmp_path / "checkpoints")
+    place, _ = checkpoint.load(newest, fingerprint={"seed": 0, "lr": 3e-3})
+    kept = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {newest.name, f"best-{place.best_step:08d}"}
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:

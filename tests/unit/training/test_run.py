@@ -12,6 +12,7 @@ from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import TrainingError
 from tuneloop.core.paths import Workspace
 from tuneloop.models.device import choose_precision, peak_memory_bytes
+from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.training import loop
 from tuneloop.training.plan import plan
 from tuneloop.training.run import open_run, tune
@@ -68,6 +69,24 @@ def test_resuming_a_finished_run_changes_nothing(tiny_model: Path, made_up: Any,
     again = tune(settings, snapshot=data, workspace=place, resume="latest", quiet=True)
     assert again.id == run.id
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_the_same_texts_are_tokenised_once(
+    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, data, place = config(tiny_model, epochs=1), made_up("classification"), Workspace(tmp_path)
+    first = tune(settings, snapshot=data, workspace=place, quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tokenizer, "encode", lambda *_: pytest.fail("encoded again"))
+        second = tune(settings, snapshot=data, workspace=place, quiet=True)
+    assert weights(first.path) == weights(second.path)
+
+
+def test_a_finished_run_keeps_no_checkpoint(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    run = tune(
+        config(tiny_model, epochs=1), snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True
+    )
+    assert not (run.path / "checkpoints").exists()
 
 
 def test_resuming_with_other_settings_names_them(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:

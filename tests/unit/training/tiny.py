@@ -2,10 +2,10 @@
 
 Usage: python tiny.py FOLDER SETTINGS KILL... , where SETTINGS is JSON for `run` and each KILL is the
 life of one process that goes on in FOLDER/killed from the one before: a step number, `save:STEP` (die
-while that checkpoint is being written), `eval:STEP` (in the dev evaluation after that step) or `pass:N`
-(in its N-th forward pass, so between the parts of a step). Prints for each life the signal it died of,
-or the SHA-256 of the final weights; first that of a run in FOLDER/whole which nobody disturbs, and last
-that of a life in FOLDER/killed which nobody ends.
+while that checkpoint is being written), `best:STEP` (while its weights are kept as the best), `eval:STEP`
+(in the dev evaluation after that step) or `pass:N` (in its N-th forward pass, so between the parts of a
+step). Prints for each life the signal it died of, or the SHA-256 of the final weights; first that of a
+run in FOLDER/whole which nobody disturbs, and last that of a life in FOLDER/killed which nobody ends.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,17 @@ def _arm(kill: str, steps: list[int]) -> None:
             write_json(path, value)
 
         checkpoint.write_json = die_half_way
+    if kind == "best":
+        new_dir = checkpoint.new_dir
+
+        @contextmanager
+        def die_before_it_appears(path: Path) -> Iterator[Path]:
+            with new_dir(path) as staging:
+                yield staging
+                if path.name == f"best-{int(number):08d}":
+                    die()
+
+        checkpoint.new_dir = die_before_it_appears
     if kind == "eval":
         predict = loop.predict_logits
 

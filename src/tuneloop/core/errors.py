@@ -10,8 +10,10 @@ class TuneloopError(Exception):
         problem: what is wrong and where (file, row, field), one sentence.
         hint: what to do about it, one sentence; empty if nothing can be advised.
 
-    The command line prints both without a traceback and ends with exit code 2.
+    The command line prints both without a traceback and ends with `exit_code`.
     """
+
+    exit_code = 2
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem, hint)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tuneloop.core.config import CleanConfig
+from tuneloop.data.examples import Input
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 """Control characters except tab and line breaks, and stray byte order marks."""
@@ -43,6 +44,17 @@ def clean_text(text: str, config: CleanConfig, counts: Counter[str]) -> str:
         text = unicodedata.normalize(config.unicode, text)
         counts["unicode"] += 1
     return text
+
+
+def clean_inputs(inputs: Sequence[Input], config: CleanConfig) -> list[Input]:
+    """What a model was taught with is cleaned, so what it is asked is cleaned alike: the inputs, mended, in order."""
+    counts: Counter[str] = Counter()
+    return [
+        clean_text(item, config, counts)
+        if isinstance(item, str)
+        else (clean_text(item[0], config, counts), clean_text(item[1], config, counts))
+        for item in inputs
+    ]
 
 
 def _fix_encoding(text: str) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.config import TaskConfig
+from tuneloop.core.config import CleanConfig, TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.data.batches import inference_batches
+from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
@@ -33,18 +34,20 @@ class Predictor:
         engine: what turns batches into logits.
         task: what turns logits into answers.
         tokenizer: what turns texts into tokens.
+        clean: how texts are mended first, as those of the training were.
         name: a short name for tables.
     """
 
-    def __init__(self, engine: Engine, *, task: Task, tokenizer: Tokenizer, name: str) -> None:
+    def __init__(self, engine: Engine, *, task: Task, tokenizer: Tokenizer, clean: CleanConfig, name: str) -> None:
         self.engine: Engine | None = engine
+        self.clean = clean
         self.task = task
         self.tokenizer = tokenizer
         self.name = name
 
     def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
         """Tokens of each input after cutting, shape (n,)."""
-        return self.tokenizer.encode(inputs).lengths
+        return self._encode(inputs).lengths
 
     def logits(self, inputs: Sequence[Input]) -> FloatArray:
         """Logits in the order of `inputs`, float32, shape (n, outputs)."""
@@ -67,8 +70,11 @@ class Predictor:
         """Logits and whether each text was cut."""
         numbers: dict[Input, int] = {}
         rows = np.array([numbers.setdefault(item, len(numbers)) for item in inputs], dtype=np.int64)
-        tokens = self.tokenizer.encode(list(numbers))
+        tokens = self._encode(list(numbers))
         return self._run(tokens)[rows], tokens.truncated[rows]
+
+    def _encode(self, inputs: Sequence[Input]) -> Tokens:
+        return self.tokenizer.encode(clean_inputs(inputs, self.clean))
 
     def _run(self, tokens: Tokens) -> FloatArray:
         if self.engine is None:
@@ -103,7 +109,8 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     opened = _open_engine(folder, engine, form_folder or folder, trust=bool(settings.get("trust_remote_code")))
     tokenizer = Tokenizer(folder, int(settings["max_tokens"]))
-    return Predictor(opened, task=task, tokenizer=tokenizer, name=f"{folder.name} ({engine})")
+    clean = CleanConfig(**settings["clean"])
+    return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -116,11 +123,13 @@ def read_settings(folder: Path) -> dict[str, Any]:
     hint = t("Open a folder that tuneloop has written: a run's model/ or a release.")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        complete = {"task", "state", "max_tokens"} <= set(settings) and {"type", "options"} <= set(settings["task"])
+        complete = {"task", "state", "max_tokens", "clean"} <= set(settings) and {"type", "options"} <= set(
+            settings["task"]
+        )
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(t("{path} cannot be read: {error}", path=path, error=error), hint) from None
     if not complete:
-        raise ModelError(t("{path} does not name the task and its labels.", path=path), hint)
+        raise ModelError(t("{path} does not name the task, its labels and how texts are cleaned.", path=path), hint)
     return settings  # type: ignore[no-any-return]
 
 

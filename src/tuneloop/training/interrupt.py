@@ -14,6 +14,8 @@ from tuneloop.core.errors import TrainingError
 class InterruptedTrainingError(TrainingError):
     """Training was stopped from outside; its checkpoint is complete and it can be resumed."""
 
+    exit_code = 130
+
 
 @contextmanager
 def held_interrupts() -> Iterator[Callable[[], bool]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +50,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running or finished."""
+        """unfinished (at work, or stopped and to be resumed) or finished."""
         return str(self.info["status"])
 
     @property
@@ -92,26 +93,25 @@ def tune(
 
     Raises:
         ConfigError: if the method cannot be trained.
-        TrainingError: if the run to resume is of another configuration or data.
+        TrainingError: if the run to resume is of another configuration or data, or at work in another process.
         InterruptedTrainingError: after Ctrl-C; the run can be resumed.
     """
     create_method(config.method)  # a wrong name or option, before anything is written
-    if resume is not None:
-        run = _same_run(open_run(resume, workspace), config, snapshot)
-        if run.status == "finished":
-            return run
+    run = None if resume is None else _same_run(open_run(resume, workspace), config, snapshot)
+    if run and run.status == "finished":
+        return run
     ready = prepare(config, snapshot, base=base, cache=workspace.cache)
-    if resume is None:
-        run = _begin(config, snapshot, workspace, ready)
-    figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
-    model = ready.method.merge(ready.model)
-    ready.task.fold(head_of(model))
-    temperature = _calibrate(model, ready)
-    _save_model(run.path / "model", model, ready, config, temperature)
-    figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
-    write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
-    if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
-        remove_dir(checkpoints)
+    run = run or _begin(config, snapshot, workspace, ready)
+    with _alone(run):
+        figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
+        model = ready.method.merge(ready.model)
+        ready.task.fold(head_of(model))
+        temperature = _calibrate(model, ready)
+        _save_model(run.path / "model", model, ready, config, temperature)
+        figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
+        write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
+        if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
+            remove_dir(checkpoints)
     return open_run(run.id, workspace)
 
 
@@ -132,6 +132,25 @@ def open_run(name: str, workspace: Workspace) -> Run:
         raise TrainingError(
             t("There is no run {name} in {folder}.", name=name, folder=workspace.runs),
             t("Start one first, or check the workspace."),
+        ) from None
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Inside the block no other process trains this run; the system lets go of it even after kill -9.
+
+    Raises:
+        TrainingError: if another one is at it.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(run.path / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise TrainingError(
+            t("The run {run} is being trained by another process.", run=run.id),
+            t("Wait until that one ends, or stop it, then resume."),
         ) from None
 
 
@@ -210,7 +229,7 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
     path = workspace.runs / f"{config.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     trained, total = count_parameters(ready.model)
     info = {
-        "status": "running",
+        "status": "unfinished",
         "snapshot_hash": snapshot.hash,
         "started": now.isoformat(timespec="seconds"),
         "environment": _environment() | {"device": ready.model.device.type, "precision": ready.precision},
@@ -254,6 +273,7 @@ def _save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: Run
                 "task": {"type": config.task.type, "options": config.task.options},
                 "state": ready.task.state,
                 "max_tokens": config.model.max_tokens,
+                "clean": config.data.clean.model_dump(include={"unicode", "fix_encoding", "control"}),
                 "model_source": config.model.source,
                 "trust_remote_code": config.model.trust_remote_code,
                 "temperature": temperature,

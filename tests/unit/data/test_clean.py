@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop.core.config import CleanConfig
-from tuneloop.data.clean import clean_text, clean_texts
+from tuneloop.data.clean import clean_inputs, clean_text, clean_texts
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ def test_each_step_mends_and_counts(broken: str, mended: str, step: str) -> None
     texts, counts = clean_texts([broken, "sound", "完好的文本", "été\n\tdé"], CleanConfig())
     assert texts == [mended, "sound", "完好的文本", "été\n\tdé"]
     assert +counts == Counter({step: 1})
+
+
+def test_texts_and_pairs_to_answer_are_mended_alike() -> None:
+    inputs = ["cafÃ©", ("a\x00b", "cafe\u0301")]
+    assert clean_inputs(inputs, CleanConfig()) == ["café", ("ab", "café")]
 
 
 def test_what_is_turned_off_changes_nothing() -> None:

@@ -14,7 +14,7 @@ from tuneloop.inference import export
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    settings = {"task": {"type": "classification", "options": {}}, "state": {}, "max_tokens": 16}
+    settings = {"task": {"type": "classification", "options": {}}, "state": {}, "max_tokens": 16, "clean": {}}
     (tmp_path / "tuneloop.json").write_text(json.dumps(settings), encoding="utf-8")
     monkeypatch.setattr(export, "_model", lambda _: None)
     monkeypatch.setattr(export, "input_names", lambda _: ["input_ids"])

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inner.save(str(path / "tokenizer.json"))
     settings = {
         "task": {"type": "classification", "options": {}}, "state": {"labels": ["x", "y", "z"]},
-        "max_tokens": 16, "trust_remote_code": False,
+        "max_tokens": 16, "clean": {}, "trust_remote_code": False,
     }  # fmt: skip
     (path / "tuneloop.json").write_text(json.dumps(settings), encoding="utf-8")
     for form in ("onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"):
@@ -81,6 +81,15 @@ def test_equal_texts_are_computed_once_and_cut_texts_say_so(folder: Path) -> Non
     predictor.close()
     with pytest.raises(ModelError, match="closed"):
         predictor.logits(["a"])
+
+
+def test_what_is_asked_is_cleaned_like_what_was_taught(folder: Path) -> None:
+    predictor = open_predictor(folder)
+    assert np.array_equal(predictor.scores(["a\x00 b\ufeff"]), predictor.scores(["a b"]))
+    assert predictor.count_tokens(["a\x00 b"]).tolist() == predictor.count_tokens(["a b"]).tolist()
+    as_it_comes = predictor.clean.model_copy(update={"control": False})
+    predictor.clean = as_it_comes
+    assert not np.array_equal(predictor.scores(["a\x00 b"]), predictor.scores(["a b"]))
 
 
 def test_no_leftovers_lie_beside_the_exported_files(folder: Path) -> None:

@@ -85,7 +85,12 @@ def release(tmp_path):
     def make(name: str, errors: int, *, examples: Examples = EXAMPLES, task=TASK) -> Release:
         folder = tmp_path / name
         folder.mkdir()
-        settings = {"task": {"type": "classification", "options": {}}, "state": task.state, "max_tokens": 64}
+        settings = {
+            "task": {"type": "classification", "options": {}},
+            "state": task.state,
+            "max_tokens": 64,
+            "clean": {},
+        }
         (folder / "tuneloop.json").write_text(json.dumps(settings))
         (folder / "evaluation.json").write_text(json.dumps({"metrics": {"accuracy": {"value": 1 - errors / 200}}}))
         write_predictions(folder / "predictions.parquet", task, examples, scores(errors))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.training import loop
 from tuneloop.training.plan import plan
 from tuneloop.training.run import open_run, tune
+
+HOLD = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print('held', flush=True); input()"
+"""A program that keeps the lock it is given."""
 
 
 def config(source: Path, method: str = "full", **training: object) -> RunConfig:
@@ -54,7 +59,7 @@ def test_a_stopped_run_is_finished_by_name_and_ends_like_one_that_was_not(
     place = Workspace(tmp_path / "stopped")
     stop(monkeypatch, settings, data, place)
     run = open_run("latest", place)
-    assert run.status == "running"
+    assert run.status == "unfinished"
     done = tune(settings, snapshot=data, workspace=place, resume="latest" if name == "latest" else run.id, quiet=True)
     assert done.id == run.id
     assert weights(done.path) == weights(whole.path)
@@ -80,6 +85,23 @@ def test_the_same_texts_are_tokenised_once(
         patch.setattr(Tokenizer, "encode", lambda *_: pytest.fail("encoded again"))
         second = tune(settings, snapshot=data, workspace=place, quiet=True)
     assert weights(first.path) == weights(second.path)
+
+
+def test_a_run_at_work_in_another_process_is_not_resumed(
+    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, data, place = config(tiny_model), made_up("classification"), Workspace(tmp_path)
+    stop(monkeypatch, settings, data, place)
+    lock = open_run("latest", place).path / "lock"
+    held = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert held.stdout and held.stdout.readline() == "held\n"
+    with pytest.raises(TrainingError, match="another process"):
+        tune(settings, snapshot=data, workspace=place, resume="latest", quiet=True)
+    held.kill()
+    held.wait()
+    assert tune(settings, snapshot=data, workspace=place, resume="latest", quiet=True).status == "finished"
 
 
 def test_a_finished_run_keeps_no_checkpoint(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ METHODS: Registry[type[Method]] = Registry(
     "tuneloop.methods",
     {
         "full": "tuneloop.methods.full:FullFineTuning",
+        "lora": "tuneloop.methods.lora:Lora",
+        "ia3": "tuneloop.methods.ia3:Ia3",
+        "bitfit": "tuneloop.methods.bitfit:BitFit",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

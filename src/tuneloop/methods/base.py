@@ -58,6 +58,21 @@ class Solution:
     chosen: int
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """What a method has learnt, without the model it was learnt on.
+
+    Args:
+        config: adapter_config.json in the form of PEFT.
+        tensors: the adapted weights under the names that PEFT gives them.
+        heads: modules that were trained as they are: the pooler and the classification head.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+    heads: tuple[str, ...]
+
+
 class Method(ABC):
     """A way of adapting a model, with its own options: a `GradientMethod` or a `SolvedMethod`."""
 
@@ -70,6 +85,10 @@ class Method(ABC):
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
+
+    def adapter(self, model: PreTrainedModel) -> Adapter | None:
+        """What was learnt as a small thing of its own, asked before `merge`; None where the whole model learns."""
+        return None
 
     def merge(self, model: PreTrainedModel) -> PreTrainedModel:
         """The ordinary model that gives the same answers."""

@@ -16,6 +16,7 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import BASELINES, METHODS
+from tuneloop.methods.adaptation import PeftMethod
 from tuneloop.methods.base import count_parameters
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import TASKS, create_task
@@ -87,14 +88,37 @@ def test_exactly_the_parameters_it_counts_have_changed(
     from safetensors.torch import load_file
 
     run = trained(method, "classification")
-    before = prepare(config(method, "classification", tiny_model), made_up("classification")).model
+    before = prepare(config("full", "classification", tiny_model), made_up("classification")).model
+    ready = prepare(config(method, "classification", tiny_model), made_up("classification")).model
     after = load_file(run.model_path / "model.safetensors")
     moved = {name for name, value in before.named_parameters() if not torch.equal(value, after[name])}
-    allowed = {name for name, value in before.named_parameters() if value.requires_grad}
-    assert moved <= allowed
+    learning = {name for name, value in ready.named_parameters() if value.requires_grad}
+    # an adapter of a layer moves that layer's weight when it is merged
+    layers = {name.split(".lora_")[0].split(".ia3_")[0] for name in learning}
+    assert {name for name in moved if not ({name, name.rpartition(".")[0]} & layers)} == set()
     assert {name for name, _ in before.named_parameters() if "classifier" in name} <= moved
-    counted = sum(value.numel() for name, value in before.named_parameters() if name in allowed)
-    assert count_parameters(before)[0] == counted == run.info["model"]["trained_parameters"]
+    counted = sum(value.numel() for value in ready.parameters() if value.requires_grad)
+    assert count_parameters(ready)[0] == counted == run.info["model"]["trained_parameters"]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS.names() if issubclass(METHODS.get(name), PeftMethod)])
+@pytest.mark.parametrize("task", TASKS.names())
+def test_peft_alone_puts_the_adapter_on_the_pretrained_model(
+    trained: Any, made_up: Any, tiny_model: Path, method: str, task: str
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    run, inputs = trained(method, task), made_up(task).split("test").inputs
+    outputs = run.handle().logits(inputs).shape[1]
+    base = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=outputs)
+    model = PeftModel.from_pretrained(base, run.path / "adapter").eval()
+    tokens = Tokenizer(run.model_path, max_tokens=16).encode(inputs)
+    with torch.inference_mode():
+        logits = np.concatenate([model(**one(tokens, row)).logits.numpy() for row in range(len(inputs))])
+    assert run.handle().logits(inputs) == pytest.approx(logits, abs=1e-4 * max(1.0, float(np.abs(logits).max())))
+    small, whole = (sum(f.stat().st_size for f in (run.path / name).iterdir()) for name in ("adapter", "model"))
+    assert small < whole
 
 
 @pytest.mark.parametrize("method", METHODS.names())

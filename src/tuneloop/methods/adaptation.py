@@ -64,7 +64,8 @@ class PeftMethod(Adaptation):
             for name, _ in model.named_parameters()
             if is_head(name, model.base_model_prefix)
         }
-        config = self.tuner.peft_config["default"].to_dict()
+        settings = self.tuner.peft_config["default"].to_dict()
+        config = {name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()}
         config |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(heads), "inference_mode": True}
         tensors = {
             f"base_model.model.{name.replace('.default', '')}": parameter.detach().clone()

@@ -86,6 +86,10 @@ class Method(ABC):
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
 
+    def facts(self, model: PreTrainedModel) -> dict[str, Any]:
+        """What run.json says of the trained model beside its figures, asked before `merge`."""
+        return {}
+
     def adapter(self, model: PreTrainedModel) -> Adapter | None:
         """What was learnt as a small thing of its own, asked before `merge`; None where the whole model learns."""
         return None
@@ -101,6 +105,30 @@ class GradientMethod(Method):
     @abstractmethod
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         """Every trainable parameter in exactly one group."""
+
+    def begin(self, model: PreTrainedModel, total: int) -> None:
+        """Called before the first step, or before going on, with the number of steps there will be."""
+
+    def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:
+        """A scalar that each step's loss is increased by."""
+        return None
+
+    def after_step(self, model: PreTrainedModel, step: int) -> None:
+        """Called when step number `step`, from 0, has moved the weights, while their gradients are still there."""
+
+    def before_evaluation(self, model: PreTrainedModel) -> None:
+        """Called when the model has the weights that dev is about to judge, averaged ones where they are averaged."""
+
+    def settled(self, step: int) -> bool:
+        """Whether the weights after step number `step`, from 0, may be kept as the best."""
+        return True
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What the method remembers between steps, for the checkpoint."""
+        return {}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Remember what `state` returned."""
 
 
 class SolvedMethod(Method):

@@ -41,7 +41,10 @@ class Ia3(PeftMethod):
         inner = [name for name, width in widths.items() if width == max(widths.values())]
         if not scaled or not inner:
             raise ModelError(
-                t("The attention of {model} has no keys and values that could be rescaled.", model=model.config.model_type),
+                t(
+                    "The attention of {model} has no keys and values that could be rescaled.",
+                    model=model.config.model_type,
+                ),
                 t("Choose a model built like BERT or Llama, or another method, such as lora."),
             )
         return IA3Model(model, IA3Config(target_modules=scaled + inner, feedforward_modules=inner), "default")

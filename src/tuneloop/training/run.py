@@ -105,6 +105,7 @@ def tune(
     run = run or _begin(config, snapshot, workspace, ready)
     with _alone(run):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
+        figures |= ready.method.facts(ready.model)
         adapter = ready.method.adapter(ready.model)
         model = ready.method.merge(ready.model)
         ready.task.fold(head_of(model))

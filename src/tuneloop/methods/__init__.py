@@ -19,6 +19,7 @@ METHODS: Registry[type[Method]] = Registry(
         "full": "tuneloop.methods.full:FullFineTuning",
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
+        "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
         "ia3": "tuneloop.methods.ia3:Ia3",
         "bitfit": "tuneloop.methods.bitfit:BitFit",
         "probe": "tuneloop.methods.probe:LinearProbe",

@@ -78,6 +78,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
+    mergeable: ClassVar[bool] = True
+    """Whether `merge` gives an ordinary model; else what was learnt is kept beside the pretrained one."""
 
     def __init__(self, options: Options) -> None:
         self.options = options

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+APART = "adapter.safetensors"
+"""In a model folder, what was learnt beside the pretrained model in `base/`, where it cannot be added into it."""
+
 
 class Outputs(Protocol):
     """What the head must know of the task; every `Task` has it."""

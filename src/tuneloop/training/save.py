@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
-from tuneloop.models.load import quiet_transformers
+from tuneloop.models.load import APART, quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
     """Write the folder that transformers opens, with what tuneloop adds."""
     with _anew(path) as staging:
-        with quiet_transformers():
-            model.save_pretrained(staging)
+        if ready.method.mergeable:
+            with quiet_transformers():
+                model.save_pretrained(staging)
+        else:
+            _save_apart(staging, model, ready)
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
             if (ready.source / name).is_file():
                 (staging / name).write_bytes((ready.source / name).read_bytes())
@@ -36,8 +40,22 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "model_source": config.model.source,
                 "trust_remote_code": config.model.trust_remote_code,
                 "temperature": temperature,
+                "method": config.method.model_dump(),
+                "apart": not ready.method.mergeable,
             },
         )
+
+
+def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
+    """The pretrained model as it came in `base/`, and all that was trained in one file beside it."""
+    from safetensors.torch import save_file
+
+    (folder / "base").mkdir()
+    model.config.save_pretrained(folder / "base")
+    for file in sorted(ready.source.glob("*.safetensors*")):
+        shutil.copyfile(file, folder / "base" / file.name)
+    learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
+    save_file(learnt, folder / APART)
 
 
 def save_adapter(path: Path, adapter: Adapter, model: PreTrainedModel, source: str) -> None:

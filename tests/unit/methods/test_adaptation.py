@@ -121,3 +121,36 @@ def test_adalora_moves_its_budget_to_the_layers_that_need_it(tiny_model: Path, m
 def test_a_final_rank_that_is_not_less_is_one_clear_error() -> None:
     with pytest.raises(ConfigError, match=r"rank must be less than first_rank \(8\)"):
         create_method(MethodConfig(type="adalora", first_rank=8, rank=8))
+
+
+@pytest.mark.parametrize(
+    ("variant", "per_layer"),
+    [
+        ("houlsby", 2 * (2 * 4 * HIDDEN + HIDDEN + 4) + 2 * 2 * HIDDEN),
+        ("pfeiffer", 2 * 4 * HIDDEN + HIDDEN + 4),
+    ],
+)
+def test_adapters_have_as_many_weights_as_the_papers_say(variant: str, per_layer: int) -> None:
+    _, model = prepared("adapter", size=4, variant=variant)
+    assert trained_weights(model) == LAYERS * per_layer + HEAD
+
+
+@pytest.mark.parametrize("variant", ["houlsby", "pfeiffer"])
+def test_adapters_start_close_to_the_pretrained_model_and_then_change_every_layer(variant: str) -> None:
+    _, model = prepared("adapter", size=4, variant=variant)
+    ids = torch.arange(2, 26).reshape(2, 12)
+    before = bert()(input_ids=ids, output_hidden_states=True).hidden_states
+    close = model.eval()(input_ids=ids, output_hidden_states=True).hidden_states
+    assert all(torch.allclose(one, two, atol=0.02) for one, two in zip(before, close, strict=True))
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if ".up." in name:
+                value.normal_(std=0.5)
+    far = model(input_ids=ids, output_hidden_states=True).hidden_states
+    assert torch.equal(before[0], far[0])
+    assert all(not torch.allclose(one, two, atol=0.02) for one, two in zip(before[1:], far[1:], strict=True))
+
+
+def test_a_model_built_otherwise_has_no_place_for_adapters() -> None:
+    with pytest.raises(ModelError, match="gpt2 has no place for adapters"):
+        prepared("adapter", gpt2())

@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from tuneloop.core.config import RunConfig, TaskConfig, parse_config
-from tuneloop.core.errors import ConfigError
+from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import BASELINES, METHODS
+from tuneloop.methods.adaptation import PeftMethod
 from tuneloop.methods.base import count_parameters
+from tuneloop.models.load import APART
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import TASKS, create_task
 from tuneloop.training.prepare import prepare
@@ -54,7 +56,7 @@ def test_it_beats_the_majority_on_texts_it_has_not_seen(trained: Any, made_up: A
     assert ours[handle.task.primary_metric] > theirs[handle.task.primary_metric] + 0.2
 
 
-@pytest.mark.parametrize(("method", "task"), COMBINATIONS)
+@pytest.mark.parametrize(("method", "task"), [each for each in COMBINATIONS if METHODS.get(each[0]).mergeable])
 def test_transformers_alone_gives_the_same_logits(trained: Any, made_up: Any, method: str, task: str) -> None:
     from transformers import AutoModelForSequenceClassification
 
@@ -73,7 +75,7 @@ def test_the_same_run_again_has_the_same_weights(
     settings = config(method, "classification", tiny_model)
     again = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
     first = trained(method, "classification")
-    names = ["model.safetensors", "tuneloop.json", "config.json"]
+    names = ["tuneloop.json", *(["model.safetensors", "config.json"] if METHODS.get(method).mergeable else [APART])]
     assert [(again.model_path / name).read_bytes() for name in names] == [
         (first.model_path / name).read_bytes() for name in names
     ]
@@ -87,14 +89,40 @@ def test_exactly_the_parameters_it_counts_have_changed(
     from safetensors.torch import load_file
 
     run = trained(method, "classification")
-    before = prepare(config(method, "classification", tiny_model), made_up("classification")).model
-    after = load_file(run.model_path / "model.safetensors")
+    before = prepare(config("full", "classification", tiny_model), made_up("classification")).model
+    ready = prepare(config(method, "classification", tiny_model), made_up("classification")).model
+    if METHODS.get(method).mergeable:
+        after = load_file(run.model_path / "model.safetensors")
+    else:
+        after = dict(before.named_parameters()) | load_file(run.model_path / APART)
     moved = {name for name, value in before.named_parameters() if not torch.equal(value, after[name])}
-    allowed = {name for name, value in before.named_parameters() if value.requires_grad}
-    assert moved <= allowed
+    learning = {name for name, value in ready.named_parameters() if value.requires_grad}
+    # an adapter of a layer moves that layer's weight when it is merged
+    layers = {name.split(".lora_")[0].split(".ia3_")[0] for name in learning}
+    assert {name for name in moved if not ({name, name.rpartition(".")[0]} & layers)} == set()
     assert {name for name, _ in before.named_parameters() if "classifier" in name} <= moved
-    counted = sum(value.numel() for name, value in before.named_parameters() if name in allowed)
-    assert count_parameters(before)[0] == counted == run.info["model"]["trained_parameters"]
+    counted = sum(value.numel() for value in ready.parameters() if value.requires_grad)
+    assert count_parameters(ready)[0] == counted == run.info["model"]["trained_parameters"]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS.names() if issubclass(METHODS.get(name), PeftMethod)])
+@pytest.mark.parametrize("task", TASKS.names())
+def test_peft_alone_puts_the_adapter_on_the_pretrained_model(
+    trained: Any, made_up: Any, tiny_model: Path, method: str, task: str
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    run, inputs = trained(method, task), made_up(task).split("test").inputs
+    outputs = run.handle().logits(inputs).shape[1]
+    base = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=outputs)
+    model = PeftModel.from_pretrained(base, run.path / "adapter").eval()
+    tokens = Tokenizer(run.model_path, max_tokens=16).encode(inputs)
+    with torch.inference_mode():
+        logits = np.concatenate([model(**one(tokens, row)).logits.numpy() for row in range(len(inputs))])
+    assert run.handle().logits(inputs) == pytest.approx(logits, abs=1e-4 * max(1.0, float(np.abs(logits).max())))
+    small, whole = (sum(f.stat().st_size for f in (run.path / name).iterdir()) for name in ("adapter", "model"))
+    assert small < whole
 
 
 @pytest.mark.parametrize("method", METHODS.names())
@@ -132,3 +160,16 @@ def test_a_baseline_answers_every_task(made_up: Any, name: str, task: str) -> No
 
 def one(tokens: Tokens, row: int) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in tokens.batch([row]).items()}
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS.names() if not METHODS.get(name).mergeable])
+def test_transformers_refuses_a_folder_whose_adapter_it_would_leave_out(trained: Any, method: str) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    run = trained(method, "classification")
+    with pytest.raises(ValueError, match="Unrecognized model"):
+        AutoModelForSequenceClassification.from_pretrained(run.model_path)
+    (run.model_path / APART).rename(run.model_path / "elsewhere")
+    with pytest.raises(ModelError, match=f"{APART} cannot be read"):
+        run.handle()
+    (run.model_path / "elsewhere").rename(run.model_path / APART)

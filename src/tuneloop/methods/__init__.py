@@ -17,6 +17,11 @@ METHODS: Registry[type[Method]] = Registry(
     "tuneloop.methods",
     {
         "full": "tuneloop.methods.full:FullFineTuning",
+        "lora": "tuneloop.methods.lora:Lora",
+        "adalora": "tuneloop.methods.adalora:AdaLora",
+        "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
+        "ia3": "tuneloop.methods.ia3:Ia3",
+        "bitfit": "tuneloop.methods.bitfit:BitFit",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

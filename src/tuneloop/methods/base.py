@@ -58,11 +58,28 @@ class Solution:
     chosen: int
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """What a method has learnt, without the model it was learnt on.
+
+    Args:
+        config: adapter_config.json in the form of PEFT.
+        tensors: the adapted weights under the names that PEFT gives them.
+        heads: modules that were trained as they are: the pooler and the classification head.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+    heads: tuple[str, ...]
+
+
 class Method(ABC):
     """A way of adapting a model, with its own options: a `GradientMethod` or a `SolvedMethod`."""
 
     name: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
+    mergeable: ClassVar[bool] = True
+    """Whether `merge` gives an ordinary model; else what was learnt is kept beside the pretrained one."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -70,6 +87,14 @@ class Method(ABC):
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
+
+    def facts(self, model: PreTrainedModel) -> dict[str, Any]:
+        """What run.json says of the trained model beside its figures, asked before `merge`."""
+        return {}
+
+    def adapter(self, model: PreTrainedModel) -> Adapter | None:
+        """What was learnt as a small thing of its own, asked before `merge`; None where the whole model learns."""
+        return None
 
     def merge(self, model: PreTrainedModel) -> PreTrainedModel:
         """The ordinary model that gives the same answers."""
@@ -82,6 +107,30 @@ class GradientMethod(Method):
     @abstractmethod
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         """Every trainable parameter in exactly one group."""
+
+    def begin(self, model: PreTrainedModel, total: int) -> None:
+        """Called before the first step, or before going on, with the number of steps there will be."""
+
+    def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:
+        """A scalar that each step's loss is increased by."""
+        return None
+
+    def after_step(self, model: PreTrainedModel, step: int) -> None:
+        """Called when step number `step`, from 0, has moved the weights, while their gradients are still there."""
+
+    def before_evaluation(self, model: PreTrainedModel) -> None:
+        """Called when the model has the weights that dev is about to judge, averaged ones where they are averaged."""
+
+    def settled(self, step: int) -> bool:
+        """Whether the weights after step number `step`, from 0, may be kept as the best."""
+        return True
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What the method remembers between steps, for the checkpoint."""
+        return {}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Remember what `state` returned."""
 
 
 class SolvedMethod(Method):

@@ -25,7 +25,7 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     import torch
 
     layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
-    if not layers or not _is_like_bert(layers[-1]):
+    if not layers or not is_like_bert(layers[-1]):
         return model
     sample, last, training = _sample(model), layers[-1], model.training
     model.eval()
@@ -41,7 +41,8 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     return model.train(training)
 
 
-def _is_like_bert(layer: torch.nn.Module) -> bool:
+def is_like_bert(layer: torch.nn.Module) -> bool:
+    """Whether a transformer layer has the parts of BERT's and does nothing else."""
     attention = getattr(layer, "attention", None)
     inner = getattr(attention, "self", None)
     parts = [getattr(inner, name, None) for name in ("query", "key", "value")]

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.models.pooling import add_mean_layer, is_mean_pooled
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+APART = "adapter.safetensors"
+"""In a model folder, what was learnt beside the pretrained model in `base/`, where it cannot be added into it."""
 
 
 class Outputs(Protocol):
@@ -28,12 +32,20 @@ class Outputs(Protocol):
 
 
 def load_classifier(
-    folder: Path, task: Outputs, *, dropout: float | None = None, trust_remote_code: bool = False
+    folder: Path,
+    task: Outputs,
+    *,
+    dropout: float | None = None,
+    pooling: str = "cls",
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """The model in `folder` with a new last layer of `task.outputs` values, float32.
 
     The head is drawn from torch's global generator: seed it before. Under a new head, a pooler that
     was never trained starts as the identity (see `_mend_pooler`).
+
+    Args:
+        pooling: what a new head reads: cls, mean (see `pooling`), or auto, what the encoder was trained for.
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
@@ -46,6 +58,8 @@ def load_classifier(
     model, new_head = _open(folder, torch.float32, describe, trust_remote_code)
     if new_head:
         _mend_pooler(model)
+        if pooling == "mean" or (pooling == "auto" and is_mean_pooled(folder)):
+            add_mean_layer(model)
     return model
 
 

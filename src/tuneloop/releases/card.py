@@ -53,7 +53,10 @@ def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str,
         front["language"] = ["zh"]
     if HUB_ID.fullmatch(config["model"]["source"]):
         front["base_model"] = config["model"]["source"]
-    front |= {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    front |= {
+        "library_name": "tuneloop" if info.get("apart") else "transformers",
+        "pipeline_tag": "text-classification",
+    }
     front["tags"] = ["tuneloop", config["task"]["type"]]
     found = list(_hub_metrics(evaluation))
     if found:
@@ -82,8 +85,11 @@ def _about(info: dict[str, Any]) -> str:
 
 
 def _use(info: dict[str, Any]) -> str:
-    lines = ["```python", "from transformers import pipeline", ""]
-    lines += [f'answer = pipeline("text-classification", model="{info["id"]}")', "```"]
+    if info.get("apart"):  # transformers alone cannot put the adapter on
+        lines = ["```python", "import tuneloop as tl", "", f'answers = tl.load("{info["id"]}").predict(["..."])', "```"]
+    else:
+        lines = ["```python", "from transformers import pipeline", ""]
+        lines += [f'answer = pipeline("text-classification", model="{info["id"]}")', "```"]
     return (
         "\n".join(lines) + "\n\n" + t("Or over HTTP, with its fastest form: `tuneloop serve {name}`", name=info["id"])
     )

@@ -44,7 +44,7 @@ def _paired(a: Release, b: Release) -> dict[str, Any]:
 
 def _task(release: Release) -> Task:
     from tuneloop.core.config import TaskConfig
-    from tuneloop.inference.predictor import read_settings
+    from tuneloop.inference.opening import read_settings
     from tuneloop.tasks import create_task
 
     settings = read_settings(release.path)

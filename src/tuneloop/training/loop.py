@@ -101,18 +101,19 @@ def train(
     total = total_steps(len(train_split.tokens), config)
     due = evaluation_steps(len(train_split.tokens), config)
 
+    method.begin(model, total)
     place, checkpoints = Place(), folder / "checkpoints"
     found = checkpoint.newest(checkpoints)
     if found:
         place, tensors = checkpoint.load(found, fingerprint=fingerprint)
-        _restore(tensors, trained, average, optimizer)
+        _restore(tensors, trained, average, optimizer, method)
         del tensors
     reporters = open_reporters(config.report_to, folder, done=place.step)
     log = MetricsLog(folder, keep_bytes=place.metrics_bytes, reporters=reporters)
 
     def keep_place() -> None:
         place.metrics_bytes = log.flush()
-        tensors = _collect(trained, average, optimizer)
+        tensors = _collect(trained, average, optimizer, method)
         checkpoint.save(checkpoints, place=place, tensors=tensors, fingerprint=fingerprint)
 
     saved_s, losses = time.monotonic(), []
@@ -126,6 +127,9 @@ def train(
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
             loss = backward(model, task, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
+            if (penalty := method.penalty(model)) is not None:
+                penalty.backward()  # type: ignore[no-untyped-call]
+                loss += float(penalty.detach())
             if not math.isfinite(loss):
                 raise TrainingError(
                     t("The loss is no longer a number at step {step}.", step=step + 1),
@@ -134,6 +138,7 @@ def train(
             if config.clip:
                 torch.nn.utils.clip_grad_norm_(trained.values(), config.clip)
             optimizer.step()
+            method.after_step(model, step)
             optimizer.zero_grad(set_to_none=True)
             if average:
                 weights = [value.detach() for value in trained.values()]
@@ -146,10 +151,11 @@ def train(
 
             if place.step in due:
                 with _Averaged(trained, average):
+                    method.before_evaluation(model)
                     figures = task.metrics(
                         dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
                     )
-                    if _judge(place, figures[task.primary_metric], config.patience):
+                    if method.settled(step) and _judge(place, figures[task.primary_metric], config.patience):
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
             bar.update(place.step, _note(losses, place, task.primary_metric))
@@ -244,10 +250,11 @@ def _note(losses: list[float], place: Place, metric: str) -> str:
 
 
 def _collect(
-    trained: dict[str, Any], average: dict[str, Any], optimizer: torch.optim.Optimizer
+    trained: dict[str, Any], average: dict[str, Any], optimizer: torch.optim.Optimizer, method: GradientMethod
 ) -> dict[str, torch.Tensor]:
     tensors = {f"model.{name}": value for name, value in trained.items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
+    tensors |= {f"method.{name}": value for name, value in method.state().items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if value is not None}
     return tensors
@@ -258,9 +265,11 @@ def _restore(
     trained: dict[str, Any],
     average: dict[str, Any],
     optimizer: torch.optim.Optimizer,
+    method: GradientMethod,
 ) -> None:
     import torch
 
+    remembered: dict[str, torch.Tensor] = {}
     state: dict[int, dict[str, torch.Tensor]] = {}
     with torch.no_grad():
         for name, tensor in tensors.items():
@@ -268,6 +277,9 @@ def _restore(
             if kind == "optimizer":
                 number, _, key = rest.partition(".")
                 state.setdefault(int(number), {})[key] = tensor
+            elif kind == "method":
+                remembered[rest] = tensor
             else:
                 {"model": trained, "average": average}[kind][rest].copy_(tensor)
+    method.restore(remembered)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

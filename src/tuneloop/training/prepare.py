@@ -79,7 +79,11 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
     model = load_classifier(
-        source, task, dropout=task.options.dropout, trust_remote_code=config.model.trust_remote_code
+        source,
+        task,
+        dropout=task.options.dropout,
+        pooling=config.model.pooling,
+        trust_remote_code=config.model.trust_remote_code,
     )
     method.prepare(model)
     device = choose_device()

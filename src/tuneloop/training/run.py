@@ -16,18 +16,19 @@ import yaml
 
 from tuneloop.core.config import RunConfig, load_config
 from tuneloop.core.errors import TrainingError
-from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
+from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits
-from tuneloop.models.load import head_of, quiet_transformers, wants_own_code
+from tuneloop.models.load import head_of, wants_own_code
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.reporters import open_reporters
+from tuneloop.training.save import save_adapter, save_model
 from tuneloop.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -104,10 +105,14 @@ def tune(
     run = run or _begin(config, snapshot, workspace, ready)
     with _alone(run):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
+        figures |= ready.method.facts(ready.model)
+        adapter = ready.method.adapter(ready.model)
         model = ready.method.merge(ready.model)
         ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
-        _save_model(run.path / "model", model, ready, config, temperature)
+        save_model(run.path / "model", model, ready, config, temperature)
+        if adapter:
+            save_adapter(run.path / "adapter", adapter, model, config.model.source)
         figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
         write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
         if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
@@ -254,28 +259,3 @@ def _environment() -> dict[str, str | int]:
 
     versions = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
     return {"python": python_version(), "cores": os.cpu_count() or 1, **versions}
-
-
-def _save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
-    """Write the folder that transformers opens, with what tuneloop adds."""
-    sweep(path.parent)
-    if path.exists():
-        remove_dir(path)
-    with new_dir(path) as staging:
-        with quiet_transformers():
-            model.save_pretrained(staging)
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-            if (ready.source / name).is_file():
-                (staging / name).write_bytes((ready.source / name).read_bytes())
-        write_json(
-            staging / "tuneloop.json",
-            {
-                "task": {"type": config.task.type, "options": config.task.options},
-                "state": ready.task.state,
-                "max_tokens": config.model.max_tokens,
-                "clean": config.data.clean.model_dump(include={"unicode", "fix_encoding", "control"}),
-                "model_source": config.model.source,
-                "trust_remote_code": config.model.trust_remote_code,
-                "temperature": temperature,
-            },
-        )

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from tuneloop.core.config import TaskConfig, TrainingConfig
+from tuneloop.core.config import MethodConfig, TaskConfig, TrainingConfig
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods.full import FullFineTuning, FullOptions
+from tuneloop.methods import create_method
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
 from tuneloop.training.loop import Split, train
@@ -53,7 +53,14 @@ def die() -> None:
 
 
 def run(
-    folder: Path, *, kill: str = "never", ema: float = 0.0, seed: int = 0, precision: str = "fp32", **settings: object
+    folder: Path,
+    *,
+    kill: str = "never",
+    ema: float = 0.0,
+    seed: int = 0,
+    precision: str = "fp32",
+    method: str = "full",
+    **settings: object,
 ) -> str:
     """Train, dying where asked; the SHA-256 of the final weights."""
     torch.set_num_threads(1)
@@ -61,6 +68,8 @@ def run(
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     model = BertForSequenceClassification(BertConfig(vocab_size=30, **shape))
     task = create_task(TaskConfig(type="classification"), {"labels": LABELS})
+    chosen = create_method(MethodConfig(type=method))
+    chosen.prepare(model)
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "checkpoint_every_steps": 3, "ema": ema}
     config = TrainingConfig(**(plain | {"report_to": ()} | settings))
     steps: list[int] = [0]
@@ -76,7 +85,7 @@ def run(
     train(
         model,
         task,
-        FullFineTuning(FullOptions()),
+        chosen,
         train_split=split(60, 1),
         dev_split=split(30, 2),
         config=config,

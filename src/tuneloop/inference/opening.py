@@ -1,0 +1,79 @@
+"""A model folder that tuneloop wrote, opened as it was trained: merged, or an adapter on its pretrained model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import MethodConfig, TaskConfig
+from tuneloop.core.errors import ModelError
+from tuneloop.core.i18n import t
+from tuneloop.methods import create_method
+from tuneloop.models.load import APART, load_classifier, load_trained
+from tuneloop.tasks import create_task
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What `tuneloop.json` in a model folder says.
+
+    Raises:
+        ModelError: if it is missing, damaged or incomplete.
+    """
+    path = folder / "tuneloop.json"
+    hint = t("Open a folder that tuneloop has written: a run's model/ or a release.")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        complete = {"task", "state", "max_tokens", "clean"} <= set(settings) and {"type", "options"} <= set(
+            settings["task"]
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(t("{path} cannot be read: {error}", path=path, error=error), hint) from None
+    if not complete:
+        raise ModelError(t("{path} does not name the task, its labels and how texts are cleaned.", path=path), hint)
+    return settings  # type: ignore[no-any-return]
+
+
+def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
+    """The torch model in a folder with `tuneloop.json`, ready to answer.
+
+    Raises:
+        ModelError: if it is damaged, or wants to run code that was not trusted when it was trained.
+    """
+    settings = read_settings(folder)
+    trust = bool(settings.get("trust_remote_code"))
+    if not settings.get("apart"):
+        return load_trained(folder, dtype=dtype, trust_remote_code=trust)
+    task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    model = load_classifier(folder / "base", task, trust_remote_code=trust)
+    create_method(MethodConfig(**settings["method"])).prepare(model)
+    _put(model, folder / APART)
+    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
+
+
+def _put(model: PreTrainedModel, path: Path) -> None:
+    """Give the trained weights of the model the values in `path`."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    try:
+        learnt = load_file(path)
+        with torch.no_grad():
+            for name, value in trained.items():
+                value.copy_(learnt.pop(name))
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            t("{path} cannot be read: {error}", path=path, error=error),
+            t("Open a folder that tuneloop has written: a run's model/ or a release."),
+        ) from error
+    if learnt:
+        raise ModelError(
+            t("{path} holds weights that the model has no place for: {names}.", path=path, names=", ".join(learnt)),
+            t("Open a folder that tuneloop has written: a run's model/ or a release."),
+        )

@@ -1,0 +1,92 @@
+"""What parameter-efficient methods share: few weights learn under a new head, the pretrained ones stay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from tuneloop.core.config import Options
+from tuneloop.methods.base import Adapter, GradientMethod, ParameterGroup
+from tuneloop.methods.full import LAYER, is_head
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+class AdaptationOptions(Options):
+    """Options of every parameter-efficient method."""
+
+    rate_scale: float = Field(
+        10.0, gt=0, description="Learning rate of the adapted weights relative to training.learning_rate."
+    )
+    head_scale: float = Field(
+        10.0, gt=0, description="Learning rate of the head, which starts from nothing, relative to the model under it."
+    )
+
+
+class Adaptation(GradientMethod):
+    """A `GradientMethod` whose trained weights are the head and whatever `prepare` leaves trainable beside it."""
+
+    Options = AdaptationOptions
+    options: AdaptationOptions
+
+    def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
+        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = defaultdict(list)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                head = is_head(name, model.base_model_prefix)
+                scale = self.options.head_scale if head else self.options.rate_scale
+                groups[scale, parameter.ndim > 1].append(parameter)
+        return [ParameterGroup(parameters, scale, decay) for (scale, decay), parameters in sorted(groups.items())]
+
+
+class PeftMethod(Adaptation):
+    """A method of the `peft` package whose weights can be added into those of the model."""
+
+    tuner: Any = None
+
+    def attach(self, model: PreTrainedModel) -> Any:
+        """The tuner of `peft` that has put its layers into the model, in place."""
+        raise NotImplementedError
+
+    def prepare(self, model: PreTrainedModel) -> None:
+        self.tuner = self.attach(model)
+        for name, parameter in model.named_parameters():
+            if is_head(name, model.base_model_prefix):
+                parameter.requires_grad_(True)
+
+    def adapter(self, model: PreTrainedModel) -> Adapter:
+        heads = {
+            name.removeprefix(f"{model.base_model_prefix}.").split(".")[0]
+            for name, _ in model.named_parameters()
+            if is_head(name, model.base_model_prefix)
+        }
+        settings = self.tuner.peft_config["default"].to_dict()
+        config = {name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()}
+        config |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(heads), "inference_mode": True}
+        tensors = {
+            f"base_model.model.{name.replace('.default', '')}": parameter.detach().clone()
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and not is_head(name, model.base_model_prefix)
+        }
+        return Adapter(config, tensors, tuple(sorted(heads)))
+
+    def merge(self, model: PreTrainedModel) -> PreTrainedModel:
+        merged: PreTrainedModel = self.tuner.merge_and_unload(safe_merge=True)
+        return merged
+
+
+def linear_layers(model: PreTrainedModel, *, attention_only: bool = False) -> list[str]:
+    """Full names of the linear layers inside the transformer layers, in order."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    found = []
+    for name, module in model.named_modules():
+        inside = LAYER.search(f".{name}.")
+        if inside and isinstance(module, torch.nn.Linear | Conv1D) and (not attention_only or "att" in name):
+            found.append(name)
+    return found

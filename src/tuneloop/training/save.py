@@ -1,0 +1,87 @@
+"""What a run leaves: the model as an ordinary Hugging Face folder, and an adapter as an ordinary PEFT folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
+from tuneloop.models.load import APART, quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tuneloop.core.config import RunConfig
+    from tuneloop.methods.base import Adapter
+    from tuneloop.training.prepare import Prepared
+
+
+def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
+    """Write the folder that transformers opens, with what tuneloop adds."""
+    with _anew(path) as staging:
+        if ready.method.mergeable:
+            with quiet_transformers():
+                model.save_pretrained(staging)
+        else:
+            _save_apart(staging, model, ready)
+        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            if (ready.source / name).is_file():
+                (staging / name).write_bytes((ready.source / name).read_bytes())
+        write_json(
+            staging / "tuneloop.json",
+            {
+                "task": {"type": config.task.type, "options": config.task.options},
+                "state": ready.task.state,
+                "max_tokens": config.model.max_tokens,
+                "clean": config.data.clean.model_dump(include={"unicode", "fix_encoding", "control"}),
+                "model_source": config.model.source,
+                "trust_remote_code": config.model.trust_remote_code,
+                "temperature": temperature,
+                "method": config.method.model_dump(),
+                "apart": not ready.method.mergeable,
+            },
+        )
+
+
+def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
+    """The pretrained model as it came in `base/`, and all that was trained in one file beside it."""
+    from safetensors.torch import save_file
+
+    (folder / "base").mkdir()
+    model.config.save_pretrained(folder / "base")
+    for file in sorted(ready.source.glob("*.safetensors*")):
+        shutil.copyfile(file, folder / "base" / file.name)
+    learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
+    save_file(learnt, folder / APART)
+
+
+def save_adapter(path: Path, adapter: Adapter, model: PreTrainedModel, source: str) -> None:
+    """Write the folder that `peft.PeftModel.from_pretrained` puts on the pretrained model.
+
+    Args:
+        model: merged and calibrated; the head is taken from it.
+        source: where the pretrained model came from.
+    """
+    from safetensors.torch import save_file
+
+    tensors = adapter.tensors | {
+        f"base_model.model.{name}": value.detach().contiguous()
+        for name, value in model.named_parameters()
+        if name.removeprefix(f"{model.base_model_prefix}.").split(".")[0] in adapter.heads
+    }
+    with _anew(path) as staging:
+        save_file(tensors, staging / "adapter_model.safetensors", metadata={"format": "pt"})
+        write_json(staging / "adapter_config.json", adapter.config | {"base_model_name_or_path": source})
+
+
+@contextmanager
+def _anew(path: Path) -> Iterator[Path]:
+    """A folder to fill in place of the one that an earlier process may have left there."""
+    sweep(path.parent)
+    if path.exists():
+        remove_dir(path)
+    with new_dir(path) as staging:
+        yield staging

@@ -1,0 +1,156 @@
+"""Few weights learn: how many, where, and what becomes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
+
+from tuneloop.core.config import MethodConfig, parse_config
+from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.core.paths import Workspace
+from tuneloop.methods import create_method
+from tuneloop.methods.adaptation import linear_layers
+from tuneloop.training.run import tune
+
+HIDDEN, INNER, LAYERS = 32, 48, 3
+HEAD = HIDDEN * HIDDEN + HIDDEN + 2 * HIDDEN + 2  # the pooler and two classes
+
+
+def bert() -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    shape = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": 2, "intermediate_size": INNER}
+    return BertForSequenceClassification(BertConfig(vocab_size=30, **shape)).eval()
+
+
+def gpt2() -> GPT2ForSequenceClassification:
+    torch.manual_seed(0)
+    return GPT2ForSequenceClassification(GPT2Config(vocab_size=30, n_positions=16, n_embd=HIDDEN, n_layer=2, n_head=2))
+
+
+def prepared(name: str, model: Any = None, **options: object) -> tuple[Any, Any]:
+    method, model = create_method(MethodConfig(type=name, **options)), bert() if model is None else model
+    method.prepare(model)
+    return method, model
+
+
+def trained_weights(model: Any) -> int:
+    return sum(value.numel() for value in model.parameters() if value.requires_grad)
+
+
+@pytest.mark.parametrize("rank", [1, 4])
+@pytest.mark.parametrize(
+    ("layers", "widths"), [("attention", 4 * [2 * HIDDEN]), ("all", [*4 * [2 * HIDDEN], *2 * [HIDDEN + INNER]])]
+)
+def test_lora_trains_rank_times_inputs_and_outputs_of_each_layer(rank: int, layers: str, widths: list[int]) -> None:
+    _, model = prepared("lora", rank=rank, layers=layers)
+    assert trained_weights(model) == LAYERS * rank * sum(widths) + HEAD
+
+
+def test_dora_trains_a_length_per_output_more() -> None:
+    plain, dora = (trained_weights(prepared("lora", rank=2, dora=on)[1]) for on in (False, True))
+    assert dora - plain == LAYERS * (5 * HIDDEN + INNER)
+
+
+def test_ia3_trains_keys_values_and_inner_units() -> None:
+    assert trained_weights(prepared("ia3")[1]) == LAYERS * (2 * HIDDEN + INNER) + HEAD
+
+
+def test_bitfit_trains_the_biases() -> None:
+    _, model = prepared("bitfit")
+    per_layer = 5 * HIDDEN + INNER + 2 * HIDDEN  # six linear layers, two norms
+    assert trained_weights(model) == LAYERS * per_layer + HIDDEN + HEAD
+
+
+@pytest.mark.parametrize("name", ["lora", "adalora", "ia3", "bitfit"])
+def test_before_training_the_answers_are_those_of_the_pretrained_model(name: str) -> None:
+    ids = torch.arange(2, 26).reshape(2, 12)
+    _, model = prepared(name)
+    with torch.inference_mode():
+        assert torch.allclose(model.eval()(input_ids=ids).logits, bert()(input_ids=ids).logits, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lora", "adalora", "ia3", "bitfit"])
+def test_every_trained_weight_is_in_one_group(name: str) -> None:
+    method, model = prepared(name, head_scale=7.0, rate_scale=3.0)
+    groups = method.parameter_groups(model)
+    grouped = [id(value) for group in groups for value in group.parameters]
+    assert sorted(grouped) == sorted(id(value) for value in model.parameters() if value.requires_grad)
+    assert {group.scale for group in groups} == {3.0, 7.0}
+
+
+@pytest.mark.parametrize("options", [{"type": "lora"}, {"type": "lora", "dora": True}, {"type": "ia3"}])
+def test_merged_weights_answer_like_the_adapted_ones(options: dict[str, Any]) -> None:
+    method, model = prepared(options["type"], **{name: value for name, value in options.items() if name != "type"})
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.requires_grad:
+                value.add_(0.1 * torch.randn_like(value))
+    ids = torch.arange(2, 26).reshape(2, 12)
+    with torch.inference_mode():
+        apart = model.eval()(input_ids=ids).logits
+        merged = method.merge(model)
+        assert torch.allclose(merged(input_ids=ids).logits, apart, atol=1e-5)
+    assert set(merged.state_dict()) == set(bert().state_dict())
+
+
+def test_gpt2_is_adapted_by_lora_and_says_why_ia3_is_not_for_it() -> None:
+    method, model = prepared("lora", gpt2())
+    assert len(linear_layers(gpt2())) == 2 * 4
+    assert type(method.merge(model)) is GPT2ForSequenceClassification
+    with pytest.raises(ModelError, match="no keys and values"):
+        prepared("ia3", gpt2())
+
+
+def test_adalora_moves_its_budget_to_the_layers_that_need_it(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    options = {"type": "adalora", "first_rank": 4, "rank": 2}
+    training = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+    plain = {"data": {"source": "x.csv"}, "method": options, "training": training}
+    settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+    run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    ranks = run.info["ranks"]
+    assert len(ranks) == 6
+    assert sum(ranks.values()) == 6 * 2
+    assert len(set(ranks.values())) > 1
+
+
+def test_a_final_rank_that_is_not_less_is_one_clear_error() -> None:
+    with pytest.raises(ConfigError, match=r"rank must be less than first_rank \(8\)"):
+        create_method(MethodConfig(type="adalora", first_rank=8, rank=8))
+
+
+@pytest.mark.parametrize(
+    ("variant", "per_layer"),
+    [
+        ("houlsby", 2 * (2 * 4 * HIDDEN + HIDDEN + 4) + 2 * 2 * HIDDEN),
+        ("pfeiffer", 2 * 4 * HIDDEN + HIDDEN + 4),
+    ],
+)
+def test_adapters_have_as_many_weights_as_the_papers_say(variant: str, per_layer: int) -> None:
+    _, model = prepared("adapter", size=4, variant=variant)
+    assert trained_weights(model) == LAYERS * per_layer + HEAD
+
+
+@pytest.mark.parametrize("variant", ["houlsby", "pfeiffer"])
+def test_adapters_start_close_to_the_pretrained_model_and_then_change_every_layer(variant: str) -> None:
+    _, model = prepared("adapter", size=4, variant=variant)
+    ids = torch.arange(2, 26).reshape(2, 12)
+    before = bert()(input_ids=ids, output_hidden_states=True).hidden_states
+    close = model.eval()(input_ids=ids, output_hidden_states=True).hidden_states
+    assert all(torch.allclose(one, two, atol=0.02) for one, two in zip(before, close, strict=True))
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if ".up." in name:
+                value.normal_(std=0.5)
+    far = model(input_ids=ids, output_hidden_states=True).hidden_states
+    assert torch.equal(before[0], far[0])
+    assert all(not torch.allclose(one, two, atol=0.02) for one, two in zip(before[1:], far[1:], strict=True))
+
+
+def test_a_model_built_otherwise_has_no_place_for_adapters() -> None:
+    with pytest.raises(ModelError, match="gpt2 has no place for adapters"):
+        prepared("adapter", gpt2())

@@ -69,7 +69,13 @@ def train_by_recipe(
 
 
 def train_with_trainer(
-    examples: Examples, *, epochs: int = 1, seed: int = 0, batch_size: int = BATCH, in_order: bool = False
+    examples: Examples,
+    *,
+    epochs: int = 1,
+    seed: int = 0,
+    batch_size: int = BATCH,
+    in_order: bool = False,
+    dev: Examples | None = None,
 ) -> tuple[PreTrainedModel, float]:
     """`transformers.Trainer` as it comes, on the CPU, with dynamic padding.
 
@@ -78,6 +84,7 @@ def train_with_trainer(
 
     Args:
         in_order: take the examples in the order given instead of shuffled.
+        dev: examples to evaluate macro-F1 on after each epoch; None evaluates nothing.
 
     Returns:
         The model, and samples per second after the first steps.
@@ -86,11 +93,20 @@ def train_with_trainer(
     from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
     tokenizer = AutoTokenizer.from_pretrained(resolve(MODEL))
-    tokens = tokenizer(examples.texts, truncation=True, max_length=WIDTH)
-    rows = [
-        {"input_ids": ids, "attention_mask": mask, "labels": LABELS.index(str(label))}
-        for ids, mask, label in zip(tokens["input_ids"], tokens["attention_mask"], examples.labels, strict=True)
-    ]
+
+    def encoded(part: Examples) -> list[dict[str, Any]]:
+        tokens = tokenizer(part.texts, truncation=True, max_length=WIDTH)
+        return [
+            {"input_ids": ids, "attention_mask": mask, "labels": LABELS.index(str(label))}
+            for ids, mask, label in zip(tokens["input_ids"], tokens["attention_mask"], part.labels, strict=True)
+        ]
+
+    def macro_f1(answers: Any) -> dict[str, float]:
+        from sklearn.metrics import f1_score
+
+        return {"macro_f1": float(f1_score(answers.label_ids, answers.predictions.argmax(axis=1), average="macro"))}
+
+    rows = encoded(examples)
     clock = Clock()
 
     class Timing(TrainerCallback):  # type: ignore[misc]
@@ -105,10 +121,11 @@ def train_with_trainer(
         settings = TrainingArguments(
             output_dir=folder, per_device_train_batch_size=batch_size, num_train_epochs=epochs, seed=seed, use_cpu=True,
             report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            eval_strategy="no" if dev is None else "epoch",
         )  # fmt: skip
         trainer = Ordered(
             fresh_model(seed), settings, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer),
-            callbacks=[Timing()],
+            callbacks=[Timing()], eval_dataset=None if dev is None else encoded(dev), compute_metrics=macro_f1,
         )  # fmt: skip
         trainer.train()
     return trainer.model, clock.samples_per_s

@@ -49,7 +49,7 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     if not settings.get("apart"):
         return load_trained(folder, dtype=dtype, trust_remote_code=trust)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
-    model = load_classifier(folder / "base", task, trust_remote_code=trust)
+    model = load_classifier(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
     create_method(MethodConfig(**settings["method"])).prepare(model)
     _put(model, folder / APART)
     return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]

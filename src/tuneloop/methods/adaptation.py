@@ -10,6 +10,7 @@ from pydantic import Field
 from tuneloop.core.config import Options
 from tuneloop.methods.base import Adapter, GradientMethod, ParameterGroup
 from tuneloop.methods.full import LAYER, is_head
+from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
     import torch
@@ -84,9 +85,15 @@ def linear_layers(model: PreTrainedModel, *, attention_only: bool = False) -> li
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    found = []
+    found, pooling = [], mean_layer(model)
+    aside = set() if pooling is None else set(pooling.modules())
     for name, module in model.named_modules():
         inside = LAYER.search(f".{name}.")
-        if inside and isinstance(module, torch.nn.Linear | Conv1D) and (not attention_only or "att" in name):
+        if (
+            inside
+            and module not in aside
+            and isinstance(module, torch.nn.Linear | Conv1D)
+            and (not attention_only or "att" in name)
+        ):
             found.append(name)
     return found

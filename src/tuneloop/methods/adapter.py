@@ -10,6 +10,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions
 from tuneloop.methods.full import is_head
+from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,6 +55,8 @@ class BottleneckAdapter(Adaptation):
         model.requires_grad_(False)
         width = int(model.config.hidden_size)
         for layer in layers:
+            if layer is mean_layer(model):
+                continue
             if self.options.variant == "pfeiffer":
                 layer.output = NormedOutput(layer.output, Bottleneck(width, self.options.size))
                 continue

@@ -8,6 +8,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation
 from tuneloop.methods.full import is_head
+from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,9 +24,11 @@ class BitFit(Adaptation):
     name = "bitfit"
 
     def prepare(self, model: PreTrainedModel) -> None:
-        biases = 0
+        biases, pooling = 0, mean_layer(model)
+        aside = set() if pooling is None else set(pooling.parameters())
         for name, parameter in model.named_parameters():
-            head, bias = is_head(name, model.base_model_prefix), name.endswith("bias")
+            head = is_head(name, model.base_model_prefix)
+            bias = name.endswith("bias") and parameter not in aside
             parameter.requires_grad_(head or bias)
             biases += bias and not head
         if not biases:

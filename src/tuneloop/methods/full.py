@@ -12,6 +12,7 @@ from tuneloop.core.config import Options
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.methods.base import GradientMethod, ParameterGroup
+from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,8 @@ class FullFineTuning(GradientMethod):
             level = level_of(name, layers)
             frozen = (level == 0 and embeddings_too) or 0 < level <= self.options.frozen_layers
             parameter.requires_grad_(not frozen)
+        if (pooling := mean_layer(model)) is not None:
+            pooling.requires_grad_(False)
 
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         layers = depth(model)
@@ -80,9 +83,9 @@ def is_head(name: str, prefix: str) -> bool:
 
 
 def depth(model: PreTrainedModel) -> int:
-    """How many transformer layers the model has."""
+    """How many transformer layers the model has, without one that only takes the mean."""
     numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := LAYER.search(name))]
-    return max(numbers, default=-1) + 1
+    return max(numbers, default=-1) + 1 - (mean_layer(model) is not None)
 
 
 def level_of(name: str, layers: int) -> int:

@@ -54,6 +54,12 @@ def is_like_bert(layer: torch.nn.Module) -> bool:
     )
 
 
+def attends_to_all_alike(layer: Any) -> bool:
+    """Whether the queries are zero, so that what a token receives is the mean of all values."""
+    query = layer.attention.self.query
+    return not any(getattr(query, name).any() for name in ("weight", "bias") if getattr(query, name, None) is not None)
+
+
 def _forward(
     layer: Any, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any
 ) -> torch.Tensor:
@@ -62,6 +68,8 @@ def _forward(
 
     inner = layer.attention.self
     first = hidden_states[:, :1]
+    if attends_to_all_alike(layer):
+        return _finish(layer, inner.value(_mean(hidden_states, attention_mask)), first)
     heads = (inner.num_attention_heads, -1)
     query, key, value = (
         part.unflatten(-1, heads).transpose(1, 2)
@@ -70,9 +78,29 @@ def _forward(
     mask = None if attention_mask is None else attention_mask[:, :, :1]
     drop = inner.dropout.p if layer.training else 0.0
     mixed = scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=drop).transpose(1, 2).flatten(2)
+    return _finish(layer, mixed, first)
+
+
+def _finish(layer: Any, mixed: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """What a layer makes of the first token and of what attention has mixed for it, each (batch, 1, hidden)."""
     attended = layer.attention.output(mixed, first)
     answer: torch.Tensor = layer.output(layer.intermediate(attended), attended)
     return answer
+
+
+def _mean(hidden_states: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+    """The mean over the tokens that are no padding, (batch, 1, hidden).
+
+    Args:
+        attention_mask: (batch, 1, queries, tokens), true or 0 where a token counts, or None.
+    """
+    if attention_mask is None:
+        return hidden_states.mean(dim=1, keepdim=True)
+    import torch
+
+    mask = attention_mask[:, 0, :1]
+    counts = (mask if mask.dtype == torch.bool else mask == 0).to(hidden_states.dtype)
+    return counts @ hidden_states / counts.sum(dim=-1, keepdim=True)
 
 
 def _sample(model: PreTrainedModel) -> dict[str, torch.Tensor]:

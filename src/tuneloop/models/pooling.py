@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.models.first_token import is_like_bert
+from tuneloop.models.first_token import attends_to_all_alike, is_like_bert
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +60,12 @@ def add_mean_layer(model: PreTrainedModel) -> bool:
     layers.append(layer)
     model.config.num_hidden_layers += 1
     return True
+
+
+def mean_layer(model: PreTrainedModel) -> torch.nn.Module | None:
+    """The layer that `add_mean_layer` has added, if there is one: its queries are zero. No method trains it."""
+    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    return layers[-1] if layers and is_like_bert(layers[-1]) and attends_to_all_alike(layers[-1]) else None
 
 
 def _fill(layer: torch.nn.Linear, diagonal: float) -> None:

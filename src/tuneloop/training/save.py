@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
 from tuneloop.models.load import APART, quiet_transformers
+from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +43,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "trust_remote_code": config.model.trust_remote_code,
                 "temperature": temperature,
                 "method": config.method.model_dump(),
+                "pooling": "cls" if mean_layer(model) is None else "mean",
                 "apart": not ready.method.mergeable,
             },
         )
@@ -51,7 +54,9 @@ def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
     from safetensors.torch import save_file
 
     (folder / "base").mkdir()
-    model.config.save_pretrained(folder / "base")
+    config = copy.deepcopy(model.config)
+    config.num_hidden_layers -= mean_layer(model) is not None  # it is added again on opening
+    config.save_pretrained(folder / "base")
     for file in sorted(ready.source.glob("*.safetensors*")):
         shutil.copyfile(file, folder / "base" / file.name)
     learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}

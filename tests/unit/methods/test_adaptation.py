@@ -12,8 +12,10 @@ from transformers import BertConfig, BertForSequenceClassification, GPT2Config, 
 from tuneloop.core.config import MethodConfig, parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
-from tuneloop.methods import create_method
+from tuneloop.inference.opening import open_model
+from tuneloop.methods import METHODS, create_method
 from tuneloop.methods.adaptation import linear_layers
+from tuneloop.models.pooling import mean_layer
 from tuneloop.training.run import tune
 
 HIDDEN, INNER, LAYERS = 32, 48, 3
@@ -116,6 +118,23 @@ def test_adalora_moves_its_budget_to_the_layers_that_need_it(tiny_model: Path, m
     assert len(ranks) == 6
     assert sum(ranks.values()) == 6 * 2
     assert len(set(ranks.values())) > 1
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
+    tiny_model: Path, made_up: Any, tmp_path: Path, method: str
+) -> None:
+    training = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+    plain = {"data": {"source": "x.csv"}, "method": method, "training": training}
+    settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16, "pooling": "mean"}})
+    data = made_up("classification")
+    run = tune(settings, snapshot=data, workspace=Workspace(tmp_path), quiet=True)
+    handle, dev = run.handle(), data.split("dev")
+    figures = handle.task.metrics(dev.labels, handle.scores(dev.inputs))
+    assert figures["macro_f1"] == pytest.approx(run.info["best_dev"]["macro_f1"], abs=1e-6)
+    pooling = mean_layer(open_model(run.model_path, dtype=torch.float32))
+    assert pooling is not None
+    assert torch.equal(pooling.attention.self.value.weight, torch.eye(pooling.attention.self.value.in_features))
 
 
 def test_a_final_rank_that_is_not_less_is_one_clear_error() -> None:

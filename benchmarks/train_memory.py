@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +17,7 @@ from benchmarks.peers import WIDTH, train_with_trainer
 from benchmarks.release import default_config
 from benchmarks.results import HERE, Result, result
 from tuneloop.core.paths import Workspace
+from tuneloop.models.device import peak_memory_bytes
 from tuneloop.data.examples import Examples
 
 ROWS = 480
@@ -80,4 +80,4 @@ if __name__ == "__main__":
         _tune(size)
     else:
         train_with_trainer(_batches(size), batch_size=size, in_order=True, dev=Sentiment().split("dev"))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_memory_bytes("cpu") / 1024**2)

@@ -17,8 +17,8 @@ from benchmarks.peers import WIDTH, train_with_trainer
 from benchmarks.release import default_config
 from benchmarks.results import HERE, Result, result
 from tuneloop.core.paths import Workspace
-from tuneloop.models.device import peak_memory_bytes
 from tuneloop.data.examples import Examples
+from tuneloop.models.device import peak_memory_bytes
 
 ROWS = 480
 BATCH = {"train_memory_vs_trainer": 32, "train_memory_vs_trainer_at_16": 16}

@@ -22,6 +22,8 @@ METHODS: Registry[type[Method]] = Registry(
         "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
         "ia3": "tuneloop.methods.ia3:Ia3",
         "bitfit": "tuneloop.methods.bitfit:BitFit",
+        "prefix": "tuneloop.methods.prefix:PrefixTuning",
+        "prompt": "tuneloop.methods.prompt:PromptTuning",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

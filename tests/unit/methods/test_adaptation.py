@@ -134,6 +134,7 @@ def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     assert figures["macro_f1"] == pytest.approx(run.info["best_dev"]["macro_f1"], abs=1e-6)
     pooling = mean_layer(open_model(run.model_path, dtype=torch.float32))
     assert pooling is not None
+    assert not (run.path / "adapter").exists()
     assert torch.equal(pooling.attention.self.value.weight, torch.eye(pooling.attention.self.value.in_features))
 
 
@@ -170,6 +171,52 @@ def test_adapters_start_close_to_the_pretrained_model_and_then_change_every_laye
     assert all(not torch.allclose(one, two, atol=0.02) for one, two in zip(before[1:], far[1:], strict=True))
 
 
-def test_a_model_built_otherwise_has_no_place_for_adapters() -> None:
-    with pytest.raises(ModelError, match="gpt2 has no place for adapters"):
-        prepared("adapter", gpt2())
+@pytest.mark.parametrize(
+    ("options", "per_layer"),
+    [
+        ({"length": 5}, 5 * 2 * HIDDEN),
+        ({"length": 5, "projection": 7}, 5 * HIDDEN + 8 * 2 * HIDDEN + 7 * (HIDDEN + 1)),
+    ],
+)
+def test_a_prefix_has_keys_and_values_in_every_layer(options: dict[str, int], per_layer: int) -> None:
+    _, model = prepared("prefix", **options)
+    assert trained_weights(model) == LAYERS * per_layer + HEAD
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_prefix_is_attended_to_like_tokens_with_those_keys_and_values(attention: str) -> None:
+    _, model = prepared("prefix", length=3)
+    model.eval().set_attn_implementation(attention)
+    layer, plain = model.bert.encoder.layer[0].attention.self, bert().bert.encoder.layer[0].attention.self
+    hidden, mask = torch.randn(2, 6, HIDDEN), torch.zeros(2, 1, 6, 6)
+    mask[1, :, :, 4:] = float("-inf")
+    keys, values = layer.prefix.view(3, 2, HIDDEN).unbind(1)
+    own = [
+        torch.cat([learnt.expand(2, -1, -1), part(hidden)], 1)
+        for learnt, part in ((keys, plain.key), (values, plain.value))
+    ]
+    query, key, value = (each.unflatten(-1, (2, -1)).transpose(1, 2) for each in (plain.query(hidden), *own))
+    scores = query @ key.transpose(2, 3) / (HIDDEN // 2) ** 0.5 + torch.nn.functional.pad(mask, (3, 0))
+    expected = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+    assert torch.allclose(layer(hidden, attention_mask=mask)[0], expected, atol=1e-5)
+
+
+def test_a_prompt_stands_after_the_first_token_and_changes_what_it_says() -> None:
+    _, model = prepared("prompt", length=4)
+    assert trained_weights(model) == 4 * HIDDEN + HEAD
+    ids, mask = torch.arange(2, 14).reshape(2, 6), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    words = model.bert.embeddings.word_embeddings.embedding.weight
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.prompt.copy_(words[[20, 21, 22, 23]])
+    spelt = torch.cat([ids[:, :1], torch.tensor([[20, 21, 22, 23]] * 2), ids[:, 1:]], dim=1)
+    wider = torch.cat([mask[:, :1], torch.ones(2, 4, dtype=torch.int64), mask[:, 1:]], dim=1)
+    with torch.inference_mode():
+        answer = model.eval()(input_ids=ids, attention_mask=mask).logits
+        assert torch.allclose(answer, bert()(input_ids=spelt, attention_mask=wider).logits, atol=1e-5)
+        assert not torch.allclose(answer, bert()(input_ids=ids, attention_mask=mask).logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["adapter", "prefix", "prompt"])
+def test_a_model_built_otherwise_has_no_place_for_them(name: str) -> None:
+    with pytest.raises(ModelError, match="gpt2 has no place for"):
+        prepared(name, gpt2())

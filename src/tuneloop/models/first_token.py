@@ -31,7 +31,7 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     model.eval()
     with torch.inference_mode():
         before = model(**sample).logits
-        last.forward = partial(_forward, last)
+        last.forward = partial(_forward, last, attends_to_all_alike(last))
         try:
             same = torch.allclose(model(**sample).logits, before, atol=1e-4 if before.dtype == torch.float32 else 0.1)
         except (IndexError, RuntimeError):  # the head asks for a token that is no longer there
@@ -61,14 +61,18 @@ def attends_to_all_alike(layer: Any) -> bool:
 
 
 def _forward(
-    layer: Any, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any
+    layer: Any, alike: bool, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *_: Any, **__: Any
 ) -> torch.Tensor:
-    """Of hidden states (batch, tokens, hidden) the first token's successor, (batch, 1, hidden)."""
+    """Of hidden states (batch, tokens, hidden) the first token's successor, (batch, 1, hidden).
+
+    Args:
+        alike: whether the layer attends to all tokens alike.
+    """
     from torch.nn.functional import scaled_dot_product_attention
 
     inner = layer.attention.self
     first = hidden_states[:, :1]
-    if attends_to_all_alike(layer):
+    if alike:
         return _finish(layer, inner.value(_mean(hidden_states, attention_mask)), first)
     heads = (inner.num_attention_heads, -1)
     query, key, value = (

@@ -120,6 +120,8 @@ class PromptedEmbedding(nn.Module):
 
 def make_room(length: int, _: nn.Module, positional: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, Any]:
     """A forward pre-hook: `length` positions after the first token of `input_ids`, which the mask counts in."""
+    if positional:
+        given, positional = given | {"input_ids": positional[0]}, positional[1:]
     ids = given["input_ids"]
     room = ids.new_zeros(ids.shape[0], length)
     wider = {"input_ids": torch.cat([ids[:, :1], room, ids[:, 1:]], dim=1)}

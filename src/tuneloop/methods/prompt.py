@@ -36,6 +36,10 @@ class PromptTuning(Adaptation):
     options: PromptOptions
     mergeable = False
 
+    @property
+    def positions(self) -> int:
+        return self.options.length
+
     def prepare(self, model: PreTrainedModel) -> None:
         import torch
 

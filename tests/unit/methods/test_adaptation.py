@@ -125,7 +125,8 @@ def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     tiny_model: Path, made_up: Any, tmp_path: Path, method: str
 ) -> None:
     training = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
-    plain = {"data": {"source": "x.csv"}, "method": method, "training": training}
+    chosen = {"type": method, **({"length": 8} if method == "prompt" else {})}
+    plain = {"data": {"source": "x.csv"}, "method": chosen, "training": training}
     settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16, "pooling": "mean"}})
     data = made_up("classification")
     run = tune(settings, snapshot=data, workspace=Workspace(tmp_path), quiet=True)
@@ -212,8 +213,18 @@ def test_a_prompt_stands_after_the_first_token_and_changes_what_it_says() -> Non
     wider = torch.cat([mask[:, :1], torch.ones(2, 4, dtype=torch.int64), mask[:, 1:]], dim=1)
     with torch.inference_mode():
         answer = model.eval()(input_ids=ids, attention_mask=mask).logits
-        assert torch.allclose(answer, bert()(input_ids=spelt, attention_mask=wider).logits, atol=1e-5)
-        assert not torch.allclose(answer, bert()(input_ids=ids, attention_mask=mask).logits, atol=1e-3)
+        assert torch.allclose(answer, bert()(input_ids=spelt, attention_mask=wider).logits, rtol=0, atol=1e-6)
+        assert not torch.allclose(answer, bert()(input_ids=ids, attention_mask=mask).logits, rtol=0, atol=2e-5)
+
+
+def test_a_prompt_that_leaves_the_text_no_room_is_one_clear_error(
+    tiny_model: Path, made_up: Any, tmp_path: Path
+) -> None:
+    plain = {"data": {"source": "x.csv"}, "method": {"type": "prompt", "length": 20}}
+    settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+    with pytest.raises(ConfigError, match=r"takes 20 positions, and texts of 16 tokens .* has 32"):
+        tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["adapter", "prefix", "prompt"])

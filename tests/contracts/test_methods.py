@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from tuneloop.core.config import RunConfig, TaskConfig, parse_config
+from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods import BASELINES, METHODS
+from tuneloop.methods import BASELINES, METHODS, create_method
 from tuneloop.methods.adaptation import PeftMethod
 from tuneloop.methods.base import count_parameters
 from tuneloop.models.load import APART
@@ -25,11 +25,24 @@ from tuneloop.training.prepare import prepare
 from tuneloop.training.run import Run, tune
 
 TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
-COMBINATIONS = [(method, task) for method in METHODS.names() for task in TASKS.names()]
+
+
+def applies(method: str, task: str) -> bool:
+    """Whether the method makes sense for the task."""
+    try:
+        create_method(MethodConfig(type=method)).check(create_task(TaskConfig(type=task), {"labels": ["a", "b"]}))
+    except ConfigError:
+        return False
+    return True
+
+
+EVERY = [(method, task) for method in METHODS.names() for task in TASKS.names()]
+COMBINATIONS = [each for each in EVERY if applies(*each)]
 
 
 def config(method: str, task: str, source: Path) -> RunConfig:
-    plain = {"data": {"source": "x.csv"}, "task": task, "method": method, "training": TRAINING}
+    chosen = {"type": method, **({"rate_scale": 1.0, "length": 8} if method == "prompt" else {})}
+    plain = {"data": {"source": "x.csv"}, "task": task, "method": chosen, "training": TRAINING}
     return parse_config(plain | {"model": {"source": str(source), "max_tokens": 16}})
 
 
@@ -45,6 +58,16 @@ def trained(tiny_model: Path, made_up: Any, tmp_path_factory: pytest.TempPathFac
         return made[method, task]
 
     return run
+
+
+@pytest.mark.parametrize(("method", "task"), sorted({*EVERY} - {*COMBINATIONS}))
+def test_where_a_method_makes_no_sense_it_says_why_before_anything_is_written(
+    made_up: Any, tiny_model: Path, tmp_path: Path, method: str, task: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"method {method} needs") as refused:
+        tune(config(method, task, tiny_model), snapshot=made_up(task), workspace=Workspace(tmp_path), quiet=True)
+    assert "Choose" in refused.value.hint
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("method", "task"), COMBINATIONS)

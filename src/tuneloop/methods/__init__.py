@@ -20,8 +20,11 @@ METHODS: Registry[type[Method]] = Registry(
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
         "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
+        "contrastive": "tuneloop.methods.contrastive:Contrastive",
         "ia3": "tuneloop.methods.ia3:Ia3",
         "bitfit": "tuneloop.methods.bitfit:BitFit",
+        "prefix": "tuneloop.methods.prefix:PrefixTuning",
+        "prompt": "tuneloop.methods.prompt:PromptTuning",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

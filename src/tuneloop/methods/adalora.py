@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tuneloop.methods.base import Split
+    from tuneloop.tasks.base import Task
+
 SCORES = ("exp_avg_ipt", "exp_avg_unc")
 """What the allocator of peft remembers between steps: smoothed sensitivity and uncertainty of each weight."""
 
@@ -23,7 +26,7 @@ class AdaLoraOptions(AdaptationOptions):
     first_rank: int = Field(12, ge=2, description="Rank of every layer at the beginning.")
     rank: int = Field(8, ge=1, description="Mean rank of the layers at the end; less than first_rank.")
     alpha: float = Field(32.0, gt=0, description="The product counts alpha / rank times.")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout before the thin matrices.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the thin matrices.")
     orthogonality: float = Field(0.1, ge=0, description="Weight of the penalty that keeps the directions apart.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps before ranks are taken away.")
     settled: float = Field(0.3, ge=0, lt=1, description="Share of the steps, the last ones, in which ranks stay.")
@@ -64,7 +67,7 @@ class AdaLora(PeftMethod):
         """The configuration of peft, which also holds the ranks that are left."""
         return self.tuner.peft_config["default"]
 
-    def begin(self, model: PreTrainedModel, total: int) -> None:
+    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
         self.settings.total_step = total
         self.settings.tinit = round(self.options.warmup * total)
         self.settings.tfinal = min(max(1, round(self.options.settled * total)), total - 1)

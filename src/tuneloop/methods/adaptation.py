@@ -80,6 +80,12 @@ class PeftMethod(Adaptation):
         return merged
 
 
+def train_head_alone(model: PreTrainedModel) -> None:
+    """Freeze all but the head; what a method adds after this learns beside it."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(is_head(name, model.base_model_prefix))
+
+
 def linear_layers(model: PreTrainedModel, *, attention_only: bool = False) -> list[str]:
     """Full names of the linear layers inside the transformer layers, in order."""
     import torch

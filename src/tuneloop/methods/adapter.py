@@ -8,8 +8,7 @@ from pydantic import Field
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
-from tuneloop.methods.adaptation import Adaptation, AdaptationOptions
-from tuneloop.methods.full import is_head
+from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
 from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class BottleneckAdapter(Adaptation):
     def prepare(self, model: PreTrainedModel) -> None:
         import torch
 
-        from tuneloop.methods.bottleneck import Bottleneck, NormedOutput
+        from tuneloop.methods.modules import Bottleneck, NormedOutput
 
         layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
         if not layers or not all(_is_like_bert(layer) for layer in layers):
@@ -52,7 +51,7 @@ class BottleneckAdapter(Adaptation):
                 t("A model of the kind {model} has no place for adapters.", model=model.config.model_type),
                 t("Choose a model built like BERT, or another method, such as lora."),
             )
-        model.requires_grad_(False)
+        train_head_alone(model)
         width = int(model.config.hidden_size)
         for layer in layers:
             if layer is mean_layer(model):
@@ -63,9 +62,6 @@ class BottleneckAdapter(Adaptation):
             for part in (layer.attention.output, layer.output):
                 part.dropout = torch.nn.Sequential(part.dropout, Bottleneck(width, self.options.size))
                 part.LayerNorm.requires_grad_(True)
-        for name, parameter in model.named_parameters():
-            if is_head(name, model.base_model_prefix):
-                parameter.requires_grad_(True)
 
 
 def _is_like_bert(layer: Any) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuneloop.core.config import Options
+from tuneloop.data.batches import training_batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import Prediction, Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+    IntArray = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,14 @@ class Method(ABC):
     def __init__(self, options: Options) -> None:
         self.options = options
 
+    @property
+    def positions(self) -> int:
+        """How many of the model's positions the method takes from every text."""
+        return 0
+
+    def check(self, task: Task) -> None:
+        """Raise a ConfigError that says why, where the method makes no sense for a task."""
+
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
@@ -108,7 +118,17 @@ class GradientMethod(Method):
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         """Every trainable parameter in exactly one group."""
 
-    def begin(self, model: PreTrainedModel, total: int) -> None:
+    def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+        """The rows of each step of an epoch, as many in every one: a pure function of its arguments."""
+        return training_batches(split.tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+
+    def loss(
+        self, model: PreTrainedModel, task: Task, batch: dict[str, torch.Tensor], targets: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of each text of a batch, (n,), with its gradient; autocast is on where the run is in bf16."""
+        return task.loss(model(**batch).logits.float(), targets)
+
+    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
         """Called before the first step, or before going on, with the number of steps there will be."""
 
     def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:

@@ -17,7 +17,7 @@ class LoraOptions(AdaptationOptions):
 
     rank: int = Field(8, ge=1, description="Width of the thin matrices.")
     alpha: float = Field(16.0, gt=0, description="The product counts alpha / rank times.")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout before the thin matrices.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the thin matrices.")
     layers: Literal["all", "attention"] = Field(
         "all", description="Linear layers that are adapted: all in the transformer layers, or those of attention."
     )

@@ -118,6 +118,12 @@ class _Problem:
         return float(value.detach()), gradient.numpy().astype(np.float64)
 
 
+def solve_head(head: torch.nn.Linear, features: FloatArray, labels: list[Any], task: Task, *, penalty: float) -> None:
+    """Give a linear layer the best weights for what it receives, (n, hidden), with one strength of the penalty."""
+    problem = _Problem(features, labels, task, with_bias=head.bias is not None)
+    _write(head, *problem.layer(problem.solve(penalty, None)))
+
+
 def _write(head: torch.nn.Linear, weight: Array, bias: Array) -> None:
     import torch
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from tuneloop.core.errors import TrainingError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
-from tuneloop.data.batches import split_by_tokens, training_batches
+from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
@@ -30,6 +30,7 @@ from tuneloop.training.logs import MetricsLog
 from tuneloop.training.optim import create_optimizer, set_rate
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
+from tuneloop.training.steps import Steps
 
 if TYPE_CHECKING:
     import torch
@@ -38,22 +39,6 @@ if TYPE_CHECKING:
     from tuneloop.core.config import TrainingConfig
     from tuneloop.data.tokens import Tokens
     from tuneloop.tasks.base import Task
-
-
-def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Optimiser steps of one epoch."""
-    return math.ceil(rows / batch_size)
-
-
-def total_steps(rows: int, config: TrainingConfig) -> int:
-    """Optimiser steps of a run over this many training texts."""
-    return max(1, round(steps_per_epoch(rows, config.batch_size) * config.epochs))
-
-
-def evaluation_steps(rows: int, config: TrainingConfig) -> set[int]:
-    """After which steps dev is evaluated; the last is always among them."""
-    total, spacing = total_steps(rows, config), steps_per_epoch(rows, config.batch_size) / config.evaluations_per_epoch
-    return {round(spacing * number) for number in range(1, int(total / spacing) + 1)} - {0} | {total}
 
 
 def train(
@@ -97,11 +82,10 @@ def train(
     optimizer = create_optimizer(method.parameter_groups(model), config)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
     targets = torch.from_numpy(task.targets(train_split.labels)).to(model.device)
-    per_epoch = steps_per_epoch(len(train_split.tokens), config.batch_size)
-    total = total_steps(len(train_split.tokens), config)
-    due = evaluation_steps(len(train_split.tokens), config)
+    steps = Steps(method, train_split, config, seed)
+    total = steps.total
 
-    method.begin(model, total)
+    method.begin(model, task, train_split, total=total, precision=precision)
     place, checkpoints = Place(), folder / "checkpoints"
     found = checkpoint.newest(checkpoints)
     if found:
@@ -119,14 +103,14 @@ def train(
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
     with bar_of_steps as bar, closing(log), held_interrupts() as interrupted:
-        for step, rows in _steps(train_split.tokens.lengths, config, seed, place.step, total, per_epoch):
+        for step, rows in steps.since(place.step):
             if place.finished:
                 break
             began_s = time.monotonic()
             model.train()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
-            loss = backward(model, task, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
+            loss = backward(model, task, method, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
             if (penalty := method.penalty(model)) is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
                 loss += float(penalty.detach())
@@ -149,7 +133,7 @@ def train(
             losses.append(loss)
             log.write({"step": place.step, "loss": loss, "learning_rate": config.learning_rate * factor})
 
-            if place.step in due:
+            if place.step in steps.due:
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
                     figures = task.metrics(
@@ -183,20 +167,10 @@ def train(
     return place
 
 
-def _steps(
-    lengths: np.ndarray[Any, Any], config: TrainingConfig, seed: int, start: int, total: int, per_epoch: int
-) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-    """The number and rows of every step from `start` on."""
-    for epoch in range(start // per_epoch, math.ceil(total / per_epoch)):
-        batches = training_batches(lengths, batch_size=config.batch_size, seed=seed, epoch=epoch)
-        first = epoch * per_epoch
-        for step in range(max(start, first), min(total, first + per_epoch)):
-            yield step, batches[step - first]
-
-
 def backward(
     model: PreTrainedModel,
     task: Task,
+    method: GradientMethod,
     tokens: Tokens,
     targets: torch.Tensor,
     rows: np.ndarray[Any, Any],
@@ -207,8 +181,7 @@ def backward(
     whole = 0.0
     for part in split_by_tokens(rows, tokens.lengths, max_tokens):
         with autocast(precision, model.device.type):
-            logits = model(**to_tensors(model, tokens, part)).logits
-        loss = task.loss(logits.float(), targets[part]).sum() / len(rows)
+            loss = method.loss(model, task, to_tensors(model, tokens, part), targets[part]).sum() / len(rows)
         loss.backward()
         whole += float(loss.detach())
     return whole

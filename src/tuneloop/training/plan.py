@@ -15,15 +15,15 @@ import numpy as np
 from tuneloop.core.config import RunConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import format_duration
-from tuneloop.data.batches import inference_batches, split_by_tokens, training_batches
-from tuneloop.data.tokens import Tokens
+from tuneloop.data.batches import inference_batches, split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import MAX_TOKENS, predict_logits
 from tuneloop.training import checkpoint
 from tuneloop.training.interrupt import InterruptedTrainingError
-from tuneloop.training.loop import evaluation_steps, total_steps, train
+from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
+from tuneloop.training.steps import Steps
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -129,18 +129,16 @@ class _Work:
 
 def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     """Train on a few batches from the shortest to the longest, evaluate and save once; scale up by padded tokens."""
-    training, tokens = config.training, ready.train.tokens
-    rows = len(ready.train.labels)
-    steps, evaluations = total_steps(rows, training), len(evaluation_steps(rows, training))
+    training, method = config.training, cast("GradientMethod", ready.method)
+    whole = Steps(method, ready.train, training, config.seed)
 
-    def costs(of: Tokens, epoch: int) -> IntArray:
-        batches = training_batches(of.lengths, batch_size=training.batch_size, seed=config.seed, epoch=epoch)
-        return np.array(
-            [padded(of.lengths, split_by_tokens(batch, of.lengths, training.max_batch_tokens)) for batch in batches]
-        )
+    def costs(steps: Steps, epoch: int) -> IntArray:
+        lengths = steps.split.tokens.lengths
+        parts = [split_by_tokens(batch, lengths, training.max_batch_tokens) for batch in steps.batches(epoch)]
+        return np.array([padded(lengths, each) for each in parts])
 
-    first = training_batches(tokens.lengths, batch_size=training.batch_size, seed=config.seed, epoch=0)
-    sample, dev = _part(ready.train, _spread(costs(tokens, 0), MEASURED_STEPS, first)), _dev_part(ready)
+    sample = _part(ready.train, _spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
+    dev = _dev_part(ready)
     marks_s: list[float] = []
     device = ready.model.device.type
     loaded_bytes = peak_memory_bytes(device)
@@ -148,7 +146,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         train(
             ready.model,
             ready.task,
-            cast("GradientMethod", ready.method),
+            method,
             train_split=sample,
             dev_split=dev,
             config=training.model_copy(update=ONCE),
@@ -163,13 +161,16 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         raise KeyboardInterrupt from None  # there is no run that could be resumed
     taken_bytes = (peak_memory_bytes(device) - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)
     # the first steps warm up; the last one has the evaluation and the checkpoint in it
-    seconds, sampled = np.diff(marks_s)[1:-1], costs(sample.tokens, 0)[2:-1]
-    whole = np.concatenate([costs(tokens, epoch) for epoch in range(math.ceil(training.epochs))])[:steps]
-    steps_s = whole.sum() * seconds.sum() / sampled.sum() if len(seconds) else steps * float(marks_s[-1] - marks_s[0])
-    saves = max(steps / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
-    extra_s = (evaluations + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
-    share = 1 - training.epochs * tokens.lengths.sum() / whole.sum()
-    return _Work(steps, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
+    seconds, sampled = np.diff(marks_s)[1:-1], costs(Steps(method, sample, training, config.seed), 0)[2:-1]
+    every = np.concatenate([costs(whole, epoch) for epoch in range(math.ceil(training.epochs))])[: whole.total]
+    steps_s = (
+        every.sum() * seconds.sum() / sampled.sum() if len(seconds) else whole.total * float(marks_s[-1] - marks_s[0])
+    )
+    saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
+    extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
+    texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
+    share = 1 - training.epochs * texts / every.sum()
+    return _Work(whole.total, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
 
 
 def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:

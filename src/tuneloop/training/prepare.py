@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tuneloop.core.config import RunConfig
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.base import Method, Split
 from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.forward import WIDTH_STEP
 from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
 from tuneloop.models.tokenizer import Tokenizer
@@ -73,6 +76,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
 
     task = create_task(config.task, {"labels": list(snapshot.labels)})
     method = create_method(config.method)
+    method.check(task)
     source = resolve(config.model.source, base=base)
     tokenizer = Tokenizer(source, config.model.max_tokens)
     rows = {name: snapshot.split(name) for name in ("train", "dev")}
@@ -85,6 +89,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
         pooling=config.model.pooling,
         trust_remote_code=config.model.trust_remote_code,
     )
+    _check_room(method, model, config.model.max_tokens)
     method.prepare(model)
     device = choose_device()
     splits = {name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels) for name, part in rows.items()}
@@ -97,3 +102,20 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
         dev=splits["dev"],
         precision=choose_precision(config.training.precision, device),
     )
+
+
+def _check_room(method: Method, model: PreTrainedModel, max_tokens: int) -> None:
+    room = getattr(model.config, "max_position_embeddings", None)
+    widest = -(-max_tokens // WIDTH_STEP) * WIDTH_STEP
+    if method.positions and room and widest + method.positions > room:
+        raise ConfigError(
+            t(
+                "{name} takes {taken} positions, and texts of {tokens} tokens take {widest}, but the model has {room}.",
+                name=method.name,
+                taken=method.positions,
+                tokens=max_tokens,
+                widest=widest,
+                room=room,
+            ),
+            t("Lower method.length or model.max_tokens."),
+        )

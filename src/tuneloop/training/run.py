@@ -24,6 +24,7 @@ from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
+from tuneloop.models.pooling import mean_layer
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -106,7 +107,8 @@ def tune(
     with _alone(run):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
         figures |= ready.method.facts(ready.model)
-        adapter = ready.method.adapter(ready.model)
+        # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
+        adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model)
         ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)

@@ -125,7 +125,8 @@ def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     tiny_model: Path, made_up: Any, tmp_path: Path, method: str
 ) -> None:
     training = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
-    plain = {"data": {"source": "x.csv"}, "method": method, "training": training}
+    chosen = {"type": method, **({"length": 8} if method == "prompt" else {})}
+    plain = {"data": {"source": "x.csv"}, "method": chosen, "training": training}
     settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16, "pooling": "mean"}})
     data = made_up("classification")
     run = tune(settings, snapshot=data, workspace=Workspace(tmp_path), quiet=True)
@@ -134,6 +135,7 @@ def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     assert figures["macro_f1"] == pytest.approx(run.info["best_dev"]["macro_f1"], abs=1e-6)
     pooling = mean_layer(open_model(run.model_path, dtype=torch.float32))
     assert pooling is not None
+    assert not (run.path / "adapter").exists()
     assert torch.equal(pooling.attention.self.value.weight, torch.eye(pooling.attention.self.value.in_features))
 
 
@@ -170,6 +172,62 @@ def test_adapters_start_close_to_the_pretrained_model_and_then_change_every_laye
     assert all(not torch.allclose(one, two, atol=0.02) for one, two in zip(before[1:], far[1:], strict=True))
 
 
-def test_a_model_built_otherwise_has_no_place_for_adapters() -> None:
-    with pytest.raises(ModelError, match="gpt2 has no place for adapters"):
-        prepared("adapter", gpt2())
+@pytest.mark.parametrize(
+    ("options", "per_layer"),
+    [
+        ({"length": 5}, 5 * 2 * HIDDEN),
+        ({"length": 5, "projection": 7}, 5 * HIDDEN + 8 * 2 * HIDDEN + 7 * (HIDDEN + 1)),
+    ],
+)
+def test_a_prefix_has_keys_and_values_in_every_layer(options: dict[str, int], per_layer: int) -> None:
+    _, model = prepared("prefix", **options)
+    assert trained_weights(model) == LAYERS * per_layer + HEAD
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_prefix_is_attended_to_like_tokens_with_those_keys_and_values(attention: str) -> None:
+    _, model = prepared("prefix", length=3)
+    model.eval().set_attn_implementation(attention)
+    layer, plain = model.bert.encoder.layer[0].attention.self, bert().bert.encoder.layer[0].attention.self
+    hidden, mask = torch.randn(2, 6, HIDDEN), torch.zeros(2, 1, 6, 6)
+    mask[1, :, :, 4:] = float("-inf")
+    keys, values = layer.prefix.view(3, 2, HIDDEN).unbind(1)
+    own = [
+        torch.cat([learnt.expand(2, -1, -1), part(hidden)], 1)
+        for learnt, part in ((keys, plain.key), (values, plain.value))
+    ]
+    query, key, value = (each.unflatten(-1, (2, -1)).transpose(1, 2) for each in (plain.query(hidden), *own))
+    scores = query @ key.transpose(2, 3) / (HIDDEN // 2) ** 0.5 + torch.nn.functional.pad(mask, (3, 0))
+    expected = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+    assert torch.allclose(layer(hidden, attention_mask=mask)[0], expected, atol=1e-5)
+
+
+def test_a_prompt_stands_after_the_first_token_and_changes_what_it_says() -> None:
+    _, model = prepared("prompt", length=4)
+    assert trained_weights(model) == 4 * HIDDEN + HEAD
+    ids, mask = torch.arange(2, 14).reshape(2, 6), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    words = model.bert.embeddings.word_embeddings.embedding.weight
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.prompt.copy_(words[[20, 21, 22, 23]])
+    spelt = torch.cat([ids[:, :1], torch.tensor([[20, 21, 22, 23]] * 2), ids[:, 1:]], dim=1)
+    wider = torch.cat([mask[:, :1], torch.ones(2, 4, dtype=torch.int64), mask[:, 1:]], dim=1)
+    with torch.inference_mode():
+        answer = model.eval()(input_ids=ids, attention_mask=mask).logits
+        assert torch.allclose(answer, bert()(input_ids=spelt, attention_mask=wider).logits, rtol=0, atol=1e-6)
+        assert not torch.allclose(answer, bert()(input_ids=ids, attention_mask=mask).logits, rtol=0, atol=2e-5)
+
+
+def test_a_prompt_that_leaves_the_text_no_room_is_one_clear_error(
+    tiny_model: Path, made_up: Any, tmp_path: Path
+) -> None:
+    plain = {"data": {"source": "x.csv"}, "method": {"type": "prompt", "length": 20}}
+    settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+    with pytest.raises(ConfigError, match=r"takes 20 positions, and texts of 16 tokens .* has 32"):
+        tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["adapter", "prefix", "prompt"])
+def test_a_model_built_otherwise_has_no_place_for_them(name: str) -> None:
+    with pytest.raises(ModelError, match="gpt2 has no place for"):
+        prepared(name, gpt2())

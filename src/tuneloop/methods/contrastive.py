@@ -1,0 +1,121 @@
+"""Contrastive few-shot learning: texts of a class move together, then a linear head is solved for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
+from tuneloop.methods.full import FullFineTuning, FullOptions
+from tuneloop.methods.probe import solve_head
+from tuneloop.models.forward import head_inputs
+from tuneloop.models.load import head_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tuneloop.methods.base import IntArray, Split
+    from tuneloop.tasks.base import Task
+
+FEWEST_STEPS = 30
+"""Optimiser steps of a run with three epochs, at the least: few texts are seen again and again."""
+
+HEAD_TEXTS = 4096
+"""Texts at most that the head is solved on at each evaluation, as many of each class as there are."""
+
+
+class ContrastiveOptions(FullOptions):
+    """Options of contrastive few-shot learning."""
+
+    loss: Literal["cosine", "supcon"] = Field(
+        "cosine", description="cosine: similarity 1 within a class and 0 between; supcon: nearer than all others."
+    )
+    temperature: float = Field(0.1, gt=0, description="Sharpness of supcon.")
+    penalty: float = Field(0.01, gt=0, description="Strength of the L2 penalty of the head.")
+
+
+class Contrastive(FullFineTuning):
+    """Each text of a batch is encoded once, and all pairs of the batch are compared; batches are balanced over classes.
+
+    cosine: the loss of SetFit (Tunstall et al., "Efficient Few-Shot Learning Without Prompts", 2022) over the pairs of
+    a batch, |cos(i, j) - [y_i = y_j]|^2. supcon: Khosla et al., "Supervised Contrastive Learning" (2020), equation 2.
+    The head is logistic regression on the features, solved anew before each evaluation.
+    """
+
+    name = "contrastive"
+    Options = ContrastiveOptions
+    options: ContrastiveOptions
+
+    def check(self, task: Task) -> None:
+        if task.problem_type != "single_label_classification":
+            raise ConfigError(
+                t("method contrastive needs one class for each text, which task {task} does not have.", task=task.name),
+                t("Choose method: full, or task: classification."),
+            )
+
+    def prepare(self, model: PreTrainedModel) -> None:
+        super().prepare(model)
+        pooler = getattr(model.base_model, "pooler", None)
+        if pooler is not None:  # the loss sees what comes before it
+            pooler.requires_grad_(False)
+
+    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
+        self._task, self._precision = task, precision
+        rows = np.unique(np.concatenate(_balanced(task.targets(train.labels), HEAD_TEXTS, np.random.default_rng(0))))
+        self._tokens, self._labels = train.tokens.select(rows), [train.labels[row] for row in rows]
+
+    def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+        """Every class in turn, its texts shuffled; a class that runs out begins again."""
+        names = sorted({str(label) for label in split.labels})
+        classes = np.array([names.index(str(label)) for label in split.labels])
+        size = min(batch_size, len(classes))
+        count = max(math.ceil(len(classes) / size), FEWEST_STEPS // 3)
+        random = np.random.default_rng([seed, epoch])
+        order = np.concatenate(_balanced(classes, count * size, random))[: count * size]
+        return [order[start : start + size] for start in range(0, len(order), size)]
+
+    def loss(
+        self, model: PreTrainedModel, task: Task, batch: dict[str, torch.Tensor], targets: torch.Tensor
+    ) -> torch.Tensor:
+        from torch.nn.functional import normalize
+
+        vectors = normalize(model.base_model(**batch).last_hidden_state[:, 0].float(), dim=1)
+        alike = targets[:, None] == targets
+        pairs = _cosine if self.options.loss == "cosine" else self._supcon
+        return pairs(vectors @ vectors.T, alike)
+
+    def _supcon(self, similar: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        itself = torch.eye(len(similar), dtype=torch.bool, device=similar.device)
+        logits = (similar / self.options.temperature).masked_fill(itself, float("-inf"))
+        log_shares = logits.log_softmax(dim=1).masked_fill(itself, 0.0)
+        partners = alike & ~itself
+        return -(log_shares * partners).sum(dim=1) / partners.sum(dim=1).clamp(min=1)
+
+    def before_evaluation(self, model: PreTrainedModel) -> None:
+        features = head_inputs(model, self._tokens, self._precision)
+        solve_head(head_of(model), features, self._labels, self._task, penalty=self.options.penalty)
+
+
+def _cosine(similar: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
+    others = max(1, len(similar) - 1)
+    distance = (similar - alike.float()) ** 2
+    answer: torch.Tensor = (distance.sum(dim=1) - distance.diagonal()) / others
+    return answer
+
+
+def _balanced(classes: IntArray, count: int, random: np.random.Generator) -> list[Any]:
+    """At least `count` rows in rounds of one row of each class, in random order."""
+    rows = [np.flatnonzero(classes == each) for each in np.unique(classes)]
+    rounds = math.ceil(count / len(rows))
+    columns = []
+    for each in rows:
+        again = math.ceil(rounds / len(each))
+        columns.append(np.concatenate([random.permutation(each) for _ in range(again)])[:rounds])
+    return list(np.stack(columns, axis=1))

@@ -86,7 +86,8 @@ def _area(meant: Array, rest: Array) -> Array:
 def _average_precision(meant: Array, rest: Array) -> Array:
     hits, taken = np.cumsum(meant, axis=1), np.cumsum(meant + rest, axis=1)
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-    return np.asarray(np.einsum("ij,ij->i", precision, meant) / hits[:, -1])
+    measurable = np.where(rest.any(axis=1), hits[:, -1], np.nan)  # a class that has every row has no order
+    return np.asarray(np.einsum("ij,ij->i", precision, meant) / measurable)
 
 
 def _mean_of_known(values: Array) -> Array:

@@ -9,7 +9,7 @@ from pydantic import Field
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
-from tuneloop.models.first_token import is_like_bert
+from tuneloop.models.first_token import encoder_layers, is_like_bert
 from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PrefixTuning(Adaptation):
     def prepare(self, model: PreTrainedModel) -> None:
         from tuneloop.methods.modules import PrefixedAttention
 
-        layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+        layers = encoder_layers(model)
         if not layers or not all(is_like_bert(layer) for layer in layers):
             raise ModelError(
                 t("A model of the kind {model} has no place for a prefix.", model=model.config.model_type),

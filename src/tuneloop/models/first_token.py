@@ -24,7 +24,7 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     """
     import torch
 
-    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    layers = encoder_layers(model)
     if not layers or not is_like_bert(layers[-1]):
         return model
     sample, last, training = _sample(model), layers[-1], model.training
@@ -39,6 +39,11 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     if not same:
         del last.forward
     return model.train(training)
+
+
+def encoder_layers(model: PreTrainedModel) -> Any:
+    """The transformer layers of a model that has them where BERT has them, else None."""
+    return getattr(getattr(model.base_model, "encoder", None), "layer", None)
 
 
 def is_like_bert(layer: torch.nn.Module) -> bool:

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.models.first_token import attends_to_all_alike, is_like_bert
+from tuneloop.models.first_token import attends_to_all_alike, encoder_layers, is_like_bert
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ def add_mean_layer(model: PreTrainedModel) -> bool:
     """
     import torch
 
-    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    layers = encoder_layers(model)
     if not layers or not is_like_bert(layers[-1]):
         return False
     layer: Any = copy.deepcopy(layers[-1])
@@ -64,7 +64,7 @@ def add_mean_layer(model: PreTrainedModel) -> bool:
 
 def mean_layer(model: PreTrainedModel) -> torch.nn.Module | None:
     """The layer that `add_mean_layer` has added, if there is one: its queries are zero. No method trains it."""
-    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    layers = encoder_layers(model)
     return layers[-1] if layers and is_like_bert(layers[-1]) and attends_to_all_alike(layers[-1]) else None
 
 

@@ -188,6 +188,25 @@ def evaluate(
     return scorecard.evaluate(subject, workspace=place, against=against, data=data, quiet=quiet)
 
 
+def compare(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> dict[str, Any]:
+    """Methods x seeds x label budgets, as the section `comparison` says: figures, costs and what to take.
+
+    Runs that have a result are not run again; after an interruption the same call goes on.
+
+    Returns:
+        The content of comparison.json, with the path of the page as `report`.
+
+    Raises:
+        ConfigError: if a method does not exist or has no such option.
+        TrainingError: if no method could be run.
+    """
+    from tuneloop.experiments.compare import compare as compare_methods
+
+    project = _project(config)
+    data = snapshot(project, quiet=quiet)
+    return compare_methods(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
+
+
 def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:
     """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
 
@@ -271,7 +290,7 @@ def releases(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
     return rows(Workspace(Path(workspace)))
 
 
-def compare(first: str, second: str, *, workspace: Path = DEFAULT_WORKSPACE) -> dict[str, Any]:
+def diff(first: str, second: str, *, workspace: Path = DEFAULT_WORKSPACE) -> dict[str, Any]:
     """What differs between two releases: settings, data, figures, and a paired test where both saw the same rows."""
     from tuneloop.releases.compare import compare as compare_releases
 

@@ -80,7 +80,7 @@ def diff(first: Name, second: Name, workspace: WorkspacePath = None, as_json: As
     """Settings, data and figures that differ."""
     from tuneloop import api
 
-    found = api.compare(first, second, workspace=workspace_root(workspace))
+    found = api.diff(first, second, workspace=workspace_root(workspace))
     if as_json:
         print_json(found)
         return

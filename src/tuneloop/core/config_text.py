@@ -55,9 +55,17 @@ def _heading(name: str, summary: str, depth: int) -> str:
 
 
 def _setting(name: str, value: Any, description: str | None, depth: int) -> str:
-    plain = list(value) if isinstance(value, tuple) else value
+    plain = [_plain(each) for each in value] if isinstance(value, tuple) else value
     scalar = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000).split("\n")[0]
     return _with_comment("  " * depth + f"{name}: {scalar}", description or "")
+
+
+def _plain(value: Any) -> Any:
+    """A value of a list; a method without options is its name."""
+    if not isinstance(value, TypedOptions):
+        return value
+    given = value.model_dump(mode="json", exclude_defaults=True)
+    return given if len(given) > 1 else value.type
 
 
 def _with_comment(line: str, comment: str) -> str:

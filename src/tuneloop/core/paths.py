@@ -36,6 +36,11 @@ class Workspace:
         return self.root / "releases"
 
     @property
+    def comparisons(self) -> Path:
+        """Comparisons of methods: a page each, and the jobs that they share."""
+        return self.root / "comparisons"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

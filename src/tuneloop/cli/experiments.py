@@ -1,0 +1,48 @@
+"""`tuneloop compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuneloop.cli.show import AsJson, ConfigPath, Quiet, Settings, overrides, print_json, print_table, say
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import CONFIG_NAME
+
+
+def compare(
+    config: ConfigPath = Path(CONFIG_NAME),
+    methods: Annotated[str, typer.Option("--methods", help=t("Names with commas between, such as lora,full."))] = "",
+    seeds: Annotated[str, typer.Option("--seeds", help=t("Numbers with commas between."))] = "",
+    budgets: Annotated[
+        str, typer.Option("--budgets", help=t("Labels of each class, with commas between, such as 8,32,all."))
+    ] = "",
+    settings: Settings = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Every method with every seed and every number of labels; the same command goes on after a stop."""
+    from tuneloop import api
+
+    given = {"methods": methods, "seeds": seeds, "budgets": budgets}
+    lists = {f"comparison.{name}": _values(text) for name, text in given.items() if text}
+    found = api.compare(api.open_project(config, overrides=overrides(settings) | lists), quiet=quiet)
+    print_json(found) if as_json else show_comparison(found)
+
+
+def show_comparison(found: dict[str, Any]) -> None:
+    """A table for each budget, and what to take."""
+    from tuneloop.experiments.words import budget_name, headers, recommendation, rows
+
+    for budget in found["budgets"]:
+        print_table(headers(found["metric"]), rows(budget, intervals=False), title=budget_name(budget["budget"]))
+        say(recommendation(found, budget))
+    for method, why in [*found["refused"].items(), *found["failed"].items()]:
+        say(t("Not in the table: {method}. {why}", method=method, why=why))
+    say(t("The report: {path}", path=found["report"]))
+
+
+def _values(text: str) -> list[Any]:
+    return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",") if part.strip()]

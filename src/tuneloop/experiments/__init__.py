@@ -1,0 +1,1 @@
+"""Many runs seen together: which method, with how many labels, at what cost."""

@@ -1,0 +1,168 @@
+"""One run of a comparison, in a process of its own, so that its memory is its own.
+
+`python -m tuneloop.experiments.job FOLDER` does what FOLDER/job.json says and leaves result.json and scores.npy,
+or failure.json. Killed at any moment, it goes on from the last checkpoint when it is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import RunConfig, parse_config
+from tuneloop.core.errors import TuneloopError
+from tuneloop.core.fsio import remove_dir, write_bytes, write_json
+from tuneloop.core.hashing import hash_json
+from tuneloop.core.paths import Workspace
+from tuneloop.data.snapshot_folder import find_snapshot
+from tuneloop.experiments.budget import Budgeted
+from tuneloop.methods import BASELINES
+from tuneloop.training.interrupt import InterruptedTrainingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tuneloop.training.run import Run
+
+VERSION = 1
+SPEC, RESULT, FAILURE, SCORES = "job.json", "result.json", "failure.json", "scores.npy"
+SPEED_S = 2.0
+"""How long a model's speed is measured."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is run.
+
+    Args:
+        label: the method's name in tables.
+        config: the run, with the method, the seed and the training settings of this job.
+        budget: labels of each class, or "all".
+        snapshot_hash: the data.
+        split: where it is judged: dev or test.
+    """
+
+    label: str
+    config: RunConfig
+    budget: int | str
+    snapshot_hash: str
+    split: str
+
+    @cached_property
+    def key(self) -> str:
+        """Names all that determines the result."""
+        parts = [VERSION, self.config.fingerprint(), self.budget, self.snapshot_hash, self.split]
+        return hash_json(parts)[:20]
+
+    def to_json(self) -> dict[str, Any]:
+        """What job.json holds."""
+        return {
+            "label": self.label,
+            "config": self.config.model_dump(mode="json"),
+            "budget": self.budget,
+            "snapshot_hash": self.snapshot_hash,
+            "split": self.split,
+        }
+
+
+def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None:
+    """Train, answer the rows of the split, and keep the answers and what they cost.
+
+    Args:
+        folder: where the result goes; the run in it goes on if there is one, and is removed at the end.
+        workspace: where the snapshot is.
+        base: the folder that a relative model.source starts from.
+    """
+    data = Budgeted(find_snapshot(job.snapshot_hash, workspace), job.budget, job.config.seed)
+    fit = _baseline if job.config.method.type in BASELINES.names() else _tuned
+    scores, result = fit(job, data, folder, base)
+    write_bytes(folder / SCORES, _npy(scores))
+    write_json(folder / RESULT, {"train_rows": len(data.split("train"))} | result)
+    if (place := folder / "work").exists():
+        remove_dir(place)
+
+
+def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+    from tuneloop.inference.measure import measure_engine
+    from tuneloop.training.run import tune
+
+    place = Workspace(folder / "work")  # with a cache of its own: what another job has computed would look free here
+    resume = "latest" if any(place.runs.glob("*/run.json")) else None
+    began_s = time.monotonic()
+    run = tune(job.config, snapshot=data, workspace=place, base=base, resume=resume, quiet=True)
+    seconds = max(time.monotonic() - began_s, float(run.info.get("steps_s", 0.0)))  # the steps before an interruption
+    inputs, handle = data.whole.split(job.split).inputs, run.handle()
+    scores = handle.scores(inputs)
+    speed = measure_engine(handle, inputs, seconds=SPEED_S)
+    return scores, {
+        "trained_parameters": run.info["model"]["trained_parameters"],
+        "parameters": run.info["model"]["parameters"],
+        "seconds": seconds,
+        "peak_memory_bytes": run.info["peak_memory_bytes"],
+        "size_bytes": _size(run),
+        "latency_ms": speed.latency_ms,
+        "texts_per_s": speed.texts_per_s,
+        "steps": run.info["steps"],
+        "best_step": run.info["best_step"],
+        "machine": run.info["environment"],
+    }
+
+
+def _baseline(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+    from tuneloop.tasks import create_task
+
+    task = create_task(job.config.task, {"labels": list(data.labels)})
+    train = data.split("train")
+    task.learn(train.labels)
+    began_s = time.monotonic()
+    model = BASELINES.get(job.config.method.type)().fit(train, task, seed=job.config.seed)
+    seconds = time.monotonic() - began_s
+    inputs = data.whole.split(job.split).inputs
+    began_s = time.monotonic()
+    scores = model.scores(inputs)
+    return scores, {"seconds": seconds, "texts_per_s": len(inputs) / max(time.monotonic() - began_s, 1e-9)}
+
+
+def _size(run: Run) -> int:
+    """Bytes of what the run has learnt: the adapter where there is one, else the whole model."""
+    from tuneloop.models.load import APART
+
+    apart = run.model_path / APART
+    if apart.is_file():
+        return apart.stat().st_size
+    folder = run.path / "adapter" if (run.path / "adapter").is_dir() else run.model_path
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def main(folder: Path) -> int:
+    """Do the job in `folder`; the exit code."""
+    spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+    workspace, base = Workspace(Path(spec.pop("workspace"))), Path(spec.pop("base"))
+    job = Job(**spec | {"config": parse_config(spec["config"])})
+    try:
+        run_job(job, folder, workspace=workspace, base=base)
+    except InterruptedTrainingError as stopped:
+        return stopped.exit_code
+    except TuneloopError as error:
+        write_json(folder / FAILURE, {"problem": error.problem, "hint": error.hint})
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -207,6 +207,24 @@ def compare(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> d
     return compare_methods(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
+def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> dict[str, Any]:
+    """Try settings as the section `search` says; the best run is kept. After an interruption the same call goes on.
+
+    Returns:
+        The content of search.json, with the path of the page as `report`.
+
+    Raises:
+        ConfigError: if a setting of the space does not exist or a value is impossible.
+        TrainingError: if no trial succeeded, or another process is at this search.
+        MissingExtraError: if optuna is not installed.
+    """
+    from tuneloop.experiments.search import search as search_settings
+
+    project = _project(config)
+    data = snapshot(project, quiet=quiet)
+    return search_settings(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
+
+
 def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:
     """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
 

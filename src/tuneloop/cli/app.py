@@ -26,6 +26,7 @@ app.command("init", help=t("Write a commented tuneloop.yaml for a data file."))(
 app.command("check", help=t("Read, clean and split the data; say what is suspicious about it."))(data.check)
 app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)
 app.command("compare", help=t("Try methods, seeds and numbers of labels; say which to take."))(experiments.compare)
+app.command("search", help=t("Search for good settings on dev; the best run is kept."))(experiments.search)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)

@@ -1,4 +1,4 @@
-"""`tuneloop compare`."""
+"""`tuneloop compare` and `tuneloop search`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,31 @@ def compare(
     lists = {f"comparison.{name}": _values(text) for name, text in given.items() if text}
     found = api.compare(api.open_project(config, overrides=overrides(settings) | lists), quiet=quiet)
     print_json(found) if as_json else show_comparison(found)
+
+
+def search(
+    config: ConfigPath = Path(CONFIG_NAME),
+    trials: Annotated[int, typer.Option("--trials", help=t("Trainings at most; search.trials by default."))] = 0,
+    settings: Settings = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Try settings, give up what is behind, keep the best run; the same command goes on after a stop."""
+    from tuneloop import api
+
+    given = {"search.trials": trials} if trials else {}
+    found = api.search(api.open_project(config, overrides=overrides(settings) | given), quiet=quiet)
+    print_json(found) if as_json else show_search(found)
+
+
+def show_search(found: dict[str, Any]) -> None:
+    """Every trial, the best first, and what to do next."""
+    from tuneloop.experiments.search_page import headers, outcome, rows
+
+    print_table(headers(found), rows(found))
+    say(outcome(found))
+    say(t("The report: {path}", path=found["report"]))
+    say(t("Next: tuneloop release {run}", run=found["best"]["run"]))
 
 
 def show_comparison(found: dict[str, Any]) -> None:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from tuneloop.core.errors import ConfigError
+from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.options import Options, TypedOptions
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
-
-
-class Options(BaseModel):
-    """A group of settings: unknown names are refused, values never change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Columns(Options):
@@ -79,19 +75,6 @@ class DataConfig(Options):
     split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
     clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")  # type: ignore[arg-type]
     max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
-
-
-class TypedOptions(BaseModel):
-    """A `type` and whatever options that type declares."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    type: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options beside `type`, as given."""
-        return dict(self.model_extra or {})
 
 
 class TaskConfig(TypedOptions):
@@ -158,40 +141,6 @@ class EvaluationConfig(Options):
     resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind each 95 % interval.")
 
 
-class Candidate(TypedOptions):
-    """A method in a comparison: its options, and the training settings that it is better off with."""
-
-    label: str | None = Field(None, description="Its name in tables; that of the method by default.")
-    training: dict[str, Any] = Field(default_factory=dict, description="Settings of the training loop for it alone.")
-
-
-class ComparisonConfig(Options):
-    """What `tuneloop compare` runs: every method with every seed and every number of labels."""
-
-    methods: tuple[Candidate, ...] = Field(
-        ("probe", "contrastive", "lora", "adapter", "full"),
-        min_length=1,
-        validate_default=True,
-        description="Methods, each a name or a mapping such as {type: lora, rank: 4, label: small lora}.",
-    )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (0, 1, 2), min_length=1, description="Each run is repeated with these seeds, which also draw its labels."
-    )
-    budgets: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...] = Field(
-        ("all",), min_length=1, description="Labels of each class to learn from, such as [8, 32, all]."
-    )
-    split: Literal["dev", "test"] = Field(
-        "dev", description="Where methods are judged. A choice made on test makes its later figures too good."
-    )
-
-    @field_validator("methods", mode="before")
-    @classmethod
-    def _bare_names_are_types(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return value
-        return [{"type": each} if isinstance(each, str) else each for each in value]
-
-
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
@@ -239,6 +188,7 @@ class RunConfig(Options):
     training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
     comparison: ComparisonConfig = Field(default_factory=ComparisonConfig)  # type: ignore[arg-type]
+    search: SearchConfig = Field(default_factory=SearchConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
 

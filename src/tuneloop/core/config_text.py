@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tuneloop.core.config import RunConfig, TypedOptions
+from tuneloop.core.config import RunConfig
 from tuneloop.core.i18n import language, t, translate
+from tuneloop.core.options import TypedOptions
 
 COMMENT_COLUMN = 34
 
@@ -55,17 +56,21 @@ def _heading(name: str, summary: str, depth: int) -> str:
 
 
 def _setting(name: str, value: Any, description: str | None, depth: int) -> str:
-    plain = [_plain(each) for each in value] if isinstance(value, tuple) else value
+    plain = _plain(value)
     scalar = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000).split("\n")[0]
     return _with_comment("  " * depth + f"{name}: {scalar}", description or "")
 
 
 def _plain(value: Any) -> Any:
-    """A value of a list; a method without options is its name."""
-    if not isinstance(value, TypedOptions):
+    """A value as YAML has it, without what is there by default; a method without options is its name."""
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if not isinstance(value, BaseModel):
         return value
     given = value.model_dump(mode="json", exclude_defaults=True)
-    return given if len(given) > 1 else value.type
+    return value.type if isinstance(value, TypedOptions) and len(given) == 1 else given
 
 
 def _with_comment(line: str, comment: str) -> str:

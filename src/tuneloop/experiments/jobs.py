@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tuneloop.core.config import Candidate, MethodConfig, RunConfig, parse_config
+from tuneloop.core.config import MethodConfig, RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
+from tuneloop.core.experiments import Candidate
 from tuneloop.core.fsio import write_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace

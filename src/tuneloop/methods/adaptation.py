@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from tuneloop.core.config import Options
+from tuneloop.core.options import Options
 from tuneloop.methods.base import Adapter, GradientMethod, ParameterGroup
 from tuneloop.methods.full import LAYER, is_head
 from tuneloop.models.pooling import mean_layer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tuneloop.core.config import Options
+from tuneloop.core.options import Options
 from tuneloop.data.batches import training_batches
 
 if TYPE_CHECKING:

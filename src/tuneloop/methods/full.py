@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tuneloop.core.config import Options
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
+from tuneloop.core.options import Options
 from tuneloop.methods.base import GradientMethod, ParameterGroup
 from tuneloop.models.pooling import mean_layer
 

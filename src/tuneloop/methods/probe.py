@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tuneloop.core.config import Options
+from tuneloop.core.options import Options
 from tuneloop.methods.base import Solution, SolvedMethod, Split
 from tuneloop.models.features import cached_features
 from tuneloop.models.load import head_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from pydantic import Field
 
-from tuneloop.core.config import Options
+from tuneloop.core.options import Options
 from tuneloop.data.examples import Input, Label
 
 if TYPE_CHECKING:

@@ -54,6 +54,7 @@ def train(
     folder: Path,
     fingerprint: dict[str, Any],
     quiet: bool = False,
+    judged: Callable[[int, float], None] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> Place:
     """Train `model` in place, to the weights that were best on dev.
@@ -62,6 +63,7 @@ def train(
         precision: fp32 or bf16 (autocast; the weights stay fp32).
         folder: the run's folder, for metrics.jsonl and checkpoints; training goes on from the newest.
         fingerprint: what the checkpoints are bound to.
+        judged: called with the number of each evaluation on dev, from 1, and its figure.
         after_step: called with the number of each finished step.
 
     Returns:
@@ -142,6 +144,8 @@ def train(
                     if method.settled(step) and _judge(place, figures[task.primary_metric], config.patience):
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
+                if judged:
+                    judged(sum(step <= place.step for step in steps.due), figures[task.primary_metric])
             bar.update(place.step, _note(losses, place, task.primary_metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
             stopping = interrupted()

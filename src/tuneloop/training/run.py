@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,6 +85,7 @@ def tune(
     base: Path | None = None,
     resume: str | None = None,
     quiet: bool = False,
+    judged: Callable[[int, float], None] | None = None,
 ) -> Run:
     """Train and save the model that was best on dev; only the train and dev splits are read.
 
@@ -92,6 +93,7 @@ def tune(
         base: the folder that a relative model.source starts from.
         resume: the id of a run of the same configuration and data, or "latest"; a finished one is
             returned as it is.
+        judged: called with the number of each evaluation on dev, from 1, and its figure; what it raises ends the run.
 
     Raises:
         ConfigError: if the method cannot be trained.
@@ -105,7 +107,7 @@ def tune(
     ready = prepare(config, snapshot, base=base, cache=workspace.cache)
     run = run or _begin(config, snapshot, workspace, ready)
     with _alone(run):
-        figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet)
+        figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
@@ -161,7 +163,15 @@ def _alone(run: Run) -> Iterator[None]:
         ) from None
 
 
-def _fit(ready: Prepared, config: RunConfig, *, run: Run, cache: Path, quiet: bool) -> dict[str, Any]:
+def _fit(
+    ready: Prepared,
+    config: RunConfig,
+    *,
+    run: Run,
+    cache: Path,
+    quiet: bool,
+    judged: Callable[[int, float], None] | None,
+) -> dict[str, Any]:
     """Put the best weights into the model; what run.json says of how it went."""
     metric = ready.task.primary_metric
     if isinstance(ready.method, SolvedMethod):
@@ -186,6 +196,7 @@ def _fit(ready: Prepared, config: RunConfig, *, run: Run, cache: Path, quiet: bo
         folder=run.path,
         fingerprint=config.fingerprint() | {"data": run.snapshot_hash},
         quiet=quiet,
+        judged=judged,
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed

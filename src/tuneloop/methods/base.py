@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
     IntArray = np.ndarray[Any, np.dtype[Any]]
+    Loss = Callable[[PreTrainedModel, Task, dict[str, torch.Tensor], torch.Tensor, IntArray], torch.Tensor]
+    """What `GradientMethod.loss` is."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,9 @@ class Method(ABC):
 class GradientMethod(Method):
     """A method that the training loop drives."""
 
+    trains_answers: ClassVar[bool] = True
+    """Whether the loss depends on the model's logits."""
+
     @abstractmethod
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         """Every trainable parameter in exactly one group."""
@@ -123,9 +128,20 @@ class GradientMethod(Method):
         return training_batches(split.tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
 
     def loss(
-        self, model: PreTrainedModel, task: Task, batch: dict[str, torch.Tensor], targets: torch.Tensor
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        batch: dict[str, torch.Tensor],
+        targets: torch.Tensor,
+        rows: IntArray,
     ) -> torch.Tensor:
-        """The loss of each text of a batch, (n,), with its gradient; autocast is on where the run is in bf16."""
+        """The loss of each text of a batch, (n,), with its gradient; autocast is on where the run is in bf16.
+
+        Args:
+            batch: the tokens of the texts.
+            targets: what the task wants of them.
+            rows: their numbers in the training split.
+        """
         return task.loss(model(**batch).logits.float(), targets)
 
     def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:

@@ -23,6 +23,7 @@ from tuneloop.training import checkpoint
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
+from tuneloop.training.regularisers import tokens_per_part
 from tuneloop.training.steps import Steps
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
@@ -134,7 +135,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
 
     def costs(steps: Steps, epoch: int) -> IntArray:
         lengths = steps.split.tokens.lengths
-        parts = [split_by_tokens(batch, lengths, training.max_batch_tokens) for batch in steps.batches(epoch)]
+        parts = [split_by_tokens(batch, lengths, tokens_per_part(training)) for batch in steps.batches(epoch)]
         return np.array([padded(lengths, each) for each in parts])
 
     sample = _part(ready.train, _spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))

@@ -19,6 +19,7 @@ from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
+from tuneloop.training import regularisers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -69,7 +70,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
         cache: where tokens are kept for the next run on the same texts; None writes nothing.
 
     Raises:
-        ConfigError: if the task or the method does not exist or has no such option.
+        ConfigError: if the task or the method does not exist or has no such option, or a regulariser makes no sense.
         ModelError: if the model cannot be found, loaded or trusted.
     """
     import torch
@@ -91,6 +92,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
     )
     _check_room(method, model, config.model.max_tokens)
     method.prepare(model)
+    regularisers.check(config.training, method, task, model)
     device = choose_device()
     splits = {name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels) for name, part in rows.items()}
     return Prepared(

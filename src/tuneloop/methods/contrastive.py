@@ -65,7 +65,9 @@ class Contrastive(FullFineTuning):
         if pooler is not None:  # the loss sees what comes before it
             pooler.requires_grad_(False)
 
-    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
+    def begin(
+        self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
+    ) -> None:
         self._task, self._precision = task, precision
         rows = np.unique(np.concatenate(_balanced(task.targets(train.labels), HEAD_TEXTS, np.random.default_rng(0))))
         self._tokens, self._labels = train.tokens.select(rows), [train.labels[row] for row in rows]

@@ -86,7 +86,7 @@ def train(
     steps = Steps(method, train_split, config, seed)
     total = steps.total
 
-    method.begin(model, task, train_split, total=total, precision=precision)
+    method.begin(model, task, train_split, total=total, per_epoch=steps.per_epoch, precision=precision)
     place, checkpoints = Place(), folder / "checkpoints"
     found = checkpoint.newest(checkpoints)
     if found:
@@ -185,7 +185,7 @@ def backward(
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):
                 loss = losses(model, task, batch, targets[part], part).sum() / len(rows)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             whole += float(loss.detach())
     return whole
 

@@ -201,11 +201,10 @@ def test_supervised_contrast_sees_the_last_token_of_a_decoder() -> None:
     assert torch.allclose(short, padded, atol=1e-5)
 
 
-def run_config(source: Path, task: str, method: str, **training: object) -> RunConfig:
+def run_config(source: Path, task: str, method: str | dict[str, Any], **training: object) -> RunConfig:
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
-    chosen = {"type": method, **({"length": 8} if method == "prompt" else {})}
     model = {"source": str(source), "max_tokens": 16}
-    settings = {"data": {"source": "x.csv"}, "task": task, "method": chosen, "model": model}
+    settings = {"data": {"source": "x.csv"}, "task": task, "method": method, "model": model}
     return parse_config(settings | {"training": plain | training})
 
 
@@ -214,9 +213,10 @@ STEPPED = [name for name in METHODS.names() if issubclass(METHODS.get(name), Gra
 
 @pytest.mark.parametrize("method", [name for name in STEPPED if METHODS.get(name).trains_answers])
 def test_every_method_trained_in_steps_takes_them_all(
-    tiny_model: Path, made_up: Any, tmp_path: Path, method: str
+    tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str
 ) -> None:
-    settings = run_config(tiny_model, "classification", method, r_drop=1.0, fgm=0.5, supcon=0.2)
+    chosen = {"type": method, **options_of(method, "classification")}
+    settings = run_config(tiny_model, "classification", chosen, r_drop=1.0, fgm=0.5, supcon=0.2)
     run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
     assert run.status == "finished"
     assert np.isfinite(run.info["best_dev"]["macro_f1"])

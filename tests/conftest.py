@@ -69,6 +69,27 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], dict[str, object]]:
+    """The options that a method cannot do without on the tiny BERT, by its name and the name of a task."""
+    from tuneloop.core.config import parse_config
+    from tuneloop.core.paths import Workspace
+    from tuneloop.training.run import tune
+
+    workspace, teachers = Workspace(tmp_path_factory.mktemp("teachers")), {}
+
+    def teacher(task: str) -> str:
+        if task not in teachers:
+            training = {"epochs": 15, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+            plain = {"data": {"source": "x.csv"}, "task": task, "training": training}
+            settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+            teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=workspace, quiet=True).model_path
+        return str(teachers[task])
+
+    needed = {"prompt": lambda _: {"rate_scale": 1.0, "length": 8}, "distill": lambda task: {"teacher": teacher(task)}}
+    return lambda method, task: needed.get(method, lambda _: {})(task)
+
+
+@pytest.fixture(scope="session")
 def made_up() -> type[MadeUp]:
     """The class of the made-up snapshots, by the name of a task."""
     return MadeUp

@@ -26,11 +26,15 @@ from tuneloop.training.run import Run, tune
 
 TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
 
+NEEDED = {"distill": {"teacher": "some-1"}}
+"""Options without which a method cannot be named."""
+
 
 def applies(method: str, task: str) -> bool:
     """Whether the method makes sense for the task."""
     try:
-        create_method(MethodConfig(type=method)).check(create_task(TaskConfig(type=task), {"labels": ["a", "b"]}))
+        chosen = create_method(MethodConfig(type=method, **NEEDED.get(method, {})))
+        chosen.check(create_task(TaskConfig(type=task), {"labels": ["a", "b"]}))
     except ConfigError:
         return False
     return True
@@ -40,20 +44,26 @@ EVERY = [(method, task) for method in METHODS.names() for task in TASKS.names()]
 COMBINATIONS = [each for each in EVERY if applies(*each)]
 
 
-def config(method: str, task: str, source: Path) -> RunConfig:
-    chosen = {"type": method, **({"rate_scale": 1.0, "length": 8} if method == "prompt" else {})}
-    plain = {"data": {"source": "x.csv"}, "task": task, "method": chosen, "training": TRAINING}
-    return parse_config(plain | {"model": {"source": str(source), "max_tokens": 16}})
+@pytest.fixture(scope="module")
+def config(tiny_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]:
+    """The settings of a run of a method on a task."""
+
+    def settings(method: str, task: str) -> RunConfig:
+        chosen = {"type": method, **options_of(method, task)}
+        plain = {"data": {"source": "x.csv"}, "task": task, "method": chosen, "training": TRAINING}
+        return parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+
+    return settings
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_model: Path, made_up: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
+def trained(config: Any, made_up: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Run]:
     """A finished run of a method on a task, made once."""
     workspace, made = Workspace(tmp_path_factory.mktemp("workspace")), {}
 
     def run(method: str, task: str) -> Run:
         if (method, task) not in made:
-            settings = config(method, task, tiny_model)
+            settings = config(method, task)
             made[method, task] = tune(settings, snapshot=made_up(task), workspace=workspace, quiet=True)
         return made[method, task]
 
@@ -62,10 +72,10 @@ def trained(tiny_model: Path, made_up: Any, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize(("method", "task"), sorted({*EVERY} - {*COMBINATIONS}))
 def test_where_a_method_makes_no_sense_it_says_why_before_anything_is_written(
-    made_up: Any, tiny_model: Path, tmp_path: Path, method: str, task: str
+    made_up: Any, config: Any, tmp_path: Path, method: str, task: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"method {method} needs") as refused:
-        tune(config(method, task, tiny_model), snapshot=made_up(task), workspace=Workspace(tmp_path), quiet=True)
+        tune(config(method, task), snapshot=made_up(task), workspace=Workspace(tmp_path), quiet=True)
     assert "Choose" in refused.value.hint
     assert not list(tmp_path.iterdir())
 
@@ -93,9 +103,9 @@ def test_transformers_alone_gives_the_same_logits(trained: Any, made_up: Any, me
 
 @pytest.mark.parametrize("method", METHODS.names())
 def test_the_same_run_again_has_the_same_weights(
-    trained: Any, made_up: Any, tiny_model: Path, tmp_path: Path, method: str
+    trained: Any, made_up: Any, config: Any, tmp_path: Path, method: str
 ) -> None:
-    settings = config(method, "classification", tiny_model)
+    settings = config(method, "classification")
     again = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
     first = trained(method, "classification")
     names = ["tuneloop.json", *(["model.safetensors", "config.json"] if METHODS.get(method).mergeable else [APART])]
@@ -106,14 +116,12 @@ def test_the_same_run_again_has_the_same_weights(
 
 
 @pytest.mark.parametrize("method", METHODS.names())
-def test_exactly_the_parameters_it_counts_have_changed(
-    trained: Any, made_up: Any, tiny_model: Path, method: str
-) -> None:
+def test_exactly_the_parameters_it_counts_have_changed(trained: Any, made_up: Any, config: Any, method: str) -> None:
     from safetensors.torch import load_file
 
     run = trained(method, "classification")
-    before = prepare(config("full", "classification", tiny_model), made_up("classification")).model
-    ready = prepare(config(method, "classification", tiny_model), made_up("classification")).model
+    before = prepare(config("full", "classification"), made_up("classification")).model
+    ready = prepare(config(method, "classification"), made_up("classification")).model
     if METHODS.get(method).mergeable:
         after = load_file(run.model_path / "model.safetensors")
     else:
@@ -159,8 +167,8 @@ def test_a_run_says_what_it_was_and_what_it_cost(trained: Any, method: str) -> N
 
 
 @pytest.mark.parametrize("name", BASELINES.names())
-def test_a_baseline_cannot_be_tuned(made_up: Any, tiny_model: Path, tmp_path: Path, name: str) -> None:
-    settings = config(name, "classification", tiny_model)
+def test_a_baseline_cannot_be_tuned(made_up: Any, config: Any, tmp_path: Path, name: str) -> None:
+    settings = config(name, "classification")
     with pytest.raises(ConfigError, match=f"{name} is a baseline"):
         tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
     assert not list(tmp_path.iterdir())

@@ -46,6 +46,20 @@ def test_targets_loss_scores_and_answers_agree_in_shape(made_up: Any, name: str)
 
 
 @pytest.mark.parametrize("name", TASKS.names())
+def test_the_divergence_is_that_of_scipy(made_up: Any, name: str) -> None:
+    from scipy.stats import entropy
+
+    task, random = learnt(name, made_up(name)), np.random.default_rng(0)
+    one, other = (random.normal(size=(7, task.outputs)) * 3 for _ in range(2))
+    p, q = (task.scores(logits) for logits in (one, other))
+    expected = {
+        "multilabel": lambda: entropy(np.stack([p, 1 - p]), np.stack([q, 1 - q])).mean(axis=1),
+        "regression": lambda: ((p - q) ** 2)[:, 0],  # normal, variance 1/2: (a - b)^2 / (2 x 1/2)
+    }.get(name, lambda: entropy(p, q, axis=1))()
+    assert task.divergence(torch.from_numpy(one), torch.from_numpy(other)).numpy() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", TASKS.names())
 def test_perfect_logits_have_a_perfect_score_and_little_loss(made_up: Any, name: str) -> None:
     task, labels = learnt(name, made_up(name)), made_up(name).split("dev").labels
     targets = task.targets(labels)

@@ -116,6 +116,14 @@ class TrainingConfig(Options):
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
     clip: float = Field(1.0, ge=0, description="Largest gradient norm; 0 turns clipping off.")
+    r_drop: float = Field(
+        0.0, ge=0, description="Weight of R-Drop: two passes with different dropout must agree; 0 turns it off."
+    )
+    fgm: float = Field(
+        0.0, ge=0, description="Adversarial training (FGM): how far a text's word vectors are moved; 0 turns it off."
+    )
+    supcon: float = Field(0.0, ge=0, lt=1, description="Share of supervised contrast in the loss; 0 turns it off.")
+    supcon_temperature: float = Field(0.3, gt=0, description="Sharpness of supervised contrast.")
     # the average is better than the last weights and does not hang on the epoch that dev prefers
     ema: float = Field(0.99, ge=0, lt=1, description="Decay of the running average of the weights; 0 turns it off.")
     patience: int = Field(

@@ -48,6 +48,18 @@ class Tokens:
             pad_id=self.pad_id,
         )
 
+    def followed_by(self, others: Tokens) -> Tokens:
+        """These texts, then the others."""
+        both = (self, others)
+        types = [np.zeros(len(each.ids), np.int8) if each.type_ids is None else each.type_ids for each in both]
+        return Tokens(
+            ids=np.concatenate([self.ids, others.ids]),
+            offsets=np.concatenate([self.offsets, self.offsets[-1] + others.offsets[1:]]),
+            type_ids=None if self.type_ids is others.type_ids is None else np.concatenate(types),
+            truncated=np.concatenate([self.truncated, others.truncated]),
+            pad_id=self.pad_id,
+        )
+
     def batch(self, rows: Sequence[int] | IntArray, *, width: int | None = None) -> dict[str, IntArray]:
         """The given texts, padded on the right to the longest of them (or to `width`).
 

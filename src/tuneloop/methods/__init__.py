@@ -20,6 +20,7 @@ METHODS: Registry[type[Method]] = Registry(
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
         "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
+        "distill": "tuneloop.methods.distill:Distill",
         "contrastive": "tuneloop.methods.contrastive:Contrastive",
         "ia3": "tuneloop.methods.ia3:Ia3",
         "bitfit": "tuneloop.methods.bitfit:BitFit",

@@ -67,7 +67,9 @@ class AdaLora(PeftMethod):
         """The configuration of peft, which also holds the ranks that are left."""
         return self.tuner.peft_config["default"]
 
-    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
+    def begin(
+        self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
+    ) -> None:
         self.settings.total_step = total
         self.settings.tinit = round(self.options.warmup * total)
         self.settings.tfinal = min(max(1, round(self.options.settled * total)), total - 1)

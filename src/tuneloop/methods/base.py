@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
 
 from tuneloop.core.options import Options
 from tuneloop.data.batches import training_batches
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
@@ -22,14 +23,45 @@ if TYPE_CHECKING:
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
     IntArray = np.ndarray[Any, np.dtype[Any]]
+    Loss = Callable[[PreTrainedModel, Task, dict[str, torch.Tensor], torch.Tensor, IntArray], torch.Tensor]
+    """What `GradientMethod.loss` is."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Tokens and labels of the rows of one split."""
+    """Tokens and labels of the rows of one split.
+
+    Args:
+        labels: of the first rows; those after them have none.
+        teacher: logits of another model for each row, (n, outputs), where the method has asked for them.
+    """
 
     tokens: Tokens
     labels: list[Label]
+    teacher: FloatArray | None = None
+
+    def select(self, rows: IntArray) -> Split:
+        """The given rows: in the given order, but those with a label first."""
+        rows = rows[np.argsort(rows >= len(self.labels), kind="stable")]
+        labels = [self.labels[row] for row in rows if row < len(self.labels)]
+        return Split(self.tokens.select(rows), labels, None if self.teacher is None else self.teacher[rows])
+
+
+class Sources(Protocol):
+    """What a method may ask for beside the rows of train and dev; texts are cleaned as those are."""
+
+    @property
+    def inputs(self) -> list[Input]:
+        """The training texts."""
+
+    def tokens(self, inputs: Sequence[Input]) -> Tokens:
+        """Their tokens for the model that is trained."""
+
+    def unlabelled(self, source: str) -> list[Input]:
+        """The distinct texts of a file, or of sample:NAME, that are not in train, dev or test."""
+
+    def teacher(self, name: str, inputs: Sequence[Input]) -> FloatArray:
+        """Logits (n, outputs) of a finished model in evaluation mode, as those of the model that is trained."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +130,10 @@ class Method(ABC):
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
 
+    def gather(self, train: Split, task: Task, sources: Sources) -> Split:
+        """The training rows with all that the method needs beside them; called once, before the first step."""
+        return train
+
     def facts(self, model: PreTrainedModel) -> dict[str, Any]:
         """What run.json says of the trained model beside its figures, asked before `merge`."""
         return {}
@@ -114,6 +150,9 @@ class Method(ABC):
 class GradientMethod(Method):
     """A method that the training loop drives."""
 
+    trains_answers: ClassVar[bool] = True
+    """Whether the loss depends on the model's logits."""
+
     @abstractmethod
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
         """Every trainable parameter in exactly one group."""
@@ -123,12 +162,25 @@ class GradientMethod(Method):
         return training_batches(split.tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
 
     def loss(
-        self, model: PreTrainedModel, task: Task, batch: dict[str, torch.Tensor], targets: torch.Tensor
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        batch: dict[str, torch.Tensor],
+        targets: torch.Tensor,
+        rows: IntArray,
     ) -> torch.Tensor:
-        """The loss of each text of a batch, (n,), with its gradient; autocast is on where the run is in bf16."""
+        """The loss of each text of a batch, (n,), with its gradient; autocast is on where the run is in bf16.
+
+        Args:
+            batch: the tokens of the texts.
+            targets: what the task wants of them.
+            rows: their numbers in the training split.
+        """
         return task.loss(model(**batch).logits.float(), targets)
 
-    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
+    def begin(
+        self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
+    ) -> None:
         """Called before the first step, or before going on, with the number of steps there will be."""
 
     def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:

@@ -50,6 +50,7 @@ class Contrastive(FullFineTuning):
     name = "contrastive"
     Options = ContrastiveOptions
     options: ContrastiveOptions
+    trains_answers = False
 
     def check(self, task: Task) -> None:
         if task.problem_type != "single_label_classification":
@@ -64,7 +65,9 @@ class Contrastive(FullFineTuning):
         if pooler is not None:  # the loss sees what comes before it
             pooler.requires_grad_(False)
 
-    def begin(self, model: PreTrainedModel, task: Task, train: Split, *, total: int, precision: str) -> None:
+    def begin(
+        self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
+    ) -> None:
         self._task, self._precision = task, precision
         rows = np.unique(np.concatenate(_balanced(task.targets(train.labels), HEAD_TEXTS, np.random.default_rng(0))))
         self._tokens, self._labels = train.tokens.select(rows), [train.labels[row] for row in rows]
@@ -80,27 +83,43 @@ class Contrastive(FullFineTuning):
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def loss(
-        self, model: PreTrainedModel, task: Task, batch: dict[str, torch.Tensor], targets: torch.Tensor
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        batch: dict[str, torch.Tensor],
+        targets: torch.Tensor,
+        rows: IntArray,
     ) -> torch.Tensor:
         from torch.nn.functional import normalize
 
         vectors = normalize(model.base_model(**batch).last_hidden_state[:, 0].float(), dim=1)
         alike = targets[:, None] == targets
-        pairs = _cosine if self.options.loss == "cosine" else self._supcon
-        return pairs(vectors @ vectors.T, alike)
-
-    def _supcon(self, similar: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        itself = torch.eye(len(similar), dtype=torch.bool, device=similar.device)
-        logits = (similar / self.options.temperature).masked_fill(itself, float("-inf"))
-        log_shares = logits.log_softmax(dim=1).masked_fill(itself, 0.0)
-        partners = alike & ~itself
-        return -(log_shares * partners).sum(dim=1) / partners.sum(dim=1).clamp(min=1)
+        similar = vectors @ vectors.T
+        return (
+            _cosine(similar, alike)
+            if self.options.loss == "cosine"
+            else supcon(similar, alike, self.options.temperature)
+        )
 
     def before_evaluation(self, model: PreTrainedModel) -> None:
         features = head_inputs(model, self._tokens, self._precision)
         solve_head(head_of(model), features, self._labels, self._task, penalty=self.options.penalty)
+
+
+def supcon(similar: torch.Tensor, alike: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Khosla et al. (2020), equation 2, for each text of a batch, (n,); 0 where none is like it.
+
+    Args:
+        similar: the cosines of all pairs, (n, n).
+        alike: whether they have the same class.
+    """
+    import torch
+
+    itself = torch.eye(len(similar), dtype=torch.bool, device=similar.device)
+    logits = (similar / temperature).masked_fill(itself, float("-inf"))
+    log_shares = logits.log_softmax(dim=1).masked_fill(itself, 0.0)
+    partners = alike & ~itself
+    return -(log_shares * partners).sum(dim=1) / partners.sum(dim=1).clamp(min=1)
 
 
 def _cosine(similar: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:

@@ -36,10 +36,11 @@ def cached_features(model: PreTrainedModel, tokens: Tokens, precision: str, *, c
     """
     device = model.device.type
     key = hash_json([_body_hash(model), _tokens_hash(tokens), precision, device])
-    return _remember(cache / "features" / f"{key}.npy", lambda: head_inputs(model, tokens, precision))
+    return remember(cache / "features" / f"{key}.npy", lambda: head_inputs(model, tokens, precision))
 
 
-def _remember(path: Path, compute: Callable[[], FloatArray]) -> FloatArray:
+def remember(path: Path, compute: Callable[[], FloatArray]) -> FloatArray:
+    """The array that is kept at `path`; computed and kept there where it is missing or damaged."""
     try:
         data = path.read_bytes()
     except OSError:

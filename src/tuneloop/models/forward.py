@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,13 +72,9 @@ def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_t
 
     head = head_of(model)
     features = np.zeros((len(tokens), head.in_features), dtype=np.float32)
-    received: list[torch.Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0].float()))
-    try:
+    with heard_by_head(model) as received:
         for rows, batch, answer in _forward(model, tokens, precision, max_tokens):
-            vectors = received.pop()
-            if vectors.ndim == 3:  # a decoder judges every token; its last one counts
-                vectors = vectors[torch.arange(len(rows)), batch["attention_mask"].sum(dim=1) - 1]
+            vectors = received(batch["attention_mask"])
             weight, bias = head.weight.float(), None if head.bias is None else head.bias.float()
             difference = (torch.nn.functional.linear(vectors, weight, bias) - answer).abs().max()
             if difference > 0.05 * (1 + answer.abs().max()):  # the room is for bf16
@@ -86,9 +83,26 @@ def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_t
                     t("Choose a model with the usual classification head, or method: full."),
                 )
             features[rows] = vectors.cpu().numpy()
+    return features
+
+
+@contextmanager
+def heard_by_head(model: PreTrainedModel) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Inside the block, a function from a batch's attention mask to what the last layer received then, (n, hidden)."""
+    import torch
+
+    received: list[torch.Tensor] = []
+
+    def vectors(mask: torch.Tensor) -> torch.Tensor:
+        last = received.pop().float()
+        # a decoder judges every token; its last one counts
+        return last if last.ndim == 2 else last[torch.arange(len(mask)), mask.sum(dim=1) - 1]
+
+    hook = head_of(model).register_forward_pre_hook(lambda _, inputs: received.append(inputs[0]))
+    try:
+        yield vectors
     finally:
         hook.remove()
-    return features
 
 
 def _forward(

@@ -124,6 +124,10 @@ class Task(ABC):
         """The training loss, one number per example, shape (batch,)."""
 
     @abstractmethod
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
+        """KL(p || q) between what two logits (batch, outputs) say, p being what `logits` says, shape (batch,)."""
+
+    @abstractmethod
     def scores(self, logits: FloatArray) -> FloatArray:
         """Logits (n, outputs) to probabilities (n, classes) or values (n, 1)."""
 

@@ -75,6 +75,10 @@ class Classification(Task):
             logits, targets, weight=weights, label_smoothing=self.options.label_smoothing, reduction="none"
         )
 
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
+        ours, theirs = logits.log_softmax(dim=1), others.log_softmax(dim=1)
+        return (ours.exp() * (ours - theirs)).sum(dim=1)
+
     def scores(self, logits: FloatArray) -> FloatArray:
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)

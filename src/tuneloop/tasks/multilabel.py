@@ -84,6 +84,14 @@ class MultiLabel(Task):
         weights = None if self._weights is None else logits.new_tensor(self._weights)
         return binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none").mean(dim=1)
 
+    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
+        """That of one Bernoulli variable per class, averaged over the classes as the loss is."""
+        from torch.nn.functional import logsigmoid
+
+        yes, no = logits.sigmoid(), (-logits).sigmoid()
+        of_yes, of_no = logsigmoid(logits) - logsigmoid(others), logsigmoid(-logits) - logsigmoid(-others)
+        return (yes * of_yes + no * of_no).mean(dim=1)
+
     def scores(self, logits: FloatArray) -> FloatArray:
         # tanh never overflows, unlike exp of a large negative logit
         return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)

@@ -28,6 +28,7 @@ from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.optim import create_optimizer, set_rate
+from tuneloop.training.regularisers import fgm, regularised, tokens_per_part
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
 from tuneloop.training.steps import Steps
@@ -87,7 +88,7 @@ def train(
     steps = Steps(method, train_split, config, seed)
     total = steps.total
 
-    method.begin(model, task, train_split, total=total, precision=precision)
+    method.begin(model, task, train_split, total=total, per_epoch=steps.per_epoch, precision=precision)
     place, checkpoints = Place(), folder / "checkpoints"
     found = checkpoint.newest(checkpoints)
     if found:
@@ -112,7 +113,7 @@ def train(
             model.train()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
-            loss = backward(model, task, method, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
+            loss = backward(model, task, method, train_split.tokens, targets, rows, config, precision)
             if (penalty := method.penalty(model)) is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
                 loss += float(penalty.detach())
@@ -178,16 +179,18 @@ def backward(
     tokens: Tokens,
     targets: torch.Tensor,
     rows: np.ndarray[Any, Any],
-    max_tokens: int,
+    config: TrainingConfig,
     precision: str,
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
-    whole = 0.0
-    for part in split_by_tokens(rows, tokens.lengths, max_tokens):
-        with autocast(precision, model.device.type):
-            loss = method.loss(model, task, to_tensors(model, tokens, part), targets[part]).sum() / len(rows)
-        loss.backward()
-        whole += float(loss.detach())
+    whole, losses = 0.0, regularised(method.loss, config)
+    for part in split_by_tokens(rows, tokens.lengths, tokens_per_part(config)):
+        batch = to_tensors(model, tokens, part)
+        for _ in fgm.passes(model, config.fgm):
+            with autocast(precision, model.device.type):
+                loss = losses(model, task, batch, targets[part], part).sum() / len(rows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            whole += float(loss.detach())
     return whole
 
 

@@ -23,6 +23,7 @@ from tuneloop.training import checkpoint
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
+from tuneloop.training.regularisers import tokens_per_part
 from tuneloop.training.steps import Steps
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
@@ -134,10 +135,10 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
 
     def costs(steps: Steps, epoch: int) -> IntArray:
         lengths = steps.split.tokens.lengths
-        parts = [split_by_tokens(batch, lengths, training.max_batch_tokens) for batch in steps.batches(epoch)]
+        parts = [split_by_tokens(batch, lengths, tokens_per_part(training)) for batch in steps.batches(epoch)]
         return np.array([padded(lengths, each) for each in parts])
 
-    sample = _part(ready.train, _spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
+    sample = ready.train.select(_spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
     dev = _dev_part(ready)
     marks_s: list[float] = []
     device = ready.model.device.type
@@ -178,7 +179,7 @@ def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     method = cast("SolvedMethod", ready.method)
     everything = inference_batches(ready.train.tokens.lengths, max_tokens=MAX_TOKENS)
     cost = padded(ready.train.tokens.lengths, everything)
-    sample, dev = _part(ready.train, _evenly(ready.train.tokens.lengths)), _dev_part(ready)
+    sample, dev = ready.train.select(_evenly(ready.train.tokens.lengths)), _dev_part(ready)
     predict_logits(ready.model, dev.tokens, ready.precision)
     began_s = time.monotonic()
     method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
@@ -209,12 +210,8 @@ def _evenly(lengths: IntArray) -> IntArray:
     return order[np.linspace(0, len(order) - 1, min(MEASURED_ROWS, len(order))).round().astype(int)]
 
 
-def _part(split: Split, rows: IntArray) -> Split:
-    return Split(split.tokens.select(rows), [split.labels[row] for row in rows])
-
-
 def _dev_part(ready: Prepared) -> Split:
-    return _part(ready.dev, _evenly(ready.dev.tokens.lengths))
+    return ready.dev.select(_evenly(ready.dev.tokens.lengths))
 
 
 def _evaluation_s(ready: Prepared, dev: Split) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tuneloop.core.config import RunConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.base import Method, Split
@@ -19,6 +20,8 @@ from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
+from tuneloop.training import regularisers
+from tuneloop.training.sources import RunSources
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,6 +53,7 @@ class Prepared:
         source: the folder of the pretrained model.
         model: with a new head, frozen where the method freezes, on its device.
         precision: fp32 or bf16.
+        beside: hashes of what the method reads beside train and dev, by what it is.
     """
 
     task: Task
@@ -59,17 +63,26 @@ class Prepared:
     train: Split
     dev: Split
     precision: str
+    beside: dict[str, str] = field(default_factory=dict)
 
 
-def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, cache: Path | None = None) -> Prepared:
+def prepare(
+    config: RunConfig,
+    snapshot: Snapshot,
+    *,
+    base: Path | None = None,
+    cache: Path | None = None,
+    workspace: Workspace | None = None,
+) -> Prepared:
     """Read train and dev, and the model with a head drawn from the run's seed.
 
     Args:
         base: the folder that a relative model.source starts from.
         cache: where tokens are kept for the next run on the same texts; None writes nothing.
+        workspace: where a teacher is looked for; that of the configuration by default.
 
     Raises:
-        ConfigError: if the task or the method does not exist or has no such option.
+        ConfigError: if the task or the method does not exist or has no such option, or a regulariser makes no sense.
         ModelError: if the model cannot be found, loaded or trusted.
     """
     import torch
@@ -91,16 +104,28 @@ def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, 
     )
     _check_room(method, model, config.model.max_tokens)
     method.prepare(model)
+    regularisers.check(config.training, method, task, model)
     device = choose_device()
     splits = {name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels) for name, part in rows.items()}
+    root = base or Path.cwd()
+    sources = RunSources(
+        task,
+        config.data,
+        split=snapshot.split,
+        tokenizer=tokenizer,
+        workspace=workspace or Workspace(root / config.workspace),
+        base=root,
+        cache=cache,
+    )
     return Prepared(
         task=task,
         method=method,
         source=source,
         model=model.to(device),  # type: ignore[arg-type]
-        train=splits["train"],
+        train=method.gather(splits["train"], task, sources),
         dev=splits["dev"],
         precision=choose_precision(config.training.precision, device),
+        beside=sources.hashes,
     )
 
 

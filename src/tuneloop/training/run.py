@@ -25,12 +25,12 @@ from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
 from tuneloop.models.pooling import mean_layer
+from tuneloop.tasks.temperature import fit_temperature
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.save import save_adapter, save_model
-from tuneloop.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -87,7 +87,7 @@ def tune(
     quiet: bool = False,
     judged: Callable[[int, float], None] | None = None,
 ) -> Run:
-    """Train and save the model that was best on dev; only the train and dev splits are read.
+    """Train and save the model that was best on dev; of test no more is read than which texts to leave out elsewhere.
 
     Args:
         base: the folder that a relative model.source starts from.
@@ -104,7 +104,7 @@ def tune(
     run = None if resume is None else _same_run(open_run(resume, workspace), config, snapshot)
     if run and run.status == "finished":
         return run
-    ready = prepare(config, snapshot, base=base, cache=workspace.cache)
+    ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
     run = run or _begin(config, snapshot, workspace, ready)
     with _alone(run):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
@@ -117,6 +117,7 @@ def tune(
         save_model(run.path / "model", model, ready, config, temperature)
         if adapter:
             save_adapter(run.path / "adapter", adapter, model, config.model.source)
+        figures |= {"read_beside": ready.beside} if ready.beside else {}
         figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
         write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
         if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
@@ -194,7 +195,7 @@ def _fit(
         seed=config.seed,
         precision=ready.precision,
         folder=run.path,
-        fingerprint=config.fingerprint() | {"data": run.snapshot_hash},
+        fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside,
         quiet=quiet,
         judged=judged,
     )

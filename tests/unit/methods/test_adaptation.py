@@ -122,10 +122,10 @@ def test_adalora_moves_its_budget_to_the_layers_that_need_it(tiny_model: Path, m
 
 @pytest.mark.parametrize("method", METHODS.names())
 def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
-    tiny_model: Path, made_up: Any, tmp_path: Path, method: str
+    tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str
 ) -> None:
     training = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
-    chosen = {"type": method, **({"length": 8} if method == "prompt" else {})}
+    chosen = {"type": method, **options_of(method, "classification")}
     plain = {"data": {"source": "x.csv"}, "method": chosen, "training": training}
     settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16, "pooling": "mean"}})
     data = made_up("classification")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.tasks import create_task
-from tuneloop.training.temperature import fit_temperature, negative_log_likelihood
+from tuneloop.tasks.temperature import fit_temperature, negative_log_likelihood
 
 CLASSES = create_task(TaskConfig(type="classification"), {"labels": ["a", "b", "c"]})
 TOPICS = create_task(TaskConfig(type="multilabel"), {"labels": ["a", "b", "c"]})

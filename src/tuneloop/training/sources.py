@@ -1,0 +1,125 @@
+"""What a method may read beside train and dev: another model's answers, and texts without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.config import DataConfig
+from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.hashing import hash_file, hash_json, hash_texts
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.data.clean import clean_inputs
+from tuneloop.data.duplicates import comparables
+from tuneloop.data.examples import Examples, Input
+from tuneloop.data.labelled import read_unlabelled
+from tuneloop.data.token_cache import cached_tokens
+from tuneloop.data.tokens import Tokens
+from tuneloop.inference.predictor import open_predictor
+from tuneloop.models.features import remember
+from tuneloop.models.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import Task
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+
+FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
+"""What a model's answers depend on, in its folder."""
+
+
+class RunSources:
+    """The `methods.base.Sources` of a run. `hashes` names what was read: a checkpoint is bound to it.
+
+    Args:
+        split: gives the rows of train, dev or test.
+        base: the folder that relative paths start from.
+        cache: where answers and tokens are kept for the next run; None keeps nothing.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        data: DataConfig,
+        *,
+        split: Callable[[str], Examples],
+        tokenizer: Tokenizer,
+        workspace: Workspace,
+        base: Path,
+        cache: Path | None,
+    ) -> None:
+        self.task, self.data, self.split, self.tokenizer = task, data, split, tokenizer
+        self.workspace, self.base, self.cache = workspace, base, cache
+        self.hashes: dict[str, str] = {}
+
+    @property
+    def inputs(self) -> list[Input]:
+        return self.split("train").inputs
+
+    def tokens(self, inputs: Sequence[Input]) -> Tokens:
+        return cached_tokens(self.tokenizer, inputs, self.cache)
+
+    def unlabelled(self, source: str) -> list[Input]:
+        takes_pairs = self.task.takes_pairs
+        found = read_unlabelled(source, self.data, base=self.base, takes_pairs=takes_pairs)
+        inputs = clean_inputs(found.inputs, self.data.clean)
+        seen = {text for name in ("train", "dev", "test") for text in comparables(self.split(name))}
+        new: dict[str, Input] = {}
+        for text, item in zip(comparables(_examples(inputs)), inputs, strict=True):
+            if text not in seen:
+                new.setdefault(text, item)
+        if not new:
+            raise DataError(
+                t("Every text in {source} is in train, dev or test already.", source=source),
+                t("Give texts that are in none of them, or leave the setting empty."),
+            )
+        self.hashes["texts"] = _hash_inputs(list(new.values()))
+        return list(new.values())
+
+    def teacher(self, name: str, inputs: Sequence[Input]) -> FloatArray:
+        folder = self._folder(name)
+        files = [path for pattern in FILES for path in folder.glob(pattern)]
+        self.hashes["teacher"] = hash_json({path.relative_to(folder).as_posix(): hash_file(path) for path in files})
+        if self.cache is None:
+            return self._answers(folder, name, inputs)
+        key = hash_json([self.hashes["teacher"], self.task.state, _hash_inputs(inputs)])
+        return remember(self.cache / "teachers" / f"{key}.npy", lambda: self._answers(folder, name, inputs))
+
+    def _answers(self, folder: Path, name: str, inputs: Sequence[Input]) -> FloatArray:
+        predictor = open_predictor(folder)
+        theirs = predictor.task
+        if theirs.name != self.task.name or sorted(theirs.labels) != sorted(self.task.labels):
+            raise ConfigError(
+                t("The teacher {name} answers another question than this model will.", name=name),
+                t("Give a teacher with the task {task} and the same classes.", task=self.task.name),
+            )
+        logits = predictor.logits(inputs)
+        predictor.close()
+        if not self.task.has_classes:  # the teacher answers in the units of the labels, the model learns without them
+            return self.task.targets(list(logits[:, 0]))[:, None]
+        return logits[:, [theirs.labels.index(label) for label in self.task.labels]]
+
+    def _folder(self, name: str) -> Path:
+        """The model folder that a name or path stands for."""
+        places = [self.base / name, self.workspace.releases / name, self.workspace.runs / name / "model"]
+        found = next((place for place in places if (place / "tuneloop.json").is_file()), None)
+        if found is None:
+            raise ConfigError(
+                t("There is no teacher called {name!r} in {folder}.", name=name, folder=self.workspace.root),
+                t("Give a release such as mood-1, the id of a finished run, or a folder that tuneloop wrote."),
+            )
+        return found
+
+
+def _examples(inputs: Sequence[Input]) -> Examples:
+    if inputs and isinstance(inputs[0], tuple):
+        return Examples([], [item[0] for item in inputs], pairs=[item[1] for item in inputs])
+    return Examples([], [str(item) for item in inputs])
+
+
+def _hash_inputs(inputs: Sequence[Input]) -> str:
+    return hash_texts(part for item in inputs for part in (item if isinstance(item, tuple) else (item,)))

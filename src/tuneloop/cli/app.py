@@ -24,6 +24,7 @@ app = typer.Typer(
 
 app.command("init", help=t("Write a commented tuneloop.yaml for a data file."))(data.init)
 app.command("check", help=t("Read, clean and split the data; say what is suspicious about it."))(data.check)
+app.command("pretrain", help=t("Let an encoder read your texts, or make a new one of them."))(training.pretrain)
 app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)

@@ -1,4 +1,4 @@
-"""The workspace: one folder that holds snapshots, runs, releases and caches."""
+"""The workspace: one folder that holds snapshots, encoders, runs, releases and caches."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ class Workspace:
     def releases(self) -> Path:
         """Releases, one folder each."""
         return self.root / "releases"
+
+    @property
+    def encoders(self) -> Path:
+        """Pretrained encoders, one model folder each."""
+        return self.root / "encoders"
 
     @property
     def cache(self) -> Path:

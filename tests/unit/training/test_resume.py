@@ -31,6 +31,7 @@ SCENES = {
     "accumulated": {"max_batch_tokens": 24},
     "several evaluations an epoch": {"evaluations_per_epoch": 3, "epochs": 2.5},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
+    "hidden tokens": {"method": "masked_lm", "max_batch_tokens": 40},
 }
 """Settings in which resuming could go wrong."""
 
@@ -51,6 +52,7 @@ KILLS = {
     "accumulated": ["pass:2", "save:6", "pass:14", "pass:40"],
     "several evaluations an epoch": ["best:3", "3", "eval:5", "eval:11", "17"],
     "ranks that move": ["2", "save:9", "13", "eval:16", "17", "19", "save:21", "best:24"],
+    "hidden tokens": ["2", "pass:9", "save:9", "best:16", "17", "pass:8"],
 }
 
 

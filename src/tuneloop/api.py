@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tuneloop.releases.index import Row
     from tuneloop.releases.read import Release
     from tuneloop.training.plan import Plan
+    from tuneloop.training.pretrain import Encoder
     from tuneloop.training.run import Run
 
 Config = str | Path | Mapping[str, Any] | RunConfig
@@ -140,6 +141,23 @@ def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan
 
     project = _project(config)
     return plan_run(project.config, snapshot=snapshot(project, quiet=quiet), base=project.base)
+
+
+def pretrain(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Encoder:
+    """An encoder that has learnt to guess hidden tokens of your texts, for `model.source`.
+
+    The same call again goes on where an earlier one was stopped, and gives a finished encoder as it is.
+
+    Raises:
+        ConfigError: if the encoder's name is taken by one of other texts or settings.
+        DataError: if the texts cannot be read.
+    """
+    from tuneloop.training.pretrain import pretrain as pretrain_encoder
+
+    project = _project(config)
+    settings = project.config.pretraining
+    data = snapshot(project, quiet=quiet) if settings.texts is None or settings.keep_test_unseen else None
+    return pretrain_encoder(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
 def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:

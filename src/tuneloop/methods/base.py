@@ -12,6 +12,7 @@ import numpy as np
 
 from tuneloop.core.options import Options
 from tuneloop.data.batches import training_batches
+from tuneloop.models.forward import predict_logits
 
 if TYPE_CHECKING:
     import torch
@@ -192,6 +193,11 @@ class GradientMethod(Method):
 
     def before_evaluation(self, model: PreTrainedModel) -> None:
         """Called when the model has the weights that dev is about to judge, averaged ones where they are averaged."""
+
+    def figures(self, model: PreTrainedModel, task: Task, dev: Split, precision: str) -> dict[str, float]:
+        """How good the model is on dev; the task's `primary_metric` among them decides which weights are kept."""
+        logits = predict_logits(model, dev.tokens, precision)
+        return task.metrics(dev.labels, task.scores(task.unscale(logits)))
 
     def settled(self, step: int) -> bool:
         """Whether the weights after step number `step`, from 0, may be kept as the best."""

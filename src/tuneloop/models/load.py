@@ -74,6 +74,19 @@ def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = 
     return model
 
 
+def load_masked_lm(folder: Path, *, trust_remote_code: bool = False) -> tuple[PreTrainedModel, bool]:
+    """The model in `folder` with the head that guesses hidden tokens, float32, and whether that head is new.
+
+    A new head is drawn from torch's global generator: seed it before. Its last layer is the embeddings themselves.
+
+    Raises:
+        ModelError: if the folder cannot be read, or wants to run code that was not trusted.
+    """
+    import torch
+
+    return _open(folder, torch.float32, None, trust_remote_code, kind="AutoModelForMaskedLM")
+
+
 def wants_own_code(folder: Path) -> bool:
     """Whether config.json names code (`auto_map`) or a private attention implementation.
 
@@ -107,13 +120,18 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _open(
-    folder: Path, dtype: torch.dtype, describe: Callable[[Any], None] | None, trust_remote_code: bool
+    folder: Path,
+    dtype: torch.dtype,
+    describe: Callable[[Any], None] | None,
+    trust_remote_code: bool,
+    *,
+    kind: str = "AutoModelForSequenceClassification",
 ) -> tuple[PreTrainedModel, bool]:
     """The model in `folder`, from safetensors and from this disk alone, and whether some of its weights are new.
 
     `describe` may change its configuration.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    import transformers
 
     if wants_own_code(folder) and not trust_remote_code:
         raise ModelError(
@@ -121,11 +139,13 @@ def _open(
             t("Read that code first; then set model.trust_remote_code: true. It is recorded in the release."),
         )
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
         if describe:
             describe(config)
         with quiet_transformers():
-            model, report = AutoModelForSequenceClassification.from_pretrained(
+            model, report = getattr(transformers, kind).from_pretrained(
                 folder,
                 config=config,
                 trust_remote_code=trust_remote_code,
@@ -138,7 +158,7 @@ def _open(
     except Exception as error:  # a damaged folder makes transformers and safetensors raise many kinds
         raise ModelError(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
-            t("The files may be damaged, or it is no model that AutoModelForSequenceClassification can open."),
+            t("The files may be damaged, or it is no model that {kind} can open.", kind=kind),
         ) from error
     return model, bool(report["missing_keys"] or report["mismatched_keys"])
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
+from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
 
 if TYPE_CHECKING:
     import tokenizers
 
 CHUNK_TEXTS = 4096
+AnyInput = TypeVar("AnyInput", bound=Input)
 
 
 class Tokenizer:
@@ -41,18 +43,48 @@ class Tokenizer:
         self._cutter = _load(self.path)
         self._cutter.no_padding()
         self._cutter.enable_truncation(max_tokens, strategy="longest_first")
-        self.pad_id = _pad_id(folder, self._inner)
+        self._folder = folder
+        self.pad_id = self._id_of("pad_token") or 0
 
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
         return f"{hash_file(self.path)}-{self.max_tokens}-{self.pad_id}"
 
+    @property
+    def marks(self) -> Marks:
+        """Which tokens are words and which one hides a word.
+
+        Raises:
+            ModelError: if the tokenizer has no token that hides others.
+        """
+        mask = self._id_of("mask_token")
+        if mask is None:
+            raise ModelError(
+                t("The tokenizer {path} has no mask token.", path=self.path),
+                t("Masked language modelling needs an encoder such as BERT; or set pretraining.source: scratch."),
+            )
+        special = [number for number, token in self._inner.get_added_tokens_decoder().items() if token.special]
+        words = np.setdiff1d(np.array(list(self._inner.get_vocab().values())), special)
+        return Marks(mask=mask, special=np.array(sorted(special)), words=words)
+
+    def pieces(self, texts: Sequence[str]) -> Tokens:
+        """The tokens of every text; a longer one is several, each with special tokens of its own."""
+        cut = (self._cutter.encode_batch_fast([_sound(text) for text in part]) for part in _chunks(texts))
+        found = [piece for part in cut for encoding in part for piece in (encoding, *encoding.overflowing)]
+        return Tokens(
+            ids=np.array([number for piece in found for number in piece.ids], dtype=np.int32),
+            offsets=np.cumsum([0, *map(len, found)], dtype=np.int64),
+            type_ids=None,
+            truncated=np.zeros(len(found), dtype=bool),
+            pad_id=self.pad_id,
+        )
+
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""
         lengths, ids, types, truncated = [0], [], [], []
-        for start in range(0, len(inputs), CHUNK_TEXTS):
-            chunk = [_unicode(item) for item in inputs[start : start + CHUNK_TEXTS]]
+        for part in _chunks(inputs):
+            chunk = [_unicode(item) for item in part]
             encodings = self._inner.encode_batch_fast(chunk)
             # only an untruncated encoding tells that a text is too long
             long = [row for row, encoding in enumerate(encodings) if len(encoding) > self.max_tokens]
@@ -71,6 +103,18 @@ class Tokenizer:
             truncated=np.array(truncated, dtype=bool),
             pad_id=self.pad_id,
         )
+
+    def _id_of(self, name: str) -> int | None:
+        """The id of a token by its name in tokenizer_config.json, such as `pad_token`."""
+        settings = self._folder / "tokenizer_config.json"
+        plain = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+        token = plain.get(name)
+        written = token.get("content") if isinstance(token, dict) else token
+        return self._inner.token_to_id(written) if written else None
+
+
+def _chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:
+    return (inputs[start : start + CHUNK_TEXTS] for start in range(0, len(inputs), CHUNK_TEXTS))
 
 
 def _unicode(item: Input) -> Input:
@@ -96,12 +140,3 @@ def _load(path: Path) -> tokenizers.Tokenizer:
         return Inner.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception for every fault of the file
         raise ModelError(t("{path} cannot be read: {error}", path=path, error=error)) from error
-
-
-def _pad_id(folder: Path, inner: tokenizers.Tokenizer) -> int:
-    settings = folder / "tokenizer_config.json"
-    plain = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    token = plain.get("pad_token")
-    name = token.get("content") if isinstance(token, dict) else token
-    found = inner.token_to_id(name) if name else None
-    return found if found is not None else 0

@@ -54,6 +54,15 @@ class ModelHandle(Protocol):
         """One prediction per input, in order; batching happens inside."""
 
 
+class Goal(Protocol):
+    """All that the training loop itself asks of a task; the rest is between the task and the method."""
+
+    primary_metric: ClassVar[str]
+
+    def targets(self, labels: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """What the method's `loss` is given for each row, one after the other."""
+
+
 class TaskOptions(Options):
     """Options that every task has."""
 

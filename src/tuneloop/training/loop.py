@@ -22,7 +22,7 @@ from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
-from tuneloop.models.forward import predict_logits, to_tensors
+from tuneloop.models.forward import to_tensors
 from tuneloop.training import checkpoint
 from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
     from tuneloop.core.config import TrainingConfig
     from tuneloop.data.tokens import Tokens
-    from tuneloop.tasks.base import Task
+    from tuneloop.tasks.base import Goal
 
 
 def train(
     model: PreTrainedModel,
-    task: Task,
+    task: Goal,
     method: GradientMethod,
     *,
     train_split: Split,
@@ -139,9 +139,7 @@ def train(
             if place.step in steps.due:
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
-                    figures = task.metrics(
-                        dev_split.labels, task.scores(task.unscale(predict_logits(model, dev_split.tokens, precision)))
-                    )
+                    figures = method.figures(model, task, dev_split, precision)
                     if method.settled(step) and _judge(place, figures[task.primary_metric], config.patience):
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
@@ -174,7 +172,7 @@ def train(
 
 def backward(
     model: PreTrainedModel,
-    task: Task,
+    task: Goal,
     method: GradientMethod,
     tokens: Tokens,
     targets: torch.Tensor,

@@ -106,7 +106,7 @@ def tune(
         return run
     ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
     run = run or _begin(config, snapshot, workspace, ready)
-    with _alone(run):
+    with alone(run.path):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
@@ -146,8 +146,8 @@ def open_run(name: str, workspace: Workspace) -> Run:
 
 
 @contextmanager
-def _alone(run: Run) -> Iterator[None]:
-    """Inside the block no other process trains this run; the system lets go of it even after kill -9.
+def alone(folder: Path) -> Iterator[None]:
+    """Inside the block no other process trains in this folder; the system lets go of it even after kill -9.
 
     Raises:
         TrainingError: if another one is at it.
@@ -155,11 +155,11 @@ def _alone(run: Run) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(run.path / "lock", timeout=0):
+        with FileLock(folder / "lock", timeout=0):
             yield
     except Timeout:
         raise TrainingError(
-            t("The run {run} is being trained by another process.", run=run.id),
+            t("The run {run} is being trained by another process.", run=folder.name),
             t("Wait until that one ends, or stop it, then resume."),
         ) from None
 
@@ -251,7 +251,7 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
         "status": "unfinished",
         "snapshot_hash": snapshot.hash,
         "started": now.isoformat(timespec="seconds"),
-        "environment": _environment() | {"device": ready.model.device.type, "precision": ready.precision},
+        "environment": environment() | {"device": ready.model.device.type, "precision": ready.precision},
         "model": {
             "source": config.model.source,
             "parameters": total,
@@ -267,7 +267,8 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
     return Run(path, info)
 
 
-def _environment() -> dict[str, str | int]:
+def environment() -> dict[str, str | int]:
+    """Versions and cores that the figures of a training depend on."""
     from importlib.metadata import version
     from platform import python_version
 

@@ -29,9 +29,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 model.save_pretrained(staging)
         else:
             _save_apart(staging, model, ready)
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-            if (ready.source / name).is_file():
-                (staging / name).write_bytes((ready.source / name).read_bytes())
+        copy_tokenizer(ready.source, staging)
         write_json(
             staging / "tuneloop.json",
             {
@@ -47,6 +45,13 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "apart": not ready.method.mergeable,
             },
         )
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy whatever a model folder has of a tokenizer."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        if (source / name).is_file():
+            (target / name).write_bytes((source / name).read_bytes())
 
 
 def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:

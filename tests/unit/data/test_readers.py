@@ -65,6 +65,16 @@ def test_parquet_gives_its_values_and_rows(tmp_path: Path) -> None:
     assert table.place(1, "label") == 'data.parquet, row 2, column "label"'
 
 
+def test_a_text_file_gives_its_lines_and_a_folder_their_classes(tmp_path: Path) -> None:
+    (tmp_path / "pos.txt").write_bytes("很好\r\n\n不错\u2028啊\n".encode("gb18030"))
+    (tmp_path / "neg.txt").write_text("差", encoding="gb18030")
+    table = read_table("pos.txt", base=tmp_path, encoding="gb18030")
+    assert table.columns == {"text": ["很好", "不错\u2028啊"]} and list(table.rows) == [1, 3]
+    both = read_table(".", base=tmp_path, format="txt", encoding="gb18030")
+    assert both.columns == {"text": ["差", "很好", "不错\u2028啊"], "label": ["neg", "pos", "pos"]}
+    assert "row 2 (line 1)" in both.place(1) and list(both.rows) == [1, 2, 3]
+
+
 def test_a_key_that_comes_late_is_none_before(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"a": 1}\n\n{"a": 2, "b": 3}\n{"b": 4}\n')
     table = read_table("data.jsonl", base=tmp_path)

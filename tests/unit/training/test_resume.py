@@ -32,6 +32,7 @@ SCENES = {
     "several evaluations an epoch": {"evaluations_per_epoch": 3, "epochs": 2.5},
     "regularised": {"r_drop": 1.0, "fgm": 0.5, "supcon": 0.3, "max_batch_tokens": 72},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
+    "hidden tokens": {"method": "masked_lm", "max_batch_tokens": 40},
 }
 """Settings in which resuming could go wrong."""
 
@@ -53,6 +54,7 @@ KILLS = {
     "several evaluations an epoch": ["best:3", "3", "eval:5", "eval:11", "17"],
     "regularised": ["pass:5", "5", "save:9", "eval:16", "19"],
     "ranks that move": ["2", "save:9", "13", "eval:16", "17", "19", "save:21", "best:24"],
+    "hidden tokens": ["2", "pass:9", "save:9", "best:16", "17", "pass:8"],
 }
 
 

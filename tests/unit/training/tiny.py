@@ -21,11 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from tuneloop.core.config import MethodConfig, TaskConfig, TrainingConfig
+from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods import create_method
+from tuneloop.methods import base, create_method
+from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
 from tuneloop.training.loop import Split, train
@@ -33,8 +35,8 @@ from tuneloop.training.loop import Split, train
 LABELS = ["bad", "good"]
 
 
-def split(rows: int, seed: int) -> Split:
-    """Texts that are good when token 5 occurs in them."""
+def split(rows: int, seed: int, *, numbered: bool = False) -> Split:
+    """Texts that are good when token 5 occurs in them, or whose label is their number."""
     random = np.random.default_rng(seed)
     lengths = random.integers(3, 12, rows)
     ids = random.integers(6, 30, int(lengths.sum())).astype(np.int32)
@@ -45,7 +47,7 @@ def split(rows: int, seed: int) -> Split:
         if good:
             ids[offsets[row] + 1] = 5
         labels.append(LABELS[good])
-    return Split(Tokens(ids, offsets, None, np.zeros(rows, bool)), labels)
+    return Split(Tokens(ids, offsets, None, np.zeros(rows, bool)), list(range(rows)) if numbered else labels)
 
 
 def die() -> None:
@@ -66,9 +68,13 @@ def run(
     torch.set_num_threads(1)
     torch.manual_seed(7)
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    model = BertForSequenceClassification(BertConfig(vocab_size=30, **shape))
-    task = create_task(TaskConfig(type="classification"), {"labels": LABELS})
-    chosen = create_method(MethodConfig(type=method))
+    masked = method == "masked_lm"
+    model = (BertForMaskedLM if masked else BertForSequenceClassification)(BertConfig(vocab_size=30, **shape))
+    task = HiddenTokens() if masked else create_task(TaskConfig(type="classification"), {"labels": LABELS})
+    if masked:
+        chosen = MaskedLanguageModel(Marks(4, np.arange(5), np.arange(5, 30)), share=0.3, seed=seed)
+    else:
+        chosen = create_method(MethodConfig(type=method))
     chosen.prepare(model)
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "checkpoint_every_steps": 3, "ema": ema}
     config = TrainingConfig(**(plain | {"report_to": ()} | settings))
@@ -86,8 +92,8 @@ def run(
         model,
         task,
         chosen,
-        train_split=split(60, 1),
-        dev_split=split(30, 2),
+        train_split=split(60, 1, numbered=masked),
+        dev_split=split(30, 2, numbered=masked),
         config=config,
         seed=seed,
         precision=precision,
@@ -126,13 +132,13 @@ def _arm(kill: str, steps: list[int]) -> None:
 
         checkpoint.new_dir = die_before_it_appears
     if kind == "eval":
-        predict = loop.predict_logits
+        predict = base.predict_logits
 
         def die_instead(*given: object) -> object:
             # the step that is evaluated is not yet finished
             return die() if steps[0] + 1 == int(number) else predict(*given)
 
-        loop.predict_logits = die_instead
+        base.predict_logits = die_instead
     if kind == "pass":
         to_tensors, passes = loop.to_tensors, iter(range(1, 1 << 30))
 

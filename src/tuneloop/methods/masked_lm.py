@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tuneloop.core.config import Options
+from tuneloop.core.options import Options
 from tuneloop.data.batches import inference_batches
 from tuneloop.data.masking import Marks, hide
 from tuneloop.methods.base import GradientMethod, ParameterGroup
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.base import IntArray, Split
     from tuneloop.tasks.base import Goal
 
 DEV, TRAIN = 0, 1
@@ -62,7 +62,12 @@ class MaskedLanguageModel(GradientMethod):
         return [ParameterGroup(parameters, decay=decay) for decay, parameters in by_decay.items()]
 
     def loss(
-        self, model: PreTrainedModel, task: Goal, batch: dict[str, torch.Tensor], targets: torch.Tensor
+        self,
+        model: PreTrainedModel,
+        task: Goal,
+        batch: dict[str, torch.Tensor],
+        targets: torch.Tensor,
+        rows: IntArray,
     ) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 

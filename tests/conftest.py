@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tuneloop.data.examples import Examples, Label
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmnop"]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmnop", "[MASK]"]
 LABELS: dict[str, Callable[[bool], Label]] = {
     "classification": lambda good: "yes" if good else "no",
     "pair": lambda good: "yes" if good else "no",
@@ -41,7 +42,7 @@ class MadeUp:
         good = np.arange(rows) % 3 == 0
         texts = []
         for each in good:
-            words = [*random.choice(WORDS[6:], random.integers(1, 4)), *["good" if each else "bad"] * 3]
+            words = [*random.choice(WORDS[6:-1], random.integers(1, 4)), *["good" if each else "bad"] * 3]
             texts.append(" ".join(random.permutation(words)))
         labels = [LABELS[self.task](bool(each)) for each in good]
         pairs = ["a b"] * rows if self.task == "pair" else None
@@ -50,22 +51,30 @@ class MadeUp:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random BERT of one layer, as transformers saves it, and a word tokenizer."""
+    """A folder with a random masked BERT of one layer, as transformers saves it, and a word tokenizer."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel
+    from transformers import BertConfig, BertForMaskedLM
 
     torch.set_num_threads(1)  # threads only get in each other's way in a model this small
     path = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(WORDS), max_position_embeddings=32, initializer_range=0.3, **shape)
-    BertModel(config).save_pretrained(path)
+    BertForMaskedLM(config).save_pretrained(path)
     inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    inner.add_special_tokens(["[MASK]"])
     inner.save(str(path / "tokenizer.json"))
+    marks = {"pad_token": "[PAD]", "mask_token": "[MASK]", "tokenizer_class": "PreTrainedTokenizerFast"}
+    (path / "tokenizer_config.json").write_text(json.dumps(marks))
     return path
+
+
+def gap(task: str) -> dict[str, object]:
+    """A template for texts of two or three words."""
+    return {"template": "{text} {pair} {mask}" if task == "pair" else "{text} {mask}"}
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +94,12 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
             teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=workspace, quiet=True).model_path
         return str(teachers[task])
 
-    needed = {"prompt": lambda _: {"rate_scale": 1.0, "length": 8}, "distill": lambda task: {"teacher": teacher(task)}}
+    needed = {
+        "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
+        "distill": lambda task: {"teacher": teacher(task)},
+        "pet": lambda task: {"verbalizer": dict(zip(MadeUp(task).labels, "abc", strict=False))} | gap(task),
+        "zero_shot": lambda _: {"descriptions": {"yes": ["good good good"], "no": ["bad bad bad"]}},
+    }
     return lambda method, task: needed.get(method, lambda _: {})(task)
 
 

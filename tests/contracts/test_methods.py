@@ -26,8 +26,8 @@ from tuneloop.training.run import Run, tune
 
 TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
 
-NEEDED = {"distill": {"teacher": "some-1"}}
-"""Options without which a method cannot be named."""
+NEEDED = {"distill": {"teacher": "some-1"}, "pet": {"template": "{text} {pair} {mask}"}}
+"""Options without which a method cannot be named, or not for every task."""
 
 
 def applies(method: str, task: str) -> bool:

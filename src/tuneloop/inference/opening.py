@@ -10,7 +10,7 @@ from tuneloop.core.config import MethodConfig, TaskConfig
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
-from tuneloop.models.load import APART, load_classifier, load_trained
+from tuneloop.models.load import APART, load_trained
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     if not settings.get("apart"):
         return load_trained(folder, dtype=dtype, trust_remote_code=trust)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
-    model = load_classifier(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
-    create_method(MethodConfig(**settings["method"])).prepare(model)
+    method = create_method(MethodConfig(**settings["method"]))
+    model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
+    method.prepare(model)
     _put(model, folder / APART)
     return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
 

@@ -17,6 +17,7 @@ from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
 from tuneloop.inference.opening import read_settings
+from tuneloop.models.template import open_tokenizer
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
 
@@ -108,7 +109,7 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     opened = _open_engine(folder, engine, form_folder or folder)
-    tokenizer = Tokenizer(folder, int(settings["max_tokens"]))
+    tokenizer = open_tokenizer(folder, int(settings["max_tokens"]), settings.get("template", ""))
     clean = CleanConfig(**settings["clean"])
     return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
 

@@ -26,6 +26,8 @@ METHODS: Registry[type[Method]] = Registry(
         "bitfit": "tuneloop.methods.bitfit:BitFit",
         "prefix": "tuneloop.methods.prefix:PrefixTuning",
         "prompt": "tuneloop.methods.prompt:PromptTuning",
+        "pet": "tuneloop.methods.pet:Pet",
+        "zero_shot": "tuneloop.methods.zero_shot:ZeroShot",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

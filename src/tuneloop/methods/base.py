@@ -127,6 +127,19 @@ class Method(ABC):
     def check(self, task: Task) -> None:
         """Raise a ConfigError that says why, where the method makes no sense for a task."""
 
+    @property
+    def template(self) -> str:
+        """What stands around every text, as `TemplateTokenizer` takes it; empty for nothing."""
+        return ""
+
+    def load(self, folder: Path, task: Task, *, pooling: str, trust_remote_code: bool) -> PreTrainedModel:
+        """The pretrained model with what answers the task, in float32; see `load_classifier`."""
+        from tuneloop.models.load import load_classifier
+
+        return load_classifier(
+            folder, task, dropout=task.options.dropout, pooling=pooling, trust_remote_code=trust_remote_code
+        )
+
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""

@@ -25,7 +25,7 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     import torch
 
     layers = encoder_layers(model)
-    if not layers or not is_like_bert(layers[-1]):
+    if not layers or not is_like_bert(layers[-1]) or not getattr(model, "reads_first_token", True):
         return model
     sample, last, training = _sample(model), layers[-1], model.training
     model.eval()

@@ -53,7 +53,7 @@ def load_classifier(
     import torch
 
     def describe(config: Any) -> None:
-        _describe_outputs(config, task, dropout)
+        describe_outputs(config, task, dropout)
 
     model, new_head = _open(folder, torch.float32, describe, trust_remote_code)
     if new_head:
@@ -74,17 +74,21 @@ def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = 
     return model
 
 
-def load_masked_lm(folder: Path, *, trust_remote_code: bool = False) -> tuple[PreTrainedModel, bool]:
-    """The model in `folder` with the head that guesses hidden tokens, float32, and whether that head is new.
+def load_language_model(folder: Path, *, masked: bool, trust_remote_code: bool = False) -> tuple[PreTrainedModel, bool]:
+    """The model in `folder` with the head that guesses tokens, float32, and whether that head is new.
 
     A new head is drawn from torch's global generator: seed it before. Its last layer is the embeddings themselves.
+
+    Args:
+        masked: whether it guesses hidden tokens, or else the next one.
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
     """
     import torch
 
-    return _open(folder, torch.float32, None, trust_remote_code, kind="AutoModelForMaskedLM")
+    kind = "AutoModelForMaskedLM" if masked else "AutoModelForCausalLM"
+    return _open(folder, torch.float32, None, trust_remote_code, kind=kind)
 
 
 def wants_own_code(folder: Path) -> bool:
@@ -200,7 +204,8 @@ def _names_code(value: Any) -> bool:
     return isinstance(value, list) and any(_names_code(inner) for inner in value)
 
 
-def _describe_outputs(config: Any, task: Outputs, dropout: float | None) -> None:
+def describe_outputs(config: Any, task: Outputs, dropout: float | None) -> None:
+    """Write into a model's configuration what it answers, and its dropout if that is given."""
     config.num_labels = task.outputs
     if task.labels:
         config.id2label = dict(enumerate(task.labels))

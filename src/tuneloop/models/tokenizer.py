@@ -70,7 +70,7 @@ class Tokenizer:
 
     def pieces(self, texts: Sequence[str]) -> Tokens:
         """The tokens of every text; a longer one is several, each with special tokens of its own."""
-        cut = (self._cutter.encode_batch_fast([_sound(text) for text in part]) for part in _chunks(texts))
+        cut = (self._cutter.encode_batch_fast([sound(text) for text in part]) for part in _chunks(texts))
         found = [piece for part in cut for encoding in part for piece in (encoding, *encoding.overflowing)]
         return Tokens(
             ids=np.array([number for piece in found for number in piece.ids], dtype=np.int32),
@@ -120,11 +120,12 @@ def _chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:
 def _unicode(item: Input) -> Input:
     """The input with lone surrogates, which are no Unicode text and which tokenizers refuse, as '?'."""
     if isinstance(item, tuple):
-        return _sound(item[0]), _sound(item[1])
-    return _sound(item)
+        return sound(item[0]), sound(item[1])
+    return sound(item)
 
 
-def _sound(text: str) -> str:
+def sound(text: str) -> str:
+    """The text with lone surrogates, which are no Unicode text, as '?'."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

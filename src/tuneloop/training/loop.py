@@ -83,12 +83,12 @@ def train(
     read_first_token_only(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
-    average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
     targets = torch.from_numpy(task.targets(train_split.labels)).to(model.device)
     steps = Steps(method, train_split, config, seed)
     total = steps.total
 
     method.begin(model, task, train_split, total=total, per_epoch=steps.per_epoch, precision=precision)
+    average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
     place, checkpoints = Place(), folder / "checkpoints"
     found = checkpoint.newest(checkpoints)
     if found:

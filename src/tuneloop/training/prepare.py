@@ -16,9 +16,8 @@ from tuneloop.methods import create_method
 from tuneloop.methods.base import Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.forward import WIDTH_STEP
-from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
-from tuneloop.models.tokenizer import Tokenizer
+from tuneloop.models.template import open_tokenizer
 from tuneloop.tasks import create_task
 from tuneloop.training import regularisers
 from tuneloop.training.sources import RunSources
@@ -91,17 +90,11 @@ def prepare(
     method = create_method(config.method)
     method.check(task)
     source = resolve(config.model.source, base=base)
-    tokenizer = Tokenizer(source, config.model.max_tokens)
+    tokenizer = open_tokenizer(source, config.model.max_tokens, method.template)
     rows = {name: snapshot.split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
-    model = load_classifier(
-        source,
-        task,
-        dropout=task.options.dropout,
-        pooling=config.model.pooling,
-        trust_remote_code=config.model.trust_remote_code,
-    )
+    model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
     _check_room(method, model, config.model.max_tokens)
     method.prepare(model)
     regularisers.check(config.training, method, task, model)

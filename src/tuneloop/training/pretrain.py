@@ -18,7 +18,7 @@ from tuneloop.data.pretraining_texts import PretrainingTexts, Splits, pretrainin
 from tuneloop.methods.base import Split
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
 from tuneloop.models.device import choose_device, choose_precision
-from tuneloop.models.load import load_masked_lm, quiet_transformers
+from tuneloop.models.load import load_language_model, quiet_transformers
 from tuneloop.models.masked_lm import new_bert
 from tuneloop.models.new_tokenizer import train_tokenizer
 from tuneloop.models.source import resolve
@@ -154,7 +154,7 @@ def _begin(config: RunConfig, texts: PretrainingTexts, *, work: Path, base: Path
     if settings.source != SCRATCH:
         folder = resolve(settings.source, base=base)
         torch.manual_seed(config.seed)
-        model, new_head = load_masked_lm(folder, trust_remote_code=config.model.trust_remote_code)
+        model, new_head = load_language_model(folder, masked=True, trust_remote_code=config.model.trust_remote_code)
         return _Start(model, folder, new_head)
     if settings.hidden % settings.heads:
         raise ConfigError(

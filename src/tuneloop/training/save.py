@@ -42,6 +42,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "temperature": temperature,
                 "method": config.method.model_dump(),
                 "pooling": "cls" if mean_layer(model) is None else "mean",
+                "template": ready.method.template,
                 "apart": not ready.method.mergeable,
             },
         )
@@ -62,6 +63,7 @@ def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
     config = copy.deepcopy(model.config)
     config.num_hidden_layers -= mean_layer(model) is not None  # it is added again on opening
     config.save_pretrained(folder / "base")
+    copy_tokenizer(ready.source, folder / "base")
     for file in sorted(ready.source.glob("*.safetensors*")):
         shutil.copyfile(file, folder / "base" / file.name)
     learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}

@@ -1,0 +1,123 @@
+"""A sentence with a gap around every text, for models that are asked to fill it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.hashing import hash_json
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Input
+from tuneloop.data.tokens import Tokens
+from tuneloop.models.tokenizer import Tokenizer, sound
+
+TEXT, PAIR, MASK = "{text}", "{pair}", "{mask}"
+LEAST_ROOM = 4
+"""Tokens that a template must leave for the text."""
+
+
+class TemplateTokenizer(Tokenizer):
+    """The tokens of texts in a template; what is too long is cut from the texts, never from the template.
+
+    Args:
+        folder: a model folder with `tokenizer.json`.
+        max_tokens: tokens per input at most, the template included.
+        template: such as "{text} It was {mask}.", with {pair} for the second text. A model that writes from left to
+            right has no mask token: for it the gap must be the end, and what it would write next is looked at.
+
+    Raises:
+        ConfigError: if the template lacks a part, has one twice, or leaves no room for a text.
+        ModelError: if the folder has no readable `tokenizer.json`.
+    """
+
+    def __init__(self, folder: Path, max_tokens: int, template: str) -> None:
+        super().__init__(folder, max_tokens)
+        self.template = template
+        self.mask_id = self._id_of("mask_token")
+        self._parts = [part for part in re.split(r"(\{text\}|\{pair\}|\{mask\})", template) if part]
+        self._check()
+        self._fixed = {part: self._plain(part) for part in self._parts if part not in (TEXT, PAIR, MASK)}
+        self._before, self._after = self._frame()
+        taken = len(self._before) + len(self._after) + sum(map(len, self._fixed.values())) + (self.mask_id is not None)
+        self._room = max_tokens - taken
+        if self._room < LEAST_ROOM:
+            raise ConfigError(
+                t("The template takes {taken} tokens of {limit}.", taken=taken, limit=max_tokens),
+                t("Shorten method.template or raise model.max_tokens."),
+            )
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that determines the tokens."""
+        return hash_json([super().identity, self.template])
+
+    def encode(self, inputs: Sequence[Input]) -> Tokens:
+        """The tokens of every input in the template, in order."""
+        firsts = self._many([item if isinstance(item, str) else item[0] for item in inputs])
+        seconds = self._many(["" if isinstance(item, str) else item[1] for item in inputs])
+        rows, truncated = [], []
+        for first, second in zip(firsts, seconds, strict=True):
+            shorter, longer = _shares(len(first), len(second), self._room)
+            truncated.append(shorter < len(first) or longer < len(second))
+            rows.append(self._filled(first[:shorter], second[:longer]))
+        return Tokens(
+            ids=np.array([number for row in rows for number in row], dtype=np.int32),
+            offsets=np.cumsum([0, *map(len, rows)], dtype=np.int64),
+            type_ids=None,
+            truncated=np.array(truncated, dtype=bool),
+            pad_id=self.pad_id,
+        )
+
+    def words(self, word: str) -> list[int]:
+        """The tokens that fill the gap for a word."""
+        return self._plain(word)
+
+    def _filled(self, first: list[int], second: list[int]) -> list[int]:
+        mask = [] if self.mask_id is None else [self.mask_id]
+        given = {TEXT: first, PAIR: second, MASK: mask} | self._fixed
+        return [*self._before, *(number for part in self._parts for number in given[part]), *self._after]
+
+    def _check(self) -> None:
+        counts = {part: self._parts.count(part) for part in (TEXT, PAIR, MASK)}
+        if counts[TEXT] != 1 or counts[MASK] != 1 or counts[PAIR] > 1:
+            raise ConfigError(
+                t("method.template is {template!r}.", template=self.template),
+                t("It must hold {text} and {mask} once each, and {pair} once for two texts."),
+            )
+        if self.mask_id is None and self._parts[-1] != MASK:
+            raise ConfigError(
+                t("This model writes from left to right, but {mask} is not the end of method.template."),
+                t("Put the gap last, as in: {example}", example="{text} It was {mask}"),
+            )
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self._inner.encode(text, add_special_tokens=False).ids)
+
+    def _many(self, texts: list[str]) -> list[list[int]]:
+        return [each.ids for each in self._inner.encode_batch_fast([*map(sound, texts)], add_special_tokens=False)]
+
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """The special tokens before and after a text; a model that writes on gets none after it."""
+        plain = self._plain("a")
+        framed = list(self._inner.encode("a").ids)
+        start = next(n for n in range(len(framed)) if framed[n : n + len(plain)] == plain)
+        return framed[:start], [] if self.mask_id is None else framed[start + len(plain) :]
+
+
+def open_tokenizer(folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
+    """The tokenizer of a model folder, with a template around every text if there is one."""
+    return TemplateTokenizer(folder, max_tokens, template) if template else Tokenizer(folder, max_tokens)
+
+
+def _shares(first: int, second: int, room: int) -> tuple[int, int]:
+    """How much of two lengths fits, the longer one being cut first."""
+    if first + second <= room:
+        return first, second
+    half = room // 2
+    if second <= half:
+        return room - second, second
+    return (first, room - first) if first <= half else (room - half, half)

@@ -1,0 +1,178 @@
+"""Prompt learning and zero-shot: the answers are those of the language model itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, parse_config
+from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.core.paths import Workspace
+from tuneloop.methods import create_method
+from tuneloop.methods.verbalizer import take_prior_away
+from tuneloop.models.first_token import read_first_token_only
+from tuneloop.models.forward import predict_logits, to_tensors
+from tuneloop.models.template import TemplateTokenizer
+from tuneloop.tasks import create_task
+from tuneloop.training.run import tune
+
+TASK = create_task(TaskConfig(type="classification"), {"labels": ["no", "yes"]})
+WORDS = {"no": ["bad"], "yes": ["good", "a"]}
+TEXTS = ["good a b", "bad", "c c c good bad d"]
+GOOD, BAD, A = 4, 5, 6
+
+
+def method(kind: str, **options: Any) -> Any:
+    return create_method(MethodConfig(type=kind, **options))
+
+
+@pytest.fixture
+def roberta(tiny_model: Path, tmp_path: Path) -> Path:
+    """A RoBERTa with the same tokenizer, whose head lies elsewhere."""
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    folder = tmp_path / "roberta"
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    torch.manual_seed(0)
+    config = RobertaConfig(vocab_size=23, max_position_embeddings=40, pad_token_id=0, initializer_range=0.3, **shape)
+    RobertaForMaskedLM(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_model / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def gpt(tiny_model: Path, tmp_path: Path) -> Path:
+    """A GPT-2 with the same tokenizer, which has no mask token for it."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path / "gpt"
+    torch.manual_seed(0)
+    shape = {"n_positions": 40, "n_embd": 32, "n_layer": 1, "n_head": 2}
+    GPT2LMHeadModel(GPT2Config(vocab_size=23, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
+    shutil.copy(tiny_model / "tokenizer.json", folder / "tokenizer.json")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "gpt"])
+def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request: Any, kind: str) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    folder = tiny_model if kind == "bert" else request.getfixturevalue(kind)
+    template = "{text} d {mask}"
+    chosen = method("pet", template=template, verbalizer=WORDS)
+    model = chosen.load(folder, TASK, pooling="auto", trust_remote_code=False)
+    tokens = TemplateTokenizer(folder, 24, template).encode(TEXTS)
+    ours = predict_logits(model, tokens, "fp32")
+    whole = (AutoModelForCausalLM if kind == "gpt" else AutoModelForMaskedLM).from_pretrained(folder).eval()
+    for row in range(len(TEXTS)):
+        ids = torch.from_numpy(tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]].astype(np.int64))
+        with torch.inference_mode():
+            logits = whole(input_ids=ids[None]).logits[0]
+        gap = logits[-1] if kind == "gpt" else logits[int((ids == 22).nonzero())]
+        theirs = [float(gap[BAD]), float((gap[GOOD] + gap[A]) / 2)]
+        assert ours[row] == pytest.approx(theirs, abs=1e-5)
+
+
+def test_the_gap_is_read_wherever_it_is(tiny_model: Path) -> None:
+    chosen = method("pet", template="{text} {mask}", verbalizer=WORDS)
+    model = chosen.load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(TEXTS)
+    before = predict_logits(model, tokens, "fp32")
+    assert predict_logits(read_first_token_only(model), tokens, "fp32") == pytest.approx(before, abs=1e-6)
+    assert np.abs(before[0] - before[1]).max() > 1e-3
+
+
+def test_no_weight_is_left_without_a_gradient(tiny_model: Path) -> None:
+    chosen = method("pet", template="{text} {mask}", verbalizer=WORDS)
+    model = chosen.load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+    chosen.prepare(model)
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(TEXTS)
+    model(**to_tensors(model, tokens, np.arange(3))).logits.square().sum().backward()
+    assert [name for name, each in model.named_parameters() if each.requires_grad and each.grad is None] == []
+
+
+def test_calibrated_no_class_is_likelier_than_another_over_all_texts(tiny_model: Path) -> None:
+    chosen = method("pet", template="{text} {mask}", verbalizer=WORDS)
+    model = chosen.load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(TEXTS)
+    before = torch.from_numpy(predict_logits(model, tokens, "fp32")).log_softmax(dim=1).mean(dim=0)
+    assert float(before.max() - before.min()) > 0.01
+    take_prior_away(model, tokens, "fp32")
+    logits = torch.from_numpy(predict_logits(model, tokens, "fp32"))
+    means = logits.mean(dim=0)
+    assert float(means.max() - means.min()) < 1e-5
+
+
+def run_config(source: Path, kind: str, **options: Any) -> RunConfig:
+    training = {"epochs": 3, "batch_size": 8, "precision": "fp32", "report_to": []}
+    model = {"source": str(source), "max_tokens": 16}
+    return parse_config(
+        {"data": {"source": "x.csv"}, "method": {"type": kind, **options}, "model": model, "training": training}
+    )
+
+
+def test_zero_shot_by_prompt_changes_nothing_but_the_bias(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from tuneloop.models.load import APART
+
+    settings = run_config(tiny_model, "zero_shot", by="prompt", template="{text} {mask}", verbalizer=WORDS)
+    run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    learnt = load_file(run.model_path / APART)
+    assert set(learnt) == {"classifier.weight", "classifier.bias"}
+    embeddings = load_file(tiny_model / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
+    directions = torch.nn.functional.normalize(learnt["classifier.weight"])
+    wanted = torch.nn.functional.normalize(torch.stack([embeddings[BAD], embeddings[[GOOD, A]].mean(dim=0)]))
+    assert directions.numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
+    scores = run.handle().scores(made_up("classification").split("test").inputs)
+    assert scores.shape == (60, 2) and np.ptp(scores[:, 0]) > 0.01
+
+
+def test_a_release_of_a_prompted_model_answers_in_every_form(tiny_model: Path, made_up: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from tuneloop.inference.export import export_form
+    from tuneloop.inference.predictor import open_predictor
+
+    settings = run_config(tiny_model, "pet", template="{text} {mask}", verbalizer=WORDS)
+    run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    inputs = made_up("classification").split("test").inputs
+    export_form(run.model_path, "onnx-fp32", run.model_path)
+    theirs = open_predictor(run.model_path, engine="onnx-fp32").scores(inputs)
+    assert theirs == pytest.approx(run.handle().scores(inputs), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "task", "complaint"),
+    [
+        ({"verbalizer": {"maybe": "a"}}, TASK, "names the class maybe"),
+        ({}, create_task(TaskConfig(type="regression"), {}), "needs classes"),
+        ({}, create_task(TaskConfig(type="pair"), {"labels": ["no", "yes"]}), "second text"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(options: dict[str, Any], task: Any, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        method("pet", **options).check(task)
+
+
+def test_classes_without_words_of_their_own_are_refused(tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match="do not tell the class"):  # both names are unknown words
+        method("pet", template="{text} {mask}").load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+
+
+def test_an_encoder_that_never_guessed_words_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = tmp_path / "headless"
+    AutoModel.from_pretrained(tiny_model).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_model / name, folder / name)
+    with pytest.raises(ModelError, match="not trained to guess words"):
+        method("pet", template="{text} {mask}", verbalizer=WORDS).load(
+            folder, TASK, pooling="auto", trust_remote_code=False
+        )

@@ -47,7 +47,7 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     settings = read_settings(folder)
     trust = bool(settings.get("trust_remote_code"))
     if not settings.get("apart"):
-        return load_trained(folder, dtype=dtype, trust_remote_code=trust)
+        return load_trained(folder, dtype=dtype, trust_remote_code=trust).requires_grad_(False)  # type: ignore[return-value]
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     method = create_method(MethodConfig(**settings["method"]))
     model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)

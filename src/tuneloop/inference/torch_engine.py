@@ -10,6 +10,7 @@ import numpy as np
 
 from tuneloop.inference.engine import Batch
 from tuneloop.inference.opening import open_model
+from tuneloop.inference.sharing import share_weights
 from tuneloop.models.device import choose_device
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
@@ -36,7 +37,7 @@ class TorchEngine:
         model = open_model(folder, dtype=dtype)
         # fp32 is what every other form is held to, so it stays exactly what transformers computes
         model = model if dtype == torch.float32 else read_first_token_only(model)
-        self._model = model.to(choose_device())  # type: ignore[arg-type]
+        self._model = share_weights(model.to(choose_device()))  # type: ignore[arg-type]
         self._inputs = input_names(model)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:

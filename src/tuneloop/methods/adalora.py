@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from tuneloop.core.i18n import t
-from tuneloop.methods.adaptation import AdaptationOptions, PeftMethod, linear_layers
+from tuneloop.methods.adaptation import PeftMethod, PeftOptions, linear_layers
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ SCORES = ("exp_avg_ipt", "exp_avg_unc")
 """What the allocator of peft remembers between steps: smoothed sensitivity and uncertainty of each weight."""
 
 
-class AdaLoraOptions(AdaptationOptions):
+class AdaLoraOptions(PeftOptions):
     """Options of AdaLoRA."""
 
     first_rank: int = Field(12, ge=2, description="Rank of every layer at the beginning.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -44,10 +44,25 @@ class Adaptation(GradientMethod):
         return [ParameterGroup(parameters, scale, decay) for (scale, decay), parameters in sorted(groups.items())]
 
 
+class PeftOptions(AdaptationOptions):
+    """Options of every method of the `peft` package."""
+
+    keep: Literal["merged", "apart"] = Field(
+        "merged",
+        description="merged: added into the model's weights; apart: beside the pretrained model, which many can share.",
+    )
+
+
 class PeftMethod(Adaptation):
     """A method of the `peft` package whose weights can be added into those of the model."""
 
+    Options = PeftOptions
+    options: PeftOptions
     tuner: Any = None
+
+    def __init__(self, options: PeftOptions) -> None:
+        super().__init__(options)
+        self.mergeable = options.keep == "merged"  # type: ignore[misc]
 
     def attach(self, model: PreTrainedModel) -> Any:
         """The tuner of `peft` that has put its layers into the model, in place."""

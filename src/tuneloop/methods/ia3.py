@@ -8,13 +8,13 @@ from pydantic import Field
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
-from tuneloop.methods.adaptation import AdaptationOptions, PeftMethod, linear_layers
+from tuneloop.methods.adaptation import PeftMethod, PeftOptions, linear_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class Ia3Options(AdaptationOptions):
+class Ia3Options(PeftOptions):
     """Options of (IA)3."""
 
     rate_scale: float = Field(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tuneloop.methods.adaptation import AdaptationOptions, PeftMethod, linear_layers
+from tuneloop.methods.adaptation import PeftMethod, PeftOptions, linear_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class LoraOptions(AdaptationOptions):
+class LoraOptions(PeftOptions):
     """Options of LoRA."""
 
     rank: int = Field(8, ge=1, description="Width of the thin matrices.")

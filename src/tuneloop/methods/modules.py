@@ -114,7 +114,9 @@ class PromptedEmbedding(nn.Module):
 
     def forward(self, input_ids: Tensor) -> Tensor:
         vectors: Tensor = self.embedding(input_ids)
-        prompt = self.prompt.to(vectors.dtype).expand(len(vectors), -1, -1)
+        prompt = self.prompt.to(vectors.dtype).expand(
+            vectors.shape[0], -1, -1
+        )  # len() would be a constant of a traced model
         return torch.cat([vectors[:, :1], prompt, vectors[:, 1 + self.prompt.shape[0] :]], dim=1)
 
 

@@ -111,7 +111,7 @@ def tune(
         figures |= ready.method.facts(ready.model)
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
-        model = ready.method.merge(ready.model)
+        model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
         ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
         save_model(run.path / "model", model, ready, config, temperature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class MadeUp:
         return {"multilabel": ["cold", "kind", "warm"], "regression": []}.get(self.task, ["no", "yes"])
 
     def split(self, name: str) -> Examples:
-        rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3)}[name]
+        rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3), "unlabelled": (75, 4)}[name]
         random = np.random.default_rng(seed)
         good = np.arange(rows) % 3 == 0
         texts = []
@@ -75,17 +76,26 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     from tuneloop.core.paths import Workspace
     from tuneloop.training.run import tune
 
-    workspace, teachers = Workspace(tmp_path_factory.mktemp("teachers")), {}
+    folder, teachers = tmp_path_factory.mktemp("beside"), {}
 
     def teacher(task: str) -> str:
         if task not in teachers:
             training = {"epochs": 15, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
             plain = {"data": {"source": "x.csv"}, "task": task, "training": training}
             settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
-            teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=workspace, quiet=True).model_path
+            teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=Workspace(folder), quiet=True).model_path
         return str(teachers[task])
 
-    needed = {"prompt": lambda _: {"rate_scale": 1.0, "length": 8}, "distill": lambda task: {"teacher": teacher(task)}}
+    def texts(task: str) -> str:
+        path, rows = folder / f"{task}.jsonl", MadeUp(task).split("unlabelled").texts
+        path.write_text("\n".join(json.dumps({"text": text, "pair": "a b"}) for text in rows))
+        return str(path)
+
+    needed = {
+        "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
+        "distill": lambda task: {"teacher": teacher(task)},
+        "self_training": lambda task: {"texts": texts(task)},
+    }
     return lambda method, task: needed.get(method, lambda _: {})(task)
 
 

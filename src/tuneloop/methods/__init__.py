@@ -26,6 +26,7 @@ METHODS: Registry[type[Method]] = Registry(
         "bitfit": "tuneloop.methods.bitfit:BitFit",
         "prefix": "tuneloop.methods.prefix:PrefixTuning",
         "prompt": "tuneloop.methods.prompt:PromptTuning",
+        "self_training": "tuneloop.methods.self_training:SelfTraining",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

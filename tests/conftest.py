@@ -16,7 +16,7 @@ from tuneloop.data.examples import Examples, Label
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmnop", "[MASK]"]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmno", "[MASK]"]
 LABELS: dict[str, Callable[[bool], Label]] = {
     "classification": lambda good: "yes" if good else "no",
     "pair": lambda good: "yes" if good else "no",
@@ -37,7 +37,7 @@ class MadeUp:
         return {"multilabel": ["cold", "kind", "warm"], "regression": []}.get(self.task, ["no", "yes"])
 
     def split(self, name: str) -> Examples:
-        rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3)}[name]
+        rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3), "unlabelled": (75, 4)}[name]
         random = np.random.default_rng(seed)
         good = np.arange(rows) % 3 == 0
         texts = []
@@ -54,14 +54,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random masked BERT of one layer, as transformers saves it, and a word tokenizer."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForMaskedLM
+    from transformers import BertConfig, BertForMaskedLM, BertModel
 
     torch.set_num_threads(1)  # threads only get in each other's way in a model this small
     path = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(WORDS), max_position_embeddings=32, initializer_range=0.3, **shape)
-    BertForMaskedLM(config).save_pretrained(path)
+    body, whole = BertModel(config), BertForMaskedLM(config)
+    whole.bert.load_state_dict(body.state_dict(), strict=False)
+    whole.save_pretrained(path)
     inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
@@ -84,19 +86,25 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     from tuneloop.core.paths import Workspace
     from tuneloop.training.run import tune
 
-    workspace, teachers = Workspace(tmp_path_factory.mktemp("teachers")), {}
+    folder, teachers = tmp_path_factory.mktemp("beside"), {}
 
     def teacher(task: str) -> str:
         if task not in teachers:
             training = {"epochs": 15, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
             plain = {"data": {"source": "x.csv"}, "task": task, "training": training}
             settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
-            teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=workspace, quiet=True).model_path
+            teachers[task] = tune(settings, snapshot=MadeUp(task), workspace=Workspace(folder), quiet=True).model_path
         return str(teachers[task])
+
+    def texts(task: str) -> str:
+        path, rows = folder / f"{task}.jsonl", MadeUp(task).split("unlabelled").texts
+        path.write_text("\n".join(json.dumps({"text": text, "pair": "a b"}) for text in rows))
+        return str(path)
 
     needed = {
         "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
         "distill": lambda task: {"teacher": teacher(task)},
+        "self_training": lambda task: {"texts": texts(task)},
         "pet": lambda task: {"verbalizer": dict(zip(MadeUp(task).labels, "abc", strict=False))} | gap(task),
         "zero_shot": lambda _: {"descriptions": {"yes": ["good good good"], "no": ["bad bad bad"]}},
     }

@@ -26,7 +26,11 @@ from tuneloop.training.run import Run, tune
 
 TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
 
-NEEDED = {"distill": {"teacher": "some-1"}, "pet": {"template": "{text} {pair} {mask}"}}
+NEEDED = {
+    "distill": {"teacher": "some-1"},
+    "self_training": {"texts": "more.csv"},
+    "pet": {"template": "{text} {pair} {mask}"},
+}
 """Options without which a method cannot be named, or not for every task."""
 
 
@@ -50,7 +54,8 @@ def config(tiny_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]
 
     def settings(method: str, task: str) -> RunConfig:
         chosen = {"type": method, **options_of(method, task)}
-        plain = {"data": {"source": "x.csv"}, "task": task, "method": chosen, "training": TRAINING}
+        data = {"source": "x.csv", "columns": {"pair": "pair"}}
+        plain = {"data": data, "task": task, "method": chosen, "training": TRAINING}
         return parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
 
     return settings

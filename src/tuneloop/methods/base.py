@@ -41,6 +41,11 @@ class Split:
     labels: list[Label]
     teacher: FloatArray | None = None
 
+    def targets(self, task: Task) -> np.ndarray[Any, Any]:
+        """What the task's loss wants of each row; 0 where there is no label."""
+        known = task.targets(self.labels)
+        return np.concatenate([known, np.zeros((len(self.tokens) - len(known), *known.shape[1:]), known.dtype)])
+
     def select(self, rows: IntArray) -> Split:
         """The given rows: in the given order, but those with a label first."""
         rows = rows[np.argsort(rows >= len(self.labels), kind="stable")]
@@ -54,6 +59,10 @@ class Sources(Protocol):
     @property
     def inputs(self) -> list[Input]:
         """The training texts."""
+
+    @property
+    def dev(self) -> Split:
+        """The rows of dev."""
 
     def tokens(self, inputs: Sequence[Input]) -> Tokens:
         """Their tokens for the model that is trained."""
@@ -172,8 +181,15 @@ class GradientMethod(Method):
         """Every trainable parameter in exactly one group."""
 
     def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
-        """The rows of each step of an epoch, as many in every one: a pure function of its arguments."""
+        """The rows of each step of an epoch, as many in every one: a pure function of its arguments and of `state`.
+
+        So a state on which they depend may change after the last step of an epoch alone.
+        """
         return training_batches(split.tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+
+    def targets(self, known: torch.Tensor, rows: IntArray) -> torch.Tensor:
+        """What the loss wants of these rows; `known` has what the labels say of every row."""
+        return known[rows]
 
     def loss(
         self,

@@ -108,7 +108,7 @@ def _without(language_model: PreTrainedModel, decoder: torch.nn.Module) -> torch
     if head is None or owner is None:
         raise ModelError(
             t(
-                "A model of the kind {model} keeps its head where it is not known.",
+                "The head of a model of the kind {model} is not where it is looked for.",
                 model=language_model.config.model_type,
             ),
             t("Choose a model built like BERT or RoBERTa."),

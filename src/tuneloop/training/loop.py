@@ -83,7 +83,7 @@ def train(
     read_first_token_only(model)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
-    targets = torch.from_numpy(task.targets(train_split.labels)).to(model.device)
+    targets = torch.from_numpy(train_split.targets(task)).to(model.device)
     steps = Steps(method, train_split, config, seed)
     total = steps.total
 
@@ -186,7 +186,7 @@ def backward(
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):
-                loss = losses(model, task, batch, targets[part], part).sum() / len(rows)
+                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / len(rows)
             loss.backward()  # type: ignore[no-untyped-call]
             whole += float(loss.detach())
     return whole

@@ -170,7 +170,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
     extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
     texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
-    share = 1 - training.epochs * texts / every.sum()
+    share = 1 - texts / costs(whole, 0).sum()
     return _Work(whole.total, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
 
 

@@ -105,6 +105,7 @@ def prepare(
         task,
         config.data,
         split=snapshot.split,
+        dev=splits["dev"],
         tokenizer=tokenizer,
         workspace=workspace or Workspace(root / config.workspace),
         base=root,

@@ -24,6 +24,7 @@ from tuneloop.models.features import remember
 from tuneloop.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from tuneloop.methods.base import Split
     from tuneloop.tasks.base import Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -37,6 +38,7 @@ class RunSources:
 
     Args:
         split: gives the rows of train, dev or test.
+        dev: the tokens and labels of dev.
         base: the folder that relative paths start from.
         cache: where answers and tokens are kept for the next run; None keeps nothing.
     """
@@ -47,12 +49,13 @@ class RunSources:
         data: DataConfig,
         *,
         split: Callable[[str], Examples],
+        dev: Split,
         tokenizer: Tokenizer,
         workspace: Workspace,
         base: Path,
         cache: Path | None,
     ) -> None:
-        self.task, self.data, self.split, self.tokenizer = task, data, split, tokenizer
+        self.task, self.data, self.split, self.dev, self.tokenizer = task, data, split, dev, tokenizer
         self.workspace, self.base, self.cache = workspace, base, cache
         self.hashes: dict[str, str] = {}
 

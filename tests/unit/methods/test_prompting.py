@@ -39,7 +39,7 @@ def roberta(tiny_model: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "roberta"
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=23, max_position_embeddings=40, pad_token_id=0, initializer_range=0.3, **shape)
+    config = RobertaConfig(vocab_size=22, max_position_embeddings=40, pad_token_id=0, initializer_range=0.3, **shape)
     RobertaForMaskedLM(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tiny_model / name, folder / name)
@@ -54,7 +54,7 @@ def gpt(tiny_model: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "gpt"
     torch.manual_seed(0)
     shape = {"n_positions": 40, "n_embd": 32, "n_layer": 1, "n_head": 2}
-    GPT2LMHeadModel(GPT2Config(vocab_size=23, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
+    GPT2LMHeadModel(GPT2Config(vocab_size=22, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
     shutil.copy(tiny_model / "tokenizer.json", folder / "tokenizer.json")
     return folder
 
@@ -74,7 +74,7 @@ def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request:
         ids = torch.from_numpy(tokens.ids[tokens.offsets[row] : tokens.offsets[row + 1]].astype(np.int64))
         with torch.inference_mode():
             logits = whole(input_ids=ids[None]).logits[0]
-        gap = logits[-1] if kind == "gpt" else logits[int((ids == 22).nonzero())]
+        gap = logits[-1] if kind == "gpt" else logits[int((ids == 21).nonzero())]
         theirs = [float(gap[BAD]), float((gap[GOOD] + gap[A]) / 2)]
         assert ours[row] == pytest.approx(theirs, abs=1e-5)
 

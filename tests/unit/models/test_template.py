@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tuneloop.core.errors import ConfigError
 from tuneloop.models.template import TemplateTokenizer, open_tokenizer
 
-CLS, SEP, MASK, GOOD, BAD, A = 2, 3, 22, 4, 5, 6
+CLS, SEP, MASK, GOOD, BAD, A = 2, 3, 21, 4, 5, 6
 
 
 def rows(tokenizer: TemplateTokenizer, *inputs: str | tuple[str, str]) -> list[list[int]]:

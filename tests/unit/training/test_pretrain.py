@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,10 @@ def test_going_on_keeps_the_head_or_says_that_it_is_new(learnt: Any, tmp_path: P
 
 
 def test_what_cannot_guess_tokens_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    maskless = tmp_path / "maskless"
+    shutil.copytree(tiny_model, maskless)
+    (maskless / "tokenizer_config.json").unlink()
     with pytest.raises(ModelError, match="has no mask token"):
-        make(tmp_path, config(tmp_path, source=str(tiny_model)))
+        make(tmp_path, config(tmp_path, source=str(maskless)))
     with pytest.raises(ConfigError, match="no multiple of 3 heads"):
         make(tmp_path, config(tmp_path, heads=3))

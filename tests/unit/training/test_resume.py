@@ -31,6 +31,8 @@ SCENES = {
     "accumulated": {"max_batch_tokens": 24},
     "several evaluations an epoch": {"evaluations_per_epoch": 3, "epochs": 2.5},
     "regularised": {"r_drop": 1.0, "fgm": 0.5, "supcon": 0.3, "max_batch_tokens": 72},
+    "a teacher": {"method": {"type": "distill", "teacher": "x", "texts": "y"}},
+    "labels that change": {"method": {"type": "self_training", "texts": "x", "threshold": 0.51}, "ema": 0.9},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
     "hidden tokens": {"method": "masked_lm", "max_batch_tokens": 40},
 }
@@ -44,7 +46,8 @@ def lives(folder: Path, kills: list[str], settings: dict[str, object]) -> list[s
     return done.stdout.split()
 
 
-# 8 steps an epoch, a checkpoint every 3: first step, mid-epoch 1, last of epoch 1, epochs 2 and 3
+# 8 steps an epoch (13 with texts beside them), a checkpoint every 3: first step, mid-epoch 1, last of epoch 1, epochs
+# 2 and 3
 KILLS = {
     "fp32": ["1", "5", "8", "save:9", "13", "save:15", "eval:16", "save:18", "22", "eval:24"],
     "ema": ["save:3", "best:8", "8", "eval:8", "20"],
@@ -53,6 +56,8 @@ KILLS = {
     "accumulated": ["pass:2", "save:6", "pass:14", "pass:40"],
     "several evaluations an epoch": ["best:3", "3", "eval:5", "eval:11", "17"],
     "regularised": ["pass:5", "5", "save:9", "eval:16", "19"],
+    "a teacher": ["5", "save:9", "eval:26", "30"],
+    "labels that change": ["5", "eval:13", "save:15", "17", "save:27", "29", "38"],
     "ranks that move": ["2", "save:9", "13", "eval:16", "17", "19", "save:21", "best:24"],
     "hidden tokens": ["2", "pass:9", "save:9", "best:16", "17", "pass:8"],
 }

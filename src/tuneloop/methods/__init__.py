@@ -20,14 +20,17 @@ METHODS: Registry[type[Method]] = Registry(
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
         "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
-        "distill": "tuneloop.methods.distill:Distill",
         "contrastive": "tuneloop.methods.contrastive:Contrastive",
         "ia3": "tuneloop.methods.ia3:Ia3",
         "bitfit": "tuneloop.methods.bitfit:BitFit",
         "prefix": "tuneloop.methods.prefix:PrefixTuning",
         "prompt": "tuneloop.methods.prompt:PromptTuning",
+<<<<<<< HEAD
         "pet": "tuneloop.methods.pet:Pet",
         "zero_shot": "tuneloop.methods.zero_shot:ZeroShot",
+=======
+        "distill": "tuneloop.methods.distill:Distill",
+>>>>>>> regular
         "self_training": "tuneloop.methods.self_training:SelfTraining",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.methods.base import GradientMethod
+from tuneloop.training.regularisers.r_drop import with_r_drop
+from tuneloop.training.regularisers.supcon import with_supcon
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,9 +22,6 @@ NAMES = ("r_drop", "fgm", "supcon")
 
 def regularised(loss: Loss, config: TrainingConfig) -> Loss:
     """The loss of a method with those regularisers around it that are a matter of one pass: all but `fgm.passes`."""
-    from tuneloop.training.regularisers.r_drop import with_r_drop
-    from tuneloop.training.regularisers.supcon import with_supcon
-
     if config.supcon:
         loss = with_supcon(loss, weight=config.supcon, temperature=config.supcon_temperature)
     if config.r_drop:  # outside, so that the other pass of a text is one more text of its class

@@ -23,6 +23,7 @@ from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import predict_logits, to_tensors
+from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
 from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
@@ -53,6 +54,7 @@ def train(
     precision: str,
     folder: Path,
     fingerprint: dict[str, Any],
+    cache: Path | None = None,
     quiet: bool = False,
     after_step: Callable[[int], None] | None = None,
 ) -> Place:
@@ -62,6 +64,7 @@ def train(
         precision: fp32 or bf16 (autocast; the weights stay fp32).
         folder: the run's folder, for metrics.jsonl and checkpoints; training goes on from the newest.
         fingerprint: what the checkpoints are bound to.
+        cache: where the states behind frozen layers are kept; None computes them in every epoch.
         after_step: called with the number of each finished step.
 
     Returns:
@@ -76,8 +79,12 @@ def train(
     from tuneloop.training.cpu import use_cheap_operations
 
     torch.manual_seed(seed)
+    model.eval()  # until the first step
     use_cheap_operations(model, precision)
     read_first_token_only(model)
+    prefix = FrozenPrefix(model)
+    if cache:
+        prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
@@ -102,15 +109,18 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    with bar_of_steps as bar, closing(log), held_interrupts() as interrupted:
+    with bar_of_steps as bar, closing(log), prefix, held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
                 break
             began_s = time.monotonic()
-            model.train()
+            if not model.training:  # nor is it after an evaluation
+                model.train(), prefix.eval()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
-            loss = backward(model, task, method, train_split.tokens, targets, rows, config.max_batch_tokens, precision)
+            loss = backward(
+                model, task, method, prefix, train_split.tokens, targets, rows, config.max_batch_tokens, precision
+            )
             if (penalty := method.penalty(model)) is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
                 loss += float(penalty.detach())
@@ -171,6 +181,7 @@ def backward(
     model: PreTrainedModel,
     task: Task,
     method: GradientMethod,
+    prefix: FrozenPrefix,
     tokens: Tokens,
     targets: torch.Tensor,
     rows: np.ndarray[Any, Any],
@@ -180,8 +191,9 @@ def backward(
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
     whole = 0.0
     for part in split_by_tokens(rows, tokens.lengths, max_tokens):
-        with autocast(precision, model.device.type):
-            loss = method.loss(model, task, to_tensors(model, tokens, part), targets[part]).sum() / len(rows)
+        batch = to_tensors(model, tokens, part)
+        with autocast(precision, model.device.type), prefix.standing_in(part, batch["input_ids"].shape[1]):
+            loss = method.loss(model, task, batch, targets[part]).sum() / len(rows)
         loss.backward()
         whole += float(loss.detach())
     return whole

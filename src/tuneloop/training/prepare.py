@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tuneloop.core.config import RunConfig
+from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Method, Split
+from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.forward import WIDTH_STEP
+from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
 from tuneloop.models.tokenizer import Tokenizer
@@ -59,6 +60,15 @@ class Prepared:
     train: Split
     dev: Split
     precision: str
+
+    def frozen_states_bytes(self, training: TrainingConfig) -> int:
+        """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""
+        reads_again = isinstance(self.method, GradientMethod) and training.epochs > 1
+        return FrozenPrefix(self.model).size_bytes(self.train.tokens) if reads_again else 0
+
+    def frozen_cache(self, training: TrainingConfig, cache: Path) -> Path | None:
+        """The folder in `cache` for these states, None where there are none or they do not fit."""
+        return cache / "states" if 0 < self.frozen_states_bytes(training) <= training.frozen_cache_bytes else None
 
 
 def prepare(config: RunConfig, snapshot: Snapshot, *, base: Path | None = None, cache: Path | None = None) -> Prepared:

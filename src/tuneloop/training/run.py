@@ -185,6 +185,7 @@ def _fit(ready: Prepared, config: RunConfig, *, run: Run, cache: Path, quiet: bo
         precision=ready.precision,
         folder=run.path,
         fingerprint=config.fingerprint() | {"data": run.snapshot_hash},
+        cache=ready.frozen_cache(config.training, cache),
         quiet=quiet,
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}

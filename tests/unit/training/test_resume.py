@@ -30,6 +30,7 @@ SCENES = {
     "sgd, stopping early": {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 6, "patience": 2},
     "accumulated": {"max_batch_tokens": 24},
     "several evaluations an epoch": {"evaluations_per_epoch": 3, "epochs": 2.5},
+    "kept states": {"frozen": 1, "keep": True, "ema": 0.9},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
 }
 """Settings in which resuming could go wrong."""
@@ -50,6 +51,7 @@ KILLS = {
     "sgd, stopping early": ["4", "eval:16"],
     "accumulated": ["pass:2", "save:6", "pass:14", "pass:40"],
     "several evaluations an epoch": ["best:3", "3", "eval:5", "eval:11", "17"],
+    "kept states": ["keep:1", "1", "save:6", "pass:3", "13", "eval:16", "22"],
     "ranks that move": ["2", "save:9", "13", "eval:16", "17", "19", "save:21", "best:24"],
 }
 

@@ -29,13 +29,22 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         StorageError: if the disk is full or read-only; `path` is then as it was.
     """
+    with new_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of `path` in one step when the block ends without error.
+
+    Raises:
+        StorageError: if the disk is full or read-only; `path` is then as it was.
+    """
     temporary = _staging_name(path)
     with storage_errors(path):
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
+            _fsync(temporary)
             os.replace(temporary, path)
             fsync_dir(path.parent)
         except BaseException:

@@ -25,12 +25,9 @@ METHODS: Registry[type[Method]] = Registry(
         "bitfit": "tuneloop.methods.bitfit:BitFit",
         "prefix": "tuneloop.methods.prefix:PrefixTuning",
         "prompt": "tuneloop.methods.prompt:PromptTuning",
-<<<<<<< HEAD
         "pet": "tuneloop.methods.pet:Pet",
         "zero_shot": "tuneloop.methods.zero_shot:ZeroShot",
-=======
         "distill": "tuneloop.methods.distill:Distill",
->>>>>>> regular
         "self_training": "tuneloop.methods.self_training:SelfTraining",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },

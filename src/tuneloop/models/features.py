@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from tuneloop.models.forward import head_inputs
 from tuneloop.models.load import head_of
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
@@ -35,7 +36,7 @@ def cached_features(model: PreTrainedModel, tokens: Tokens, precision: str, *, c
     tokens, and the precision. A damaged file is computed again.
     """
     device = model.device.type
-    key = hash_json([_body_hash(model), _tokens_hash(tokens), precision, device])
+    key = hash_json([_body_hash(model), tokens_hash(tokens), precision, device])
     return remember(cache / "features" / f"{key}.npy", lambda: head_inputs(model, tokens, precision))
 
 
@@ -58,21 +59,26 @@ def remember(path: Path, compute: Callable[[], FloatArray]) -> FloatArray:
 
 
 def _body_hash(model: PreTrainedModel) -> str:
+    of_head = {id(parameter) for parameter in head_of(model).parameters()}
+    tensors = model.state_dict(keep_vars=True).items()
+    return weights_hash(model, [(name, tensor) for name, tensor in tensors if id(tensor) not in of_head])
+
+
+def weights_hash(model: PreTrainedModel, tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """SHA-256 of the given weights with their names, and of the kind of model that they are part of."""
     import torch
 
-    head = head_of(model)
-    of_head = {id(parameter) for parameter in head.parameters()}
     config = json.loads(model.config.to_json_string(use_diff=True))
     described = {name: value for name, value in config.items() if name not in NOT_THE_BODY}
     digest = hashlib.sha256(f"{type(model).__name__}{hash_json(described)}".encode())
-    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
-        if id(tensor) not in of_head:
-            digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for name, tensor in sorted(tensors):
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
-def _tokens_hash(tokens: Tokens) -> str:
+def tokens_hash(tokens: Tokens) -> str:
+    """SHA-256 of the tokens of all texts."""
     digest = hashlib.sha256(str(tokens.pad_id).encode())
     for array in (tokens.ids, tokens.offsets, tokens.type_ids):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).data)

@@ -27,7 +27,7 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
     layers = encoder_layers(model)
     if not layers or not is_like_bert(layers[-1]) or not getattr(model, "reads_first_token", True):
         return model
-    sample, last, training = _sample(model), layers[-1], model.training
+    sample, last, training = sample_batch(model), layers[-1], model.training
     model.eval()
     with torch.inference_mode():
         before = model(**sample).logits
@@ -112,7 +112,7 @@ def _mean(hidden_states: torch.Tensor, attention_mask: torch.Tensor | None) -> t
     return counts @ hidden_states / counts.sum(dim=-1, keepdim=True)
 
 
-def _sample(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+def sample_batch(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     """Two texts of random tokens, one of them padded, without touching anybody's random state."""
     import torch
 

@@ -23,6 +23,7 @@ from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import to_tensors
+from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
 from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
@@ -54,6 +55,7 @@ def train(
     precision: str,
     folder: Path,
     fingerprint: dict[str, Any],
+    cache: Path | None = None,
     quiet: bool = False,
     judged: Callable[[int, float], None] | None = None,
     after_step: Callable[[int], None] | None = None,
@@ -64,6 +66,7 @@ def train(
         precision: fp32 or bf16 (autocast; the weights stay fp32).
         folder: the run's folder, for metrics.jsonl and checkpoints; training goes on from the newest.
         fingerprint: what the checkpoints are bound to.
+        cache: where the states behind frozen layers are kept; None computes them in every epoch.
         judged: called with the number of each evaluation on dev, from 1, and its figure.
         after_step: called with the number of each finished step.
 
@@ -79,8 +82,12 @@ def train(
     from tuneloop.training.cpu import use_cheap_operations
 
     torch.manual_seed(seed)
+    model.eval()  # until the first step
     use_cheap_operations(model, precision)
     read_first_token_only(model)
+    prefix = FrozenPrefix(model)
+    if cache:
+        prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     targets = torch.from_numpy(train_split.targets(task)).to(model.device)
@@ -105,15 +112,16 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    with bar_of_steps as bar, closing(log), held_interrupts() as interrupted:
+    with bar_of_steps as bar, closing(log), prefix, held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
                 break
             began_s = time.monotonic()
-            model.train()
+            if not model.training:  # nor is it after an evaluation
+                model.train(), prefix.eval()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
-            loss = backward(model, task, method, train_split.tokens, targets, rows, config, precision)
+            loss = backward(model, task, method, train_split.tokens, targets, rows, config, precision, prefix=prefix)
             if (penalty := method.penalty(model)) is not None:
                 penalty.backward()  # type: ignore[no-untyped-call]
                 loss += float(penalty.detach())
@@ -179,9 +187,11 @@ def backward(
     rows: np.ndarray[Any, Any],
     config: TrainingConfig,
     precision: str,
+    *,
+    prefix: FrozenPrefix | None = None,
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
-    whole, losses = 0.0, regularised(method.loss, config)
+    whole, losses = 0.0, regularised(prefix.loss(method.loss) if prefix else method.loss, config)
     for part in split_by_tokens(rows, tokens.lengths, tokens_per_part(config)):
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):

@@ -19,6 +19,7 @@ from tuneloop.data.batches import inference_batches, split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import MAX_TOKENS, predict_logits
+from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import train
@@ -56,6 +57,8 @@ class Plan:
         precision: fp32 or bf16.
         seconds: predicted time from the first byte read to the saved model.
         memory_bytes: predicted peak memory of the process (of the GPU where there is one).
+        frozen_states_bytes: what the states behind frozen layers take on disk; 0 where they are of no use.
+        keeps_frozen_states: whether they are kept, because they fit into training.frozen_cache_gb.
     """
 
     train_rows: int
@@ -69,6 +72,8 @@ class Plan:
     precision: str
     seconds: float
     memory_bytes: int
+    frozen_states_bytes: int
+    keeps_frozen_states: bool
 
     def rows(self) -> list[tuple[str, str]]:
         """Name and value of each line of a table for people."""
@@ -82,7 +87,17 @@ class Plan:
             (t("computed on"), f"{self.device}, {self.precision}"),
             (t("time"), format_duration(self.seconds)),
             (t("peak memory"), f"{self.memory_bytes / (1 << 30):.1f} GiB"),
+            *self._frozen,
         ]
+
+    @property
+    def _frozen(self) -> list[tuple[str, str]]:
+        gb = self.frozen_states_bytes / 10**9
+        kept, computed = (
+            t("computed once, {gb:.2f} GB on disk", gb=gb),
+            t("computed in every epoch: {gb:.2f} GB are more than training.frozen_cache_gb", gb=gb),
+        )
+        return [(t("frozen layers"), kept if self.keeps_frozen_states else computed)] if gb else []
 
     @property
     def _padding(self) -> float:
@@ -117,6 +132,8 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
         precision=ready.precision,
         seconds=prepared_s + work.seconds,
         memory_bytes=work.memory_bytes,
+        frozen_states_bytes=ready.frozen_states_bytes(config.training),
+        keeps_frozen_states=ready.frozen_cache(config.training, Path()) is not None,
     )
 
 
@@ -143,6 +160,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     marks_s: list[float] = []
     device = ready.model.device.type
     loaded_bytes = peak_memory_bytes(device)
+    cache = ready.frozen_cache(training, folder)
     try:
         train(
             ready.model,
@@ -155,6 +173,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
             precision=ready.precision,
             folder=folder,
             fingerprint={},
+            cache=cache,
             quiet=True,
             after_step=lambda _: marks_s.append(time.monotonic()),
         )
@@ -169,6 +188,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     )
     saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
     extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
+    extra_s += _keeping_s(ready, sample, folder / "frozen") if cache else 0
     texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
     share = 1 - texts / costs(whole, 0).sum()
     return _Work(whole.total, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
@@ -219,6 +239,18 @@ def _evaluation_s(ready: Prepared, dev: Split) -> float:
     began_s = time.monotonic()
     predict_logits(ready.model, dev.tokens, ready.precision)
     return (time.monotonic() - began_s) * len(ready.dev.labels) / len(dev.labels)
+
+
+def _keeping_s(ready: Prepared, sample: Split, folder: Path) -> float:
+    """Seconds of computing and keeping what the frozen layers say of all training texts, from those of a part."""
+    marks_s = [time.monotonic()]
+    for _ in ("made", "found"):
+        with FrozenPrefix(ready.model) as prefix:
+            prefix.keep(sample.tokens, ready.precision, folder=folder, limit_bytes=0, quiet=True)
+        marks_s.append(time.monotonic())
+    made_s, found_s = np.diff(marks_s)
+    share = ready.train.tokens.offsets[-1] / sample.tokens.offsets[-1]
+    return float(found_s + (made_s - found_s) * share)
 
 
 def _saving_s(folder: Path) -> float:

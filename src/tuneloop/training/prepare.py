@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tuneloop.core.config import RunConfig
+from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Method, Split
+from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.forward import WIDTH_STEP
+from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
 from tuneloop.models.template import open_tokenizer
 from tuneloop.tasks import create_task
@@ -63,6 +64,17 @@ class Prepared:
     dev: Split
     precision: str
     beside: dict[str, str] = field(default_factory=dict)
+
+    def frozen_states_bytes(self, training: TrainingConfig) -> int:
+        """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""
+        reads_again = (
+            isinstance(self.method, GradientMethod) and training.epochs > 1 and not training.fgm
+        )  # moves words
+        return FrozenPrefix(self.model).size_bytes(self.train.tokens) if reads_again else 0
+
+    def frozen_cache(self, training: TrainingConfig, cache: Path) -> Path | None:
+        """The folder in `cache` for these states, None where there are none or they do not fit."""
+        return cache / "states" if 0 < self.frozen_states_bytes(training) <= training.frozen_cache_bytes else None
 
 
 def prepare(

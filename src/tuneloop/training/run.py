@@ -196,6 +196,7 @@ def _fit(
         precision=ready.precision,
         folder=run.path,
         fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside,
+        cache=ready.frozen_cache(config.training, cache),
         quiet=quiet,
         judged=judged,
     )

@@ -33,6 +33,7 @@ SCENES = {
     "regularised": {"r_drop": 1.0, "fgm": 0.5, "supcon": 0.3, "max_batch_tokens": 72},
     "a teacher": {"method": {"type": "distill", "teacher": "x", "texts": "y"}},
     "labels that change": {"method": {"type": "self_training", "texts": "x", "threshold": 0.51}, "ema": 0.9},
+    "kept states": {"method": {"type": "full", "frozen_layers": 1}, "keep": True, "ema": 0.9},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
     "hidden tokens": {"method": "masked_lm", "max_batch_tokens": 40},
 }
@@ -58,6 +59,7 @@ KILLS = {
     "regularised": ["pass:5", "5", "save:9", "eval:16", "19"],
     "a teacher": ["5", "save:9", "eval:26", "30"],
     "labels that change": ["5", "eval:13", "save:15", "17", "save:27", "29", "38"],
+    "kept states": ["keep:1", "1", "save:6", "pass:3", "13", "eval:16", "22"],
     "ranks that move": ["2", "save:9", "13", "eval:16", "17", "19", "save:21", "best:24"],
     "hidden tokens": ["2", "pass:9", "save:9", "best:16", "17", "pass:8"],
 }

@@ -3,9 +3,10 @@
 Usage: python tiny.py FOLDER SETTINGS KILL... , where SETTINGS is JSON for `run` and each KILL is the
 life of one process that goes on in FOLDER/killed from the one before: a step number, `save:STEP` (die
 while that checkpoint is being written), `best:STEP` (while its weights are kept as the best), `eval:STEP`
-(in the dev evaluation after that step) or `pass:N` (in its N-th forward pass, so between the parts of a
-step). Prints for each life the signal it died of, or the SHA-256 of the final weights; first that of a
-run in FOLDER/whole which nobody disturbs, and last that of a life in FOLDER/killed which nobody ends.
+(in the dev evaluation after that step), `pass:N` (in its N-th forward pass, so between the parts of a
+step) or `keep:N` (before the N-th part of the states behind frozen layers is kept).
+Prints for each life the signal it died of, or the SHA-256 of the final weights; first that of a run in
+FOLDER/whole which nobody disturbs, and last that of a life in FOLDER/killed which nobody ends.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import base, create_method
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
+from tuneloop.models import frozen as frozen_layers
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
 from tuneloop.training.loop import Split, train
@@ -70,7 +72,15 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run(
+def run(folder: Path, **settings: object) -> str:
+    """Train as `trained` does; the SHA-256 of the final weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(trained(folder, **settings).items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def trained(
     folder: Path,
     *,
     kill: str = "never",
@@ -78,12 +88,19 @@ def run(
     seed: int = 0,
     precision: str = "fp32",
     method: dict[str, object] | str = "full",
+    layers: int = 2,
+    keep: bool = False,
     **settings: object,
-) -> str:
-    """Train, dying where asked; the SHA-256 of the final weights."""
+) -> dict[str, torch.Tensor]:
+    """Train, dying where asked; the final weights.
+
+    Args:
+        frozen: layers that are not trained.
+        keep: whether what these say is kept in `folder`.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(7)
-    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    shape = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 32}
     masked = method == "masked_lm"
     model = (BertForMaskedLM if masked else BertForSequenceClassification)(BertConfig(vocab_size=30, **shape))
     task = HiddenTokens() if masked else create_task(TaskConfig(type="classification"), {"labels": LABELS})
@@ -115,13 +132,11 @@ def run(
         precision=precision,
         folder=folder,
         fingerprint={"seed": seed, "lr": config.learning_rate},
+        cache=folder / "states" if keep else None,
         quiet=True,
         after_step=after_step,
     )
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode() + value.numpy().tobytes())
-    return digest.hexdigest()
+    return model.state_dict()
 
 
 def _arm(kill: str, steps: list[int]) -> None:
@@ -155,6 +170,16 @@ def _arm(kill: str, steps: list[int]) -> None:
             return die() if steps[0] + 1 == int(number) else predict(*given)
 
         base.predict_logits = die_instead
+    if kind == "keep":
+        compute = frozen_layers.FrozenPrefix._compute
+
+        def die_between(*given: object) -> Iterator[object]:
+            for done, part in enumerate(compute(*given), start=1):
+                if done == int(number):
+                    die()
+                yield part
+
+        frozen_layers.FrozenPrefix._compute = die_between
     if kind == "pass":
         to_tensors, passes = loop.to_tensors, iter(range(1, 1 << 30))
 

@@ -13,6 +13,7 @@ __all__ = [
     "load",
     "open_project",
     "plan",
+    "pretrain",
     "release",
     "releases",
     "serve",

@@ -25,7 +25,8 @@ def pretrain(
     """Masked language modelling on texts without labels. Stopped, the same command goes on."""
     from tuneloop import api
 
-    made = api.pretrain(api.open_project(config, overrides=overrides(settings)), quiet=quiet)
+    project = api.open_project(config, overrides=overrides(settings))
+    made = api.pretrain(project, quiet=quiet)
     if as_json:
         print_json({"path": str(made.path)} | made.info)
     else:
@@ -34,7 +35,8 @@ def pretrain(
               loss=made.info["dev"]["loss"]))  # fmt: skip
         if made.info["new_head"]:
             say(t("The model it went on from could not guess tokens: that part of it was new."))
-    say(t("Next: tuneloop tune --set model.source={path}", path=made.path))
+    source = f"{project.config.workspace}/encoders/{made.path.name}"
+    say(t("Next: tuneloop tune --set model.source={source}", source=source))
 
 
 def tune(

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 HEADS = ("cls", "lm_head")
 """Where BERT and RoBERTa, and those built like them, keep the head that guesses."""
 
+GUESSES_STEP = 64
+"""So many places, or a multiple, go through the head at once: few shapes, as kernels are kept for each of them."""
+
 POSITIONS = 512
 """Places that BERT has."""
 
@@ -46,7 +49,12 @@ def guesses(model: PreTrainedModel, batch: dict[str, torch.Tensor], hidden: torc
         batch: what the model takes, each (texts, tokens).
         hidden: the places to guess, bool, (texts, tokens).
     """
+    from torch.nn.functional import pad
+
     head = next((head for name in HEADS if (head := getattr(model, name, None)) is not None), None)
     if head is None:
         return model(**batch).logits[hidden].float()
-    return head(model.base_model(**batch).last_hidden_state[hidden]).float()
+    places = hidden.flatten().nonzero().squeeze(1)
+    filled = pad(places, (0, -len(places) % GUESSES_STEP))  # with the first place of all, whose guess is dropped
+    states = model.base_model(**batch).last_hidden_state.flatten(0, 1)
+    return head(states[filled])[: len(places)].float()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tuneloop.core.config import RunConfig, TrainingConfig
-from tuneloop.core.errors import ConfigError
+from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.fsio import new_dir, sweep, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
@@ -77,12 +79,12 @@ def pretrain(
     wanted = _fingerprint(config, training, texts)
     path = workspace.encoders / config.pretraining.name
     work = workspace.cache / "pretraining" / f"{path.name}-{hash_json(wanted)[:12]}"
-    work.mkdir(parents=True, exist_ok=True)
-    with alone(work):
-        if not path.exists():
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        with alone(work):
             _make(path, config, training, texts, wanted=wanted, work=work, base=base, quiet=quiet)
-        made = _open(path, wanted)
-    shutil.rmtree(work)
+    made = _open(path, wanted)
+    shutil.rmtree(work, ignore_errors=True)  # there is none where the encoder was there before
     return made
 
 
@@ -121,7 +123,7 @@ def _make(
     except InterruptedTrainingError as stopped:
         raise InterruptedTrainingError(stopped.problem, t("Go on with the same command.")) from None
     dev = method.figures(start.model, HiddenTokens(), splits["dev"], precision)
-    sweep(path.parent) if path.parent.is_dir() else None
+    sweep(path.parent)
     with new_dir(path) as staging:
         with quiet_transformers():
             start.model.save_pretrained(staging)
@@ -170,7 +172,20 @@ def _begin(config: RunConfig, texts: PretrainingTexts, *, work: Path, base: Path
 
 
 def _split(tokenizer: Tokenizer, texts: list[str]) -> Split:
+    """The pieces of the texts that have a word to guess.
+
+    Raises:
+        DataError: if there is none.
+    """
     tokens = tokenizer.pieces(texts)
+    is_word = np.isin(tokens.ids, tokenizer.marks.special, invert=True)
+    words = np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.offsets])
+    if not words.any():
+        raise DataError(
+            t("The tokenizer {path} knows no word of the texts.", path=tokenizer.path),
+            t("Choose a model for their language; or set pretraining.source: scratch."),
+        )
+    tokens = tokens.select(np.flatnonzero(words))
     return Split(tokens, list(range(len(tokens))))
 
 

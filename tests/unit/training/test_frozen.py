@@ -31,7 +31,13 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 @pytest.mark.parametrize("precision", WITHIN)
 @pytest.mark.parametrize(
     "settings",
-    [{"frozen": 1}, {"frozen": 2, "max_batch_tokens": 40}, {"frozen": 3}, {"frozen": 2, "method": "contrastive"}],
+    [
+        {"frozen": 1},
+        {"frozen": 2, "max_batch_tokens": 40},
+        {"frozen": 3},
+        {"frozen": 2, "method": "contrastive"},
+        {"frozen": 2, "r_drop": 1.0, "supcon": 0.2},
+    ],
 )
 def test_the_weights_are_the_same_with_and_without_kept_states(
     tmp_path: Path, precision: str, settings: dict[str, object]

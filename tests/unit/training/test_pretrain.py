@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import pytest
 import torch
 
 from tuneloop.core.config import RunConfig, parse_config
-from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.core.errors import ConfigError, DataError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.masking import hide
 from tuneloop.data.pretraining_texts import pretraining_texts
 from tuneloop.methods.masked_lm import DEV
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.training import loop
+from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.pretrain import Encoder, pretrain
 from tuneloop.training.run import tune
 
@@ -46,7 +48,7 @@ def make(folder: Path, settings: RunConfig) -> Encoder:
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunConfig, Encoder]:
     """A folder with texts, settings that suffice to learn something, and the encoder of them."""
     folder = tmp_path_factory.mktemp("pretrain")
-    settings = config(folder, epochs=25, learning_rate=1e-2)
+    settings = config(folder, epochs=12, learning_rate=1e-2)
     return folder, settings, make(folder, settings)
 
 
@@ -96,18 +98,33 @@ def test_stopped_it_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, monkeyp
     whole = make(tmp_path / "whole", settings)
     config(tmp_path / "cut")
 
-    def interrupted(*given: object) -> float:
-        raise KeyboardInterrupt
+    def ctrl_c(step: int, **_: object) -> float:
+        if step in (5, 14):
+            signal.raise_signal(signal.SIGINT)
+        return 1.0
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "rate_factor", lambda step, **_: interrupted() if step == 14 else 1.0)
-        with pytest.raises(KeyboardInterrupt):
-            make(tmp_path / "cut", settings)
+        patch.setattr(loop, "rate_factor", ctrl_c)
+        for _ in range(2):
+            with pytest.raises(InterruptedTrainingError, match="was stopped") as stopped:
+                make(tmp_path / "cut", settings)
+            assert stopped.value.hint == "Go on with the same command."
     assert not (tmp_path / "cut" / "w" / "encoders").exists()
     cut = make(tmp_path / "cut", settings)
     for name in ("model.safetensors", "tokenizer.json", "metrics.jsonl", "config.json"):
         assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
     assert not list((tmp_path / "cut" / "w" / "cache" / "pretraining").iterdir())
+
+
+def test_a_text_without_a_known_word_is_no_piece(learnt: Any, tmp_path: Path) -> None:
+    _, _, made = learnt
+    (tmp_path / "plain.txt").write_text("\u2603\na b\nc d\n\u2602\u2602")
+    going_on = {"texts": "plain.txt", "held_out": 0.5, "source": str(made.path), "epochs": 1}
+    pieces = make(tmp_path, config(tmp_path, **going_on)).info["pieces"]
+    assert pieces == {"train": 1, "dev": 1}
+    (tmp_path / "plain.txt").write_text("\u2603\n\u2602\u2602")
+    with pytest.raises(DataError, match="knows no word of the texts"):
+        make(tmp_path, config(tmp_path, name="none", **going_on))
 
 
 def test_a_finished_one_is_given_again_and_another_may_not_take_its_name(learnt: Any) -> None:

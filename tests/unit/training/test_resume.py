@@ -33,7 +33,7 @@ SCENES = {
     "regularised": {"r_drop": 1.0, "fgm": 0.5, "supcon": 0.3, "max_batch_tokens": 72},
     "a teacher": {"method": {"type": "distill", "teacher": "x", "texts": "y"}},
     "labels that change": {"method": {"type": "self_training", "texts": "x", "threshold": 0.51}, "ema": 0.9},
-    "kept states": {"method": {"type": "full", "frozen_layers": 1}, "keep": True, "ema": 0.9},
+    "kept states": {"frozen": 1, "keep": True, "ema": 0.9},
     "ranks that move": {"method": "adalora", "ema": 0.9, "learning_rate": 3e-4},
     "hidden tokens": {"method": "masked_lm", "max_batch_tokens": 40},
 }

@@ -88,6 +88,7 @@ def trained(
     seed: int = 0,
     precision: str = "fp32",
     method: dict[str, object] | str = "full",
+    frozen: int = 0,
     layers: int = 2,
     keep: bool = False,
     **settings: object,
@@ -107,7 +108,8 @@ def trained(
     if masked:
         chosen = MaskedLanguageModel(Marks(4, np.arange(5), np.arange(5, 30)), share=0.3, seed=seed)
     else:
-        chosen = create_method(MethodConfig(**({"type": method} if isinstance(method, str) else method)))
+        named = {"type": method} if isinstance(method, str) else method
+        chosen = create_method(MethodConfig(**named, **({"frozen_layers": frozen} if frozen else {})))
     chosen.prepare(model)
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "checkpoint_every_steps": 3, "ema": ema}
     config = TrainingConfig(**(plain | {"report_to": ()} | settings))

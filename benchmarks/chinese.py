@@ -40,7 +40,7 @@ SEEDS = (0, 1, 2)
 RESAMPLES = 1000
 DATA = {"source": "sample:reviews-zh", "split": {"dev": 1000, "test": 4000}}
 PRETRAINING = {"source": "scratch", "layers": 2, "hidden": 256, "heads": 4, "mask_share": 0.3, "epochs": 18}
-TUNING = {"model": {"pooling": "mean"}, "training": {"epochs": 10}}
+TUNING = {"model": {"pooling": "mean"}, "training": {"epochs": 5, "learning_rate": 3e-4}}
 
 
 @dataclass(frozen=True)

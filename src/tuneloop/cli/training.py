@@ -36,6 +36,8 @@ def pretrain(
         if made.info["new_head"]:
             say(t("The model it went on from could not guess tokens: that part of it was new."))
     source = f"{project.config.workspace}/encoders/{made.path.name}"
+    if project.config.pretraining.source == "scratch":
+        source += " --set model.pooling=mean"  # its first token has never had to stand for a text
     say(t("Next: tuneloop tune --set model.source={source}", source=source))
 
 

@@ -123,30 +123,34 @@ def _make(
     except InterruptedTrainingError as stopped:
         raise InterruptedTrainingError(stopped.problem, t("Go on with the same command.")) from None
     dev = method.figures(start.model, HiddenTokens(), splits["dev"], precision)
+    record = {
+        "made_from": wanted,
+        "texts": {"train": len(texts.train), "dev": len(texts.dev), "left_out": texts.left_out},
+        "pieces": {name: len(split.tokens) for name, split in splits.items()},
+        "tokens": {name: len(split.tokens.ids) for name, split in splits.items()},
+        "parameters": sum(each.numel() for each in start.model.parameters()),
+        "new_head": start.new_head,
+        "dev": {"loss": -dev["log_likelihood"], "masked_accuracy": dev["masked_accuracy"]},
+        "steps": place.step,
+        "best_step": place.best_step,
+        "samples_per_s": place.samples_per_s,
+        "steps_s": place.steps_s,
+        "environment": environment() | {"device": device, "precision": precision},
+    }
+    _save(path, start, record, metrics=work / METRICS)
+
+
+def _save(path: Path, start: _Start, record: dict[str, Any], *, metrics: Path) -> None:
+    """Write the folder that transformers opens, with the head that guesses, and how it was made."""
     sweep(path.parent)
     with new_dir(path) as staging:
         with quiet_transformers():
             start.model.save_pretrained(staging)
         copy_tokenizer(start.tokenizer, staging)
-        _copy_pooling(start.tokenizer, staging)
-        shutil.copyfile(work / METRICS, staging / METRICS)
-        write_json(
-            staging / RECORD,
-            {
-                "made_from": wanted,
-                "texts": {"train": len(texts.train), "dev": len(texts.dev), "left_out": texts.left_out},
-                "pieces": {name: len(split.tokens) for name, split in splits.items()},
-                "tokens": {name: len(split.tokens.ids) for name, split in splits.items()},
-                "parameters": sum(each.numel() for each in start.model.parameters()),
-                "new_head": start.new_head,
-                "dev": {"loss": -dev["log_likelihood"], "masked_accuracy": dev["masked_accuracy"]},
-                "steps": place.step,
-                "best_step": place.best_step,
-                "samples_per_s": place.samples_per_s,
-                "steps_s": place.steps_s,
-                "environment": environment() | {"device": device, "precision": precision},
-            },
-        )
+        if (start.tokenizer / "1_Pooling").is_dir():  # what a sentence encoder is read by, for model.pooling: auto
+            shutil.copytree(start.tokenizer / "1_Pooling", staging / "1_Pooling")
+        shutil.copyfile(metrics, staging / METRICS)
+        write_json(staging / RECORD, record)
 
 
 def _begin(config: RunConfig, texts: PretrainingTexts, *, work: Path, base: Path) -> _Start:
@@ -202,12 +206,6 @@ def _fingerprint(config: RunConfig, training: TrainingConfig, texts: Pretraining
     plain = config.model_copy(update={"training": training}).fingerprint()
     own = config.pretraining.model_dump(exclude={"name", "epochs", "batch_size", "learning_rate"})
     return {"seed": config.seed, "pretraining": own, "training": plain["training"], "texts": texts.hash}
-
-
-def _copy_pooling(source: Path, target: Path) -> None:
-    """What a sentence encoder is read by, for `model.pooling: auto`."""
-    if (source / "1_Pooling").is_dir():
-        shutil.copytree(source / "1_Pooling", target / "1_Pooling")
 
 
 def _open(path: Path, wanted: dict[str, Any]) -> Encoder:

@@ -40,7 +40,10 @@ def test_it_tells_the_next_command_and_that_a_name_is_taken(folder: Path, capsys
     lines = ["--set", "pretraining.texts=plain.txt", "--set", "pretraining.name=lines"]
     assert run(["pretrain", "-q", *lines]) == 0
     said = capsys.readouterr().err
-    assert "2 texts held out" in said and "tuneloop tune --set model.source=.tuneloop/encoders/lines" in said
+    assert (
+        "2 texts held out" in said
+        and "tuneloop tune --set model.source=.tuneloop/encoders/lines --set model.pooling=mean" in said
+    )
     assert run(["pretrain", "-q", *lines, "--set", "seed=1"]) == 2
     assert "Choose another pretraining.name" in capsys.readouterr().err
 

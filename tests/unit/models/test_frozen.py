@@ -117,7 +117,10 @@ def test_something_between_embeddings_and_layers_is_noticed() -> None:
     assert FrozenPrefix(built("Electra", embedding_size=16)).size_bytes(TOKENS) == 0
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS.names() if name != "probe"])
+SOLVED_OR_IN_NEED = {"probe", "zero_shot", "distill", "self_training"}
+
+
+@pytest.mark.parametrize("method", sorted({*METHODS.names()} - SOLVED_OR_IN_NEED))
 def test_methods_that_train_in_the_first_layer_have_no_prefix(method: str) -> None:
     torch.manual_seed(0)
     model = transformers.BertForSequenceClassification(transformers.BertConfig(**SMALL))

@@ -79,49 +79,66 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
 
 def _cost(found: Mapping[str, Any], budget: Mapping[str, Any]) -> Markup:
     """Score against seconds, each method a point with its interval; the best for their cost are joined."""
-    methods = budget["methods"]
+    methods, looks = budget["methods"], _looks(found)
     best = sorted((each for each in methods if each["label"] in pareto(methods)), key=lambda each: each["seconds"])
 
     def draw(axes: Axes) -> None:
         axes.plot([x["seconds"] for x in best], [x["value"] for x in best], color=MUTED, linewidth=1, zorder=1)
-        for number, each in enumerate(methods):
-            x, color = each["seconds"], COLORS[number % len(COLORS)]
+        for each in methods:
+            x, (color, marker) = each["seconds"], looks[each["label"]]
             axes.plot([x, x], [each["low"], each["high"]], color=color, linewidth=1.4, alpha=0.5)
-            marker = MARKERS[number % len(MARKERS)]
             axes.scatter([x], [each["value"]], s=34, color=color, marker=marker, zorder=3, label=_short(each))
         axes.set_xscale("log")
-        axes.set_xlabel(t("seconds of training"))
-        axes.set_ylabel(metric_name(found["metric"]))
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        _finish(axes, t("seconds of training"), found)
+
+    from matplotlib.ticker import LogLocator
 
     return plot(draw, caption=t("What score costs: higher is better, further left is quicker."), width=6.4, height=3.4)
 
 
 def _curve(found: Mapping[str, Any]) -> Markup:
     """Score of each method against the number of training texts."""
-    names = dict.fromkeys(each["label"] for budget in found["budgets"] for each in budget["methods"])
+    counts = [budget["train_rows"] for budget in found["budgets"]]
 
     def draw(axes: Axes) -> None:
-        for number, name in enumerate(names):
+        for name, (color, marker) in _looks(found).items():
             points = [
                 (budget["train_rows"], each)
                 for budget in found["budgets"]
                 for each in budget["methods"]
                 if each["label"] == name
             ]
-            x, color = [count for count, _ in points], COLORS[number % len(COLORS)]
-            low, high = ([each[bound] for _, each in points] for bound in ("low", "high"))
+            x, (low, high) = (
+                [count for count, _ in points],
+                ([each[end] for _, each in points] for end in ("low", "high")),
+            )
             axes.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
-            marker = MARKERS[number % len(MARKERS)]
             axes.plot(x, [each["value"] for _, each in points], color=color, marker=marker, label=_short(points[0][1]))
         axes.set_xscale("log")
-        axes.set_xlabel(t("training texts"))
-        axes.set_ylabel(metric_name(found["metric"]))
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.set_xticks(counts)
+        _finish(axes, t("training texts"), found)
 
     return plot(
         draw, caption=t("Score against the number of training texts, with 95 % intervals."), width=6.8, height=3.6
     )
+
+
+def _finish(axes: Axes, label: str, found: Mapping[str, Any]) -> None:
+    """Names and plain numbers on the axes, the methods beside them."""
+    from matplotlib.ticker import NullLocator
+
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(label)
+    axes.set_ylabel(metric_name(found["metric"]))
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _looks(found: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Colour and shape of each method, the same in every picture."""
+    names = sorted({each["label"] for budget in found["budgets"] for each in budget["methods"]})
+    return {name: (COLORS[n % len(COLORS)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(names)}
 
 
 def _short(each: Mapping[str, Any]) -> str:

@@ -107,17 +107,13 @@ def _setfit(few: Few, number: int, test: Examples) -> tuple[float, Any]:
 
 def _quality(scores: Sides, times: Sides, test: Examples) -> dict[str, Any]:
     """Mean macro-F1 of each side, and the interval of their difference over other draws and other test texts."""
-    from tuneloop.evaluation.intervals import draws
-    from tuneloop.evaluation.metrics import headline_family
+    from tuneloop.evaluation.intervals import interval
+    from tuneloop.experiments.judge import resampled
 
     task = create_task(TaskConfig(type="classification"), {"labels": list(LABELS)})
-    families = [[headline_family(task, test.labels, each) for each in side] for side in (scores.ours, scores.peer)]
-    random, differences = np.random.default_rng(1), []
-    for weights in draws(len(test), resamples=RESAMPLES, seed=0):
-        shares = random.multinomial(DRAWS, [1 / DRAWS] * DRAWS, size=len(weights)) / DRAWS
-        ours, peer = (np.stack([f.resample(weights)["macro_f1"] for f in side], axis=1) for side in families)
-        differences.append(((ours - peer) * shares).sum(axis=1))
-    low, high = np.percentile(np.concatenate(differences), [2.5, 97.5])
+    sides = {"ours": scores.ours, "peer": scores.peer}
+    samples = resampled(sides, task, test.labels, resamples=RESAMPLES)
+    low, high = interval(samples["ours"] - samples["peer"])
     each = [[task.metrics(test.labels, one)["macro_f1"] for one in side] for side in (scores.ours, scores.peer)]
     return {
         "tuneloop": round(mean(each[0]), 4), "setfit": round(mean(each[1]), 4),

@@ -288,7 +288,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
     if not isinstance(plain, dict):
         raise ConfigError(t("{path} holds no settings.", path=path), t("Write one with: tuneloop init YOUR_DATA.csv"))
     for dotted, value in (overrides or {}).items():
-        _set(plain, dotted, value)
+        put_setting(plain, dotted, value)
     return parse_config(plain, where=str(path), lines=_line_numbers(text))
 
 
@@ -355,7 +355,12 @@ def _fields_at(model: type[BaseModel], dotted: str) -> list[str]:
     return list(current.model_fields)
 
 
-def _set(plain: dict[str, Any], dotted: str, value: Any) -> None:
+def put_setting(plain: dict[str, Any], dotted: str, value: Any) -> None:
+    """Give `training.epochs`, for example, another value in plain settings.
+
+    Raises:
+        ConfigError: if something on the way is no group of settings.
+    """
     *parents, last = dotted.split(".")
     for part in parents:
         child = plain.setdefault(part, {})

@@ -29,6 +29,17 @@ class Tokens:
     truncated: IntArray
     pad_id: int = 0
 
+    @classmethod
+    def of_first_texts(cls, ids: Sequence[Sequence[int]], *, truncated: Sequence[bool], pad_id: int) -> Tokens:
+        """The given token ids of each text, all of them of a text and none of its pair."""
+        return cls(
+            ids=np.array([number for each in ids for number in each], dtype=np.int32),
+            offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
+            type_ids=None,
+            truncated=np.array(truncated, dtype=bool),
+            pad_id=pad_id,
+        )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -60,13 +60,13 @@ def bootstrap(statistic: Statistic, *, rows: int, resamples: int, seed: int) -> 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def interval(samples: Array) -> tuple[Array, Array]:
-    """The central 95 % of the resamples, percentile method; NaN resamples do not count.
+def interval(samples: Array, *, level: float = LEVEL) -> tuple[Array, Array]:
+    """The central 95 % (or `level`) of the resamples, percentile method; NaN resamples do not count.
 
     Returns:
         Lower and upper bounds, of shape () or (classes,).
     """
-    tail = 100 * (1 - LEVEL) / 2
+    tail = 100 * (1 - level) / 2
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         low, high = np.nanpercentile(samples, [tail, 100 - tail], axis=0)

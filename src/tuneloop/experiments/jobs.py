@@ -59,7 +59,7 @@ def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate
             fitting += [each] if each.type != BASELINE else []
             continue
         method = create_method(MethodConfig(type=each.type, **each.options))
-        _check_training(config, each)
+        _config_of(config, each, config.seed)  # a wrong setting, before anything runs
         try:
             method.check(task)
         except ConfigError as error:
@@ -118,14 +118,8 @@ def run_jobs(
 def _config_of(config: RunConfig, candidate: Candidate, seed: int) -> RunConfig:
     plain = config.model_dump(mode="json")
     plain["training"] |= candidate.training
-    return parse_config(plain | {"seed": seed, "method": {"type": candidate.type, **candidate.options}})
-
-
-def _check_training(config: RunConfig, candidate: Candidate) -> None:
-    parse_config(
-        config.model_dump(mode="json") | {"training": config.training.model_dump(mode="json") | candidate.training},
-        where=t("comparison.methods, {name}", name=name_of(candidate)),
-    )
+    plain |= {"seed": seed, "method": {"type": candidate.type, **candidate.options}}
+    return parse_config(plain, where=t("comparison.methods, {name}", name=name_of(candidate)))
 
 
 def _start(job: Job, folder: Path, workspace: Workspace, base: Path, interrupted: Callable[[], bool]) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.evaluation.intervals import LEVEL, Array, draws
+from tuneloop.evaluation.intervals import LEVEL, Array, draws, interval
 from tuneloop.evaluation.metrics import headline_family
 from tuneloop.experiments.jobs import BASELINE, Finished
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Label
-    from tuneloop.tasks.base import Task
+    from tuneloop.tasks.base import FloatArray, Task
 
 BEST, AS_GOOD, WORSE = "best", "cannot tell", "worse"
 
@@ -90,12 +90,13 @@ def pareto(methods: Sequence[Mapping[str, Any]], cost: str = "seconds") -> set[s
 
 
 def _ranked(methods: Mapping[str, list[Finished]], task: Task, labels: Sequence[Label], resamples: int) -> Any:
-    samples = _resampled(methods, task, labels, resamples)
+    scores = {label: [run.scores for run in runs] for label, runs in methods.items()}
+    samples = resampled(scores, task, labels, resamples=resamples)
     entries = sorted((_entry(runs, samples[label], task, labels) for label, runs in methods.items()), key=_order)
     best = entries[0]
     level = 1 - (1 - LEVEL) / max(1, len(entries) - 1)
     for each in entries:
-        low, high = _bounds(samples[each["label"]] - samples[best["label"]], level)
+        low, high = map(float, interval(samples[each["label"]] - samples[best["label"]], level=level))
         each["difference"], each["difference_low"], each["difference_high"] = each["value"] - best["value"], low, high
         each["verdict"] = BEST if each is best else WORSE if high < 0 else AS_GOOD
     return entries
@@ -107,7 +108,7 @@ def _order(entry: Mapping[str, Any]) -> tuple[float, str]:
 
 def _entry(runs: list[Finished], samples: Array, task: Task, labels: Sequence[Label]) -> dict[str, Any]:
     values = [task.metrics(labels, run.scores)[task.primary_metric] for run in runs]
-    low, high = _bounds(samples, LEVEL)
+    low, high = map(float, interval(samples))
     costs = {name: [run.result[name] for run in runs if name in run.result] for name in COSTS}
     return {
         "label": runs[0].job.label,
@@ -128,27 +129,24 @@ def _typical(values: Sequence[float]) -> float | None:
     return round(median(values)) if all(isinstance(value, int) for value in values) else median(values)
 
 
-def _resampled(
-    methods: Mapping[str, list[Finished]], task: Task, labels: Sequence[Label], resamples: int
+def resampled(
+    methods: Mapping[str, Sequence[FloatArray]], task: Task, labels: Sequence[Label], *, resamples: int
 ) -> dict[str, Array]:
     """The mean over resampled seeds on resampled rows, the same draws for every method, (resamples,) each.
 
     Seeds are matched by number where every method has the same ones: they also drew the labelled rows.
+
+    Args:
+        methods: the answers to the rows, (n, outputs), of each method with each seed.
     """
-    families = {label: [headline_family(task, labels, run.scores) for run in runs] for label, runs in methods.items()}
+    families = {name: [headline_family(task, labels, scores) for scores in each] for name, each in methods.items()}
     random, parts = np.random.default_rng([0, 1]), defaultdict(list)
     for weights in draws(len(labels), resamples=resamples, seed=0):
         shares: dict[int, Array] = {}
-        for label, found in families.items():
+        for name, found in families.items():
             seeds = len(found)
             if seeds not in shares:
                 shares[seeds] = random.multinomial(seeds, [1 / seeds] * seeds, size=len(weights)) / seeds
             values = np.stack([family.resample(weights)[task.primary_metric] for family in found], axis=1)
-            parts[label].append((values * shares[seeds]).sum(axis=1))
-    return {label: np.concatenate(found) for label, found in parts.items()}
-
-
-def _bounds(samples: Array, level: float) -> tuple[float, float]:
-    tail = 100 * (1 - level) / 2
-    low, high = np.nanpercentile(samples, [tail, 100 - tail])
-    return float(low), float(high)
+            parts[name].append((values * shares[seeds]).sum(axis=1))
+    return {name: np.concatenate(found) for name, found in parts.items()}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import RunConfig, parse_config
+from tuneloop.core.config import RunConfig, parse_config, put_setting
 from tuneloop.core.errors import ConfigError, TrainingError
 from tuneloop.core.fsio import remove_dir, storage_errors, write_json, write_text
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
+from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot
@@ -56,7 +56,7 @@ def search(
 
     Raises:
         ConfigError: if a setting of the space does not exist or a value is impossible.
-        TrainingError: if no trial succeeded.
+        TrainingError: if no trial succeeded, or another process is at this search.
         InterruptedTrainingError: after Ctrl-C; the same call goes on with the trial that was stopped.
     """
     from tuneloop.experiments.search_page import search_html
@@ -71,7 +71,11 @@ def search(
     place = workspace.root / "searches" / f"{config.name}-{_identity(config, snapshot)}"
     with storage_errors(place):
         place.mkdir(parents=True, exist_ok=True)
-    with _alone(place):
+    busy = TrainingError(
+        t("The search {name} is at work in another process.", name=place.name),
+        t("Wait until that one ends, or stop it, then run the same command."),
+    )
+    with locked(place, busy=busy):
         study = open_study(config, place)
         take_up(study)
         with progress(t("searching"), config.search.trials, done=len(done(study)), quiet=quiet) as bar:
@@ -94,11 +98,7 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     """
     plain = config.model_dump(mode="json")
     for dotted, value in settings.items():
-        *groups, last = dotted.split(".")
-        inner = plain
-        for group in groups:
-            inner = inner.setdefault(group, {})
-        inner[last] = value
+        put_setting(plain, dotted, value)
     changed = parse_config(plain, where="search.space")
     create_method(changed.method)
     return changed
@@ -165,25 +165,6 @@ def _let_go(before: optuna.trial.FrozenTrial | None, workspace: Workspace) -> No
     """Remove the run that was the best until now."""
     if before is not None and (old := workspace.runs / before.user_attrs[RUN]).exists():
         remove_dir(old)
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Inside the block no other process is at this search.
-
-    Raises:
-        TrainingError: if another one is.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(place / "lock", timeout=0):
-            yield
-    except Timeout:
-        raise TrainingError(
-            t("The search {name} is at work in another process.", name=place.name),
-            t("Wait until that one ends, or stop it, then run the same command."),
-        ) from None
 
 
 def _check_space(config: RunConfig) -> None:

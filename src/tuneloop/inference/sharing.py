@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -14,7 +13,11 @@ if TYPE_CHECKING:
 LEAST_BYTES = 1 << 14
 """Smaller weights are not worth the search."""
 
-_known: dict[str, WeakSet[torch.nn.Parameter]] = {}
+GLANCE = 64
+"""Values that weights are looked up by; only those that agree in them are compared byte by byte."""
+
+Key = tuple[Any, ...]
+_known: dict[Key, WeakSet[torch.nn.Parameter]] = {}
 _lock = Lock()
 
 
@@ -24,26 +27,33 @@ def share_weights(model: PreTrainedModel) -> PreTrainedModel:
     Equal is what has the same bytes, so no answer changes. Only for models that are no longer trained: a weight that
     changed would change in all of them. Memory goes back when the last model that uses it is gone.
     """
-    for parameter in model.parameters():
-        if parameter.requires_grad or parameter.nbytes < LEAST_BYTES:
-            continue
-        key = _content(parameter)
-        with _lock:
-            alike = _known.setdefault(key, WeakSet())
-            other = next(iter(alike), None)
-            if other is not None:
-                parameter.data = other.data
-            alike.add(parameter)
     with _lock:
+        for parameter in model.parameters():
+            if parameter.requires_grad or parameter.nbytes < LEAST_BYTES:
+                continue
+            alike = _known.setdefault(_glance(parameter), WeakSet())
+            equal = next((other for other in alike if _same_bytes(other, parameter)), None)
+            if equal is not None:
+                parameter.data = equal.data
+            alike.add(parameter)
         for key in [key for key, alike in _known.items() if not alike]:
             del _known[key]
     return model
 
 
-def _content(parameter: torch.nn.Parameter) -> str:
+def _glance(parameter: torch.nn.Parameter) -> Key:
+    first = _bytes(parameter.detach().flatten()[:GLANCE]).cpu().numpy().tobytes()
+    return parameter.dtype, tuple(parameter.shape), parameter.device, first
+
+
+def _same_bytes(one: torch.nn.Parameter, other: torch.nn.Parameter) -> bool:
     import torch
 
-    plain = parameter.detach().cpu().contiguous()
-    digest = hashlib.sha256(f"{plain.dtype}{tuple(plain.shape)}{parameter.device}".encode())
-    digest.update(plain.flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return one.data_ptr() == other.data_ptr() or torch.equal(_bytes(one.detach()), _bytes(other.detach()))
+
+
+def _bytes(values: torch.Tensor) -> torch.Tensor:
+    """The values as they lie in memory; unlike them, bytes tell 0 from -0, and NaN equals itself."""
+    import torch
+
+    return values.contiguous().flatten().view(torch.uint8)

@@ -62,7 +62,7 @@ class PeftMethod(Adaptation):
 
     def __init__(self, options: PeftOptions) -> None:
         super().__init__(options)
-        self.mergeable = options.keep == "merged"  # type: ignore[misc]
+        self.mergeable = options.keep == "merged"
 
     def attach(self, model: PreTrainedModel) -> Any:
         """The tuner of `peft` that has put its layers into the model, in place."""

@@ -9,8 +9,7 @@ from pydantic import Field
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
-from tuneloop.models.first_token import encoder_layers
-from tuneloop.models.pooling import mean_layer
+from tuneloop.models.pooling import own_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,17 +45,15 @@ class BottleneckAdapter(Adaptation):
 
         from tuneloop.methods.modules import Bottleneck, NormedOutput
 
-        layers = encoder_layers(model)
+        layers = own_layers(model)
         if not layers or not all(_is_like_bert(layer) for layer in layers):
             raise ModelError(
                 t("A model of the kind {model} has no place for adapters.", model=model.config.model_type),
                 t("Choose a model built like BERT, or another method, such as lora."),
             )
         train_head_alone(model)
-        width, pooling = int(model.config.hidden_size), mean_layer(model)
+        width = int(model.config.hidden_size)
         for layer in layers:
-            if layer is pooling:
-                continue
             if self.options.variant == "pfeiffer":
                 layer.output = NormedOutput(layer.output, Bottleneck(width, self.options.size))
                 continue

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 from tuneloop.data.batches import training_batches
 from tuneloop.models.forward import predict_logits
@@ -122,7 +124,7 @@ class Method(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
-    mergeable: ClassVar[bool] = True
+    mergeable: bool = True
     """Whether `merge` gives an ordinary model; else what was learnt is kept beside the pretrained one."""
 
     def __init__(self, options: Options) -> None:
@@ -284,6 +286,23 @@ class BaselineModel(ABC):
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order."""
         return self.task.predictions(self.scores(inputs))
+
+
+def check_one_class(task: Task, *, method: str) -> None:
+    """Nothing, if every text of the task has one class.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if task.problem_type != "single_label_classification":
+        raise ConfigError(
+            t(
+                "method {name} needs one class for each text, which task {task} does not have.",
+                name=method,
+                task=task.name,
+            ),
+            t("Choose method: full, or task: classification."),
+        )
 
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:

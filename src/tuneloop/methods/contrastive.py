@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from tuneloop.core.errors import ConfigError
-from tuneloop.core.i18n import t
+from tuneloop.methods.base import check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.methods.probe import solve_head
 from tuneloop.models.forward import head_inputs
@@ -53,11 +52,7 @@ class Contrastive(FullFineTuning):
     trains_answers = False
 
     def check(self, task: Task) -> None:
-        if task.problem_type != "single_label_classification":
-            raise ConfigError(
-                t("method contrastive needs one class for each text, which task {task} does not have.", task=task.name),
-                t("Choose method: full, or task: classification."),
-            )
+        check_one_class(task, method=self.name)
 
     def prepare(self, model: PreTrainedModel) -> None:
         super().prepare(model)

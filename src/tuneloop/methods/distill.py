@@ -11,8 +11,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.base import Split
 from tuneloop.methods.full import FullFineTuning, FullOptions
-from tuneloop.models.first_token import encoder_layers
-from tuneloop.models.pooling import mean_layer
+from tuneloop.models.pooling import mean_layer, own_layers
 
 if TYPE_CHECKING:
     import torch
@@ -85,9 +84,7 @@ class Distill(FullFineTuning):
         """Leave only the chosen transformer layers, and the one that takes the mean, if there is one."""
         import torch
 
-        found: Any = encoder_layers(model) or []
-        pooling = mean_layer(model)
-        layers, wanted = [layer for layer in found if layer is not pooling], self.options.layers
+        layers, pooling, wanted = own_layers(model), mean_layer(model), self.options.layers
         if not layers or wanted > len(layers):
             raise ModelError(
                 t("The student cannot have {wanted} layers: none can be cut, or the model has fewer.", wanted=wanted),

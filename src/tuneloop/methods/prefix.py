@@ -9,8 +9,8 @@ from pydantic import Field
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
-from tuneloop.models.first_token import encoder_layers, is_like_bert
-from tuneloop.models.pooling import mean_layer
+from tuneloop.models.first_token import is_like_bert
+from tuneloop.models.pooling import own_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,15 +43,13 @@ class PrefixTuning(Adaptation):
     def prepare(self, model: PreTrainedModel) -> None:
         from tuneloop.methods.modules import PrefixedAttention
 
-        layers = encoder_layers(model)
+        layers = own_layers(model)
         if not layers or not all(is_like_bert(layer) for layer in layers):
             raise ModelError(
                 t("A model of the kind {model} has no place for a prefix.", model=model.config.model_type),
                 t("Choose a model built like BERT, or another method, such as lora."),
             )
         train_head_alone(model)
-        pooling = mean_layer(model)
         for layer in layers:
-            if layer is not pooling:
-                attention = layer.attention
-                attention.self = PrefixedAttention(attention.self, self.options.length, self.options.projection)
+            attention = layer.attention
+            attention.self = PrefixedAttention(attention.self, self.options.length, self.options.projection)

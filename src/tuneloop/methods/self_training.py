@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tuneloop.core.errors import ConfigError
-from tuneloop.core.i18n import t
 from tuneloop.data.batches import training_batches
-from tuneloop.methods.base import Split
+from tuneloop.methods.base import Split, check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.models.forward import predict_logits
 from tuneloop.tasks.temperature import fit_temperature
@@ -55,14 +53,7 @@ class SelfTraining(FullFineTuning):
     """Rows that have been given a label; None before the first round."""
 
     def check(self, task: Task) -> None:
-        if task.problem_type != "single_label_classification":
-            raise ConfigError(
-                t(
-                    "method self_training needs one class for each text, which task {task} does not have.",
-                    task=task.name,
-                ),
-                t("Choose method: full, or task: classification."),
-            )
+        check_one_class(task, method=self.name)
 
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
         self._dev = sources.dev

@@ -59,9 +59,18 @@ def check_gap(options: GapOptions, task: Task, *, method: str) -> None:
             t("method {name} needs a template with the second text.", name=method),
             t("Choose method.template with a pair, as in: {example}", example="{text}? {mask}, {pair}"),
         )
-    if unknown := sorted(options.verbalizer.keys() - set(task.labels)):
+    check_names(options.verbalizer, task, setting="method.verbalizer")
+
+
+def check_names(given: Mapping[str, object], task: Task, *, setting: str) -> None:
+    """Nothing, if all names in a setting are classes of the task.
+
+    Raises:
+        ConfigError: with the first that is none.
+    """
+    if unknown := sorted(given.keys() - set(task.labels)):
         raise ConfigError(
-            t("method.verbalizer names the class {name}, which the data do not have.", name=unknown[0]),
+            t("{setting} names the class {name}, which the data do not have.", setting=setting, name=unknown[0]),
             t("Known labels: {known}.", known=", ".join(task.labels[:20])),
         )
 

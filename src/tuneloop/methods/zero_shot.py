@@ -11,7 +11,7 @@ from pydantic import Field
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.methods.base import Solution, SolvedMethod, Split
-from tuneloop.methods.verbalizer import GapOptions, Words, check_gap, load_asked, take_prior_away
+from tuneloop.methods.verbalizer import GapOptions, Words, check_gap, check_names, load_asked, take_prior_away
 from tuneloop.models.features import cached_features
 from tuneloop.models.forward import head_inputs, predict_logits
 from tuneloop.models.load import head_of
@@ -52,7 +52,7 @@ class ZeroShot(SolvedMethod):
 
     def __init__(self, options: ZeroShotOptions) -> None:
         super().__init__(options)
-        self.mergeable = options.by == "similarity"  # type: ignore[misc]
+        self.mergeable = options.by == "similarity"
 
     @property
     def template(self) -> str:
@@ -66,11 +66,7 @@ class ZeroShot(SolvedMethod):
                 t("method zero_shot needs one class for each single text, which task {task} has not.", task=task.name),
                 t("Choose method: full, or task: classification."),
             )
-        if unknown := sorted(self.options.descriptions.keys() - set(task.labels)):
-            raise ConfigError(
-                t("method.descriptions names the class {name}, which the data do not have.", name=unknown[0]),
-                t("Known labels: {known}.", known=", ".join(task.labels[:20])),
-            )
+        check_names(self.options.descriptions, task, setting="method.descriptions")
 
     def load(self, folder: Path, task: Task, *, pooling: str, trust_remote_code: bool) -> PreTrainedModel:
         if self.options.by == "similarity":

@@ -68,6 +68,12 @@ def mean_layer(model: PreTrainedModel) -> torch.nn.Module | None:
     return layers[-1] if layers and is_like_bert(layers[-1]) and attends_to_all_alike(layers[-1]) else None
 
 
+def own_layers(model: PreTrainedModel) -> list[Any]:
+    """The transformer layers of a model that has them where BERT has them, without one that only takes the mean."""
+    pooling = mean_layer(model)
+    return [layer for layer in encoder_layers(model) or () if layer is not pooling]
+
+
 def _fill(layer: torch.nn.Linear, diagonal: float) -> None:
     """This factor times the identity, or zero."""
     layer.weight.zero_()

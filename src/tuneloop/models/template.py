@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
@@ -64,13 +62,7 @@ class TemplateTokenizer(Tokenizer):
             shorter, longer = _shares(len(first), len(second), self._room)
             truncated.append(shorter < len(first) or longer < len(second))
             rows.append(self._filled(first[:shorter], second[:longer]))
-        return Tokens(
-            ids=np.array([number for row in rows for number in row], dtype=np.int32),
-            offsets=np.cumsum([0, *map(len, rows)], dtype=np.int64),
-            type_ids=None,
-            truncated=np.array(truncated, dtype=bool),
-            pad_id=self.pad_id,
-        )
+        return Tokens.of_first_texts(rows, truncated=truncated, pad_id=self.pad_id)
 
     def words(self, word: str) -> list[int]:
         """The tokens that fill the gap for a word."""

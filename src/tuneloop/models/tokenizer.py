@@ -72,13 +72,7 @@ class Tokenizer:
         """The tokens of every text; a longer one is several, each with special tokens of its own."""
         cut = (self._cutter.encode_batch_fast([sound(text) for text in part]) for part in _chunks(texts))
         found = [piece for part in cut for encoding in part for piece in (encoding, *encoding.overflowing)]
-        return Tokens(
-            ids=np.array([number for piece in found for number in piece.ids], dtype=np.int32),
-            offsets=np.cumsum([0, *map(len, found)], dtype=np.int64),
-            type_ids=None,
-            truncated=np.zeros(len(found), dtype=bool),
-            pad_id=self.pad_id,
-        )
+        return Tokens.of_first_texts([piece.ids for piece in found], truncated=[False] * len(found), pad_id=self.pad_id)
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,10 +68,10 @@ class Prepared:
 
     def frozen_states_bytes(self, training: TrainingConfig) -> int:
         """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""
-        reads_again = (
-            isinstance(self.method, GradientMethod) and training.epochs > 1 and not training.fgm
-        )  # moves words
-        return FrozenPrefix(self.model).size_bytes(self.train.tokens) if reads_again else 0
+        reads_again = isinstance(self.method, GradientMethod) and training.epochs > 1
+        if not reads_again or training.fgm:  # which moves the words that the frozen layers read
+            return 0
+        return FrozenPrefix(self.model).size_bytes(self.train.tokens)
 
     def frozen_cache(self, training: TrainingConfig, cache: Path) -> Path | None:
         """The folder in `cache` for these states, None where there are none or they do not fit."""
@@ -103,7 +104,8 @@ def prepare(
     method.check(task)
     source = resolve(config.model.source, base=base)
     tokenizer = open_tokenizer(source, config.model.max_tokens, method.template)
-    rows = {name: snapshot.split(name) for name in ("train", "dev")}
+    split = functools.cache(snapshot.split)  # a method may ask for the same rows again
+    rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
     model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
@@ -116,7 +118,7 @@ def prepare(
     sources = RunSources(
         task,
         config.data,
-        split=snapshot.split,
+        split=split,
         dev=splits["dev"],
         tokenizer=tokenizer,
         workspace=workspace or Workspace(root / config.workspace),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from tuneloop.core.config import RunConfig, load_config
 from tuneloop.core.errors import TrainingError
 from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
 from tuneloop.core.i18n import t
+from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
@@ -145,23 +146,13 @@ def open_run(name: str, workspace: Workspace) -> Run:
         ) from None
 
 
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Inside the block no other process trains in this folder; the system lets go of it even after kill -9.
-
-    Raises:
-        TrainingError: if another one is at it.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            yield
-    except Timeout:
-        raise TrainingError(
-            t("The run {run} is being trained by another process.", run=folder.name),
-            t("Wait until that one ends, or stop it, then resume."),
-        ) from None
+def alone(folder: Path) -> AbstractContextManager[None]:
+    """Inside the block no other process trains in this folder; a TrainingError, if another one is at it."""
+    busy = TrainingError(
+        t("The run {run} is being trained by another process.", run=folder.name),
+        t("Wait until that one ends, or stop it, then resume."),
+    )
+    return locked(folder, busy=busy)
 
 
 def _fit(

@@ -127,3 +127,14 @@ def test_a_weight_that_is_trained_is_never_shared() -> None:
         second.weight.copy_(first.weight)
     share_weights(first), share_weights(second)  # type: ignore[arg-type]
     assert first.weight.data_ptr() != second.weight.data_ptr()
+
+
+def test_weights_that_begin_alike_are_compared_to_their_last_byte() -> None:
+    layers = [torch.nn.Linear(128, 128, bias=False).requires_grad_(False) for _ in range(3)]
+    for layer in layers:
+        layer.weight.fill_(0.0)
+    layers[1].weight[-1, -1] = -0.0  # equal as a number, not as it lies in memory
+    for layer in layers:
+        share_weights(layer)  # type: ignore[arg-type]
+    places = [layer.weight.data_ptr() for layer in layers]
+    assert places[0] == places[2] != places[1]

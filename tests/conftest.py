@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuneloop.data.examples import Examples, Label
+from tuneloop.data.examples import Examples, Label, Span
+from tuneloop.tasks import TASKS
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
@@ -25,6 +27,12 @@ LABELS: dict[str, Callable[[bool], Label]] = {
 }
 
 
+def tagged(text: str) -> Label:
+    """Runs of `good` and of `bad` in a text."""
+    found = [(match.start(), match.end(), match[1]) for match in re.finditer(r"\b(good|bad)( \1)*\b", text)]
+    return tuple(Span(start, end, {"good": "praise", "bad": "blame"}[word]) for start, end, word in found)
+
+
 @dataclass
 class MadeUp:
     """Splits of texts that hold `good` or `bad`; twice as many are bad."""
@@ -34,7 +42,9 @@ class MadeUp:
 
     @property
     def labels(self) -> list[str]:
-        return {"multilabel": ["cold", "kind", "warm"], "regression": []}.get(self.task, ["no", "yes"])
+        names = {"multilabel": ["cold", "kind", "warm"], "tagging": ["blame", "praise"]}
+        names |= {"regression": [], "qa": [], "multiple_choice": [], "retrieval": []}
+        return names.get(self.task, ["no", "yes"])
 
     def split(self, name: str) -> Examples:
         rows, seed = {"train": (90, 1), "dev": (45, 2), "test": (60, 3), "unlabelled": (75, 4)}[name]
@@ -44,9 +54,30 @@ class MadeUp:
         for each in good:
             words = [*random.choice(WORDS[6:-1], random.integers(1, 4)), *["good" if each else "bad"] * 3]
             texts.append(" ".join(random.permutation(words)))
+        ids = [str(row) for row in range(rows)]
+        if self.task == "qa":  # the first opinion is asked for
+            found = [re.search("good|bad", text) for text in texts]
+            return Examples(ids, ["a b"] * rows, [(Span(*each.span(), each[0]),) for each in found if each], texts)
+        if self.task == "retrieval":  # the passage holds the next letter of the alphabet
+            numbers = np.arange(rows) % 4
+            noise = random.choice(WORDS[6:-1], rows)
+            pairs = [f"{WORDS[7 + n]} {other} {WORDS[7 + n]}" for n, other in zip(numbers, noise, strict=True)]
+            labels = [f"{n}:{pair}" for n, pair in zip(numbers, pairs, strict=True)]
+            return Examples(ids, [WORDS[6 + n] for n in numbers], labels, pairs)
+        if self.task == "similarity":  # both good or both bad
+            others = random.permutation(rows)
+            pairs = [texts[other] for other in others]
+            return Examples(
+                ids, texts, ["yes" if good[row] == good[other] else "no" for row, other in enumerate(others)], pairs
+            )
+        if self.task == "multiple_choice":
+            choices = [("good a", "bad b") if each else ("bad b", "good a") for each in good]
+            return Examples(ids, ["a b"] * rows, ["good a"] * rows, list(map("\n".join, choices)))
+        if self.task == "tagging":
+            return Examples(ids, texts, list(map(tagged, texts)))
         labels = [LABELS[self.task](bool(each)) for each in good]
         pairs = ["a b"] * rows if self.task == "pair" else None
-        return Examples([str(row) for row in range(rows)], texts, labels, pairs)
+        return Examples(ids, texts, labels, pairs)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +107,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def gap(task: str) -> dict[str, object]:
     """A template for texts of two or three words."""
-    return {"template": "{text} {pair} {mask}" if task == "pair" else "{text} {mask}"}
+    return {"template": "{text} {pair} {mask}" if TASKS.get(task).takes_pairs else "{text} {mask}"}
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +134,8 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
     needed = {
         "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
+        "lora": lambda task: {"rate_scale": 0.3} if task == "retrieval" else {},
+        "bitfit": lambda task: {"rate_scale": 3.0} if task == "retrieval" else {},
         "distill": lambda task: {"teacher": teacher(task)},
         "self_training": lambda task: {"texts": texts(task)},
         "pet": lambda task: {"verbalizer": dict(zip(MadeUp(task).labels, "abc", strict=False))} | gap(task),

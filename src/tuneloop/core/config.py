@@ -64,10 +64,10 @@ class CleanConfig(Options):
 class DataConfig(Options):
     """Where the examples come from."""
 
-    source: str = Field(description="A file (csv, tsv, jsonl, parquet, txt), a datasets folder, or sample:NAME.")
+    source: str = Field(description="A file (csv, tsv, jsonl, parquet, txt, conll), a datasets folder, or sample:NAME.")
     dev: str | None = Field(None, description="A file with the dev split, if you have one.")
     test: str | None = Field(None, description="A file with the test split, if you have one.")
-    format: Literal["auto", "csv", "tsv", "jsonl", "txt", "parquet", "datasets"] = Field(
+    format: Literal["auto", "csv", "tsv", "jsonl", "txt", "conll", "slashed", "parquet", "datasets"] = Field(
         "auto", description="auto looks at the name."
     )
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
@@ -80,7 +80,7 @@ class DataConfig(Options):
 class TaskConfig(TypedOptions):
     """What is predicted; the options belong to the task."""
 
-    type: str = Field("classification", description="classification, multilabel, pair or regression.")
+    type: str = Field("classification", description="classification, multilabel, regression, pair, similarity, retrieval, tagging, qa or multiple_choice.")
 
 
 class MethodConfig(TypedOptions):

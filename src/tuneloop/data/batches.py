@@ -6,9 +6,12 @@ position in it: nothing about a sampler is ever saved, and nothing can be restor
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tuneloop.data.tokens import Tokens
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,6 +44,16 @@ def inference_batches(lengths: IntArray, *, max_tokens: int, max_rows: int = 102
     return batches
 
 
+def batches_of_groups(tokens: Tokens, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+    """`training_batches` in which the texts of an input stay together and count as one."""
+    groups = tokens.groups
+    if len(groups) == len(tokens) + 1:
+        return training_batches(tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+    longest = np.maximum.reduceat(tokens.lengths, groups[:-1])
+    batches = training_batches(longest * np.diff(groups), batch_size=batch_size, seed=seed, epoch=epoch)
+    return [np.concatenate([np.arange(groups[each], groups[each + 1]) for each in batch]) for batch in batches]
+
+
 def training_batches(lengths: IntArray, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
     """The batches of one epoch: shuffled, sorted by length within pools, shuffled again.
 
@@ -62,7 +75,21 @@ def training_batches(lengths: IntArray, *, batch_size: int, seed: int, epoch: in
     return [batches[number] for number in random.permutation(len(batches))]
 
 
-def split_by_tokens(rows: IntArray, lengths: IntArray, max_tokens: int) -> list[IntArray]:
-    """One batch in parts whose padded size stays within `max_tokens`, for gradient accumulation."""
-    parts = inference_batches(lengths[rows], max_tokens=max_tokens)
-    return [rows[part] for part in parts]
+def split_by_tokens(rows: IntArray, tokens: Tokens, max_tokens: int) -> list[IntArray]:
+    """One batch in parts whose padded size stays within `max_tokens`, for gradient accumulation.
+
+    The texts of an input that are judged together stay together, even where they alone are more.
+    """
+    if not tokens.bound or tokens.owners is None:
+        parts = inference_batches(tokens.lengths[rows], max_tokens=max_tokens)
+        return [rows[part] for part in parts]
+    starts = np.flatnonzero(np.diff(tokens.owners[rows], prepend=-1))
+    groups = np.split(rows, starts[1:])
+    longest = np.array([tokens.lengths[group].max() for group in groups])
+    found: list[list[IntArray]] = [[]]
+    for number in np.argsort(longest, kind="stable"):
+        texts = sum(map(len, found[-1])) + len(groups[number])
+        if found[-1] and texts * longest[number] > max_tokens:
+            found.append([])
+        found[-1].append(groups[number])
+    return [np.concatenate(part) for part in found]

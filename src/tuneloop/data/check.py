@@ -11,7 +11,7 @@ import numpy as np
 
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
-from tuneloop.data.examples import Examples, Input, Label
+from tuneloop.data.examples import Examples, Input, Label, Span
 from tuneloop.data.label_errors import suspected_labels
 from tuneloop.data.personal_data import PersonalData, find_personal_data
 from tuneloop.data.problems import Problem, find_problems
@@ -111,7 +111,7 @@ def check(
     with progress(t("checking data"), STEPS, quiet=quiet) as bar:
         splits = {name: snapshot.split(name) for name in SPLITS}
         texts = [text for examples in splits.values() for text in examples.texts]
-        labels = {} if splits["train"].labels and isinstance(splits["train"].labels[0], float) else _counts(splits)
+        labels = _counts(splits) if snapshot.labels else {}
         tokens = {} if count_tokens is None else {name: count_tokens(rows.inputs) for name, rows in splits.items()}
         bar.update(1, t("personal data"))
         personal = find_personal_data(list(splits.values()))
@@ -124,7 +124,9 @@ def check(
         task=snapshot.task,
         rows={name: len(examples) for name, examples in splits.items()},
         labels=labels,
-        numbers={} if labels else {name: _range(examples) for name, examples in splits.items()},
+        numbers={
+            name: _range(rows) for name, rows in splits.items() if rows.labels and isinstance(rows.labels[0], float)
+        },
         characters={name: lengths([len(text) for text in rows.texts]) for name, rows in splits.items()},
         tokens={name: lengths(values) for name, values in tokens.items()},
         too_long=_share_above(tokens, max_tokens),
@@ -193,7 +195,9 @@ def _counts(splits: dict[str, Examples]) -> dict[str, dict[str, int]]:
 
 
 def _parts(label: Label) -> tuple[str, ...]:
-    return label if isinstance(label, tuple) else (str(label),)
+    if not isinstance(label, tuple):
+        return (str(label),)
+    return tuple(dict.fromkeys(part.label if isinstance(part, Span) else part for part in label))
 
 
 def _range(examples: Examples) -> dict[str, float]:
@@ -211,6 +215,8 @@ def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow],
     inputs = [item for examples in splits.values() for item in examples.inputs]
     labels = [label for examples in splits.values() for label in examples.labels]
     places = [(name, row) for name, examples in splits.items() for row in range(len(examples))]
+    if any(isinstance(part, Span) for label in labels if isinstance(label, tuple) for part in label):
+        return [], 0, 0  # what a cheap model says of whole texts does not tell where a stretch should be
     result = suspected_labels(inputs, labels, seed=seed)
     rows = []
     for suspect in result.found[:MAX_SUSPECTS]:

@@ -117,7 +117,7 @@ def _personal(report: CheckReport) -> list[Markup]:
 
 def _shown(label: Label) -> str:
     if isinstance(label, tuple):
-        return ", ".join(label) or "-"
+        return ", ".join(map(str, label)) or "-"
     return label if isinstance(label, str) else f"{label:.4g}"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 from tuneloop.core.config import CleanConfig
-from tuneloop.data.examples import Input
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Input, Span
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 """Control characters except tab and line breaks, and stray byte order marks."""
@@ -55,6 +57,35 @@ def clean_inputs(inputs: Sequence[Input], config: CleanConfig) -> list[Input]:
         else (clean_text(item[0], config, counts), clean_text(item[1], config, counts))
         for item in inputs
     ]
+
+
+def moved(span: Span, text: str, cleaned: str, config: CleanConfig) -> Span:
+    """Where a stretch of a text stands once the text is mended; a label that quotes the text is mended too.
+
+    Raises:
+        ValueError: if it cannot be told.
+    """
+    counts: Counter[str] = Counter()
+    inside = clean_text(text[span.start : span.end], config, counts)
+    start = len(clean_text(text[: span.start], config, counts))
+    places = [match.start() for match in re.finditer(re.escape(inside), cleaned)] if inside else []
+    if not places:
+        raise ValueError(t("mending the text has changed what stands at {span}", span=f"{span.start}-{span.end}"))
+    nearest = min(places, key=lambda place: abs(place - start))
+    label = inside if span.label == text[span.start : span.end] else span.label
+    return Span(nearest, nearest + len(inside), label)
+
+
+def place_back(span: Span, text: str, config: CleanConfig) -> Span:
+    """Where a stretch of the mended text stands in the text as it was given."""
+    counts: Counter[str] = Counter()
+
+    def size(place: int) -> int:
+        return len(clean_text(text[:place], config, counts))
+
+    places = range(len(text) + 1)
+    start, end = bisect_right(places, span.start, key=size) - 1, bisect_left(places, span.end, key=size)
+    return span._replace(start=start, end=end)
 
 
 def _fix_encoding(text: str) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Span(NamedTuple):
+    """A stretch of a text: its characters from `start` to before `end`, and what it is called or says."""
+
+    start: int
+    end: int
+    label: str
+
 
 Input = str | tuple[str, str]
 """What a model judges: a text, or a text and its pair."""
 
-Label = str | tuple[str, ...] | float
-"""One class, several classes (sorted), or a number."""
+Label = str | tuple[str, ...] | tuple[Span, ...] | float
+"""One class, several classes (sorted), several stretches of the text (in order), or a number."""
 
 
 @dataclass(frozen=True)

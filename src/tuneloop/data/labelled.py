@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from tuneloop.core.config import Columns, DataConfig
+from tuneloop.core.config import CleanConfig, Columns, DataConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Examples, Label
+from tuneloop.data.examples import Examples, Input, Label
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.samples import columns_of
 from tuneloop.data.readers.table import Table
@@ -31,8 +32,26 @@ class LabelReader(Protocol):
     def has_classes(self) -> bool:
         """Whether its labels are classes."""
 
+    @property
+    def fewest_classes(self) -> int:
+        """How many classes there must be."""
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether a file must have a column of labels."""
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether a label is understood only beside its text."""
+
+    def parse_row(self, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
+        """Text, pair and label of a row; ValueError with the reason if they do not fit together."""
+
     def parse_label(self, raw: Any) -> Label:
         """The label in one cell; ValueError with the reason if it cannot be one."""
+
+    def moved(self, label: Label, before: Input, after: Input, config: CleanConfig) -> Label:
+        """The label of an input that was mended; ValueError with the reason if it no longer fits."""
 
     def label_names(self, labels: Iterable[Label]) -> list[str]:
         """The class names that occur, sorted; empty for tasks without classes."""
@@ -45,19 +64,22 @@ def labelled(table: Table, columns: Columns, task: LabelReader, *, max_chars: in
         DataError: at the first missing column, missing or overlong text, impossible label or
             repeated id, with its place and a remedy.
     """
+    if task.takes_pairs and columns.pair is None:
+        raise DataError(
+            t("The task {task} needs a second text.", task=task.name),
+            t("Name its column in data.columns.pair."),
+        )
+    labels = None
+    if task.row_by_row:
+        table, labels = _row_by_row(table, columns, task)
     texts = _texts(table, columns.text, setting="data.columns.text", max_chars=max_chars)
     pairs = None
-    if task.takes_pairs:
-        if columns.pair is None:
-            raise DataError(
-                t("The task {task} needs a second text.", task=task.name),
-                t("Name its column in data.columns.pair."),
-            )
+    if task.takes_pairs and columns.pair is not None:
         pairs = _texts(table, columns.pair, setting="data.columns.pair", max_chars=max_chars)
     return Examples(
         ids=_ids(table, columns.id),
         texts=texts,
-        labels=_labels(table, columns.label, task),
+        labels=_labels(table, columns.label, task) if labels is None else labels,
         pairs=pairs,
         columns=_others(table, columns, with_pair=task.takes_pairs),
     )
@@ -140,6 +162,28 @@ def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str
                 t("Shorten it, look for an unclosed quote, or raise data.max_text_chars."),
             )
     return values
+
+
+def _row_by_row(table: Table, columns: Columns, task: LabelReader) -> tuple[Table, list[Label]]:
+    """The table with texts and pairs as the task has them, and its labels."""
+    texts = table.column(columns.text, setting="data.columns.text")
+    pairs = [None] * len(table) if columns.pair is None else table.column(columns.pair, setting="data.columns.pair")
+    raw: list[Any] = [None] * len(table)
+    if task.needs_label or columns.label in table.columns:
+        raw = table.column(columns.label, setting="data.columns.label")
+    read = []
+    for row, given in enumerate(zip(texts, pairs, raw, strict=True)):
+        try:
+            read.append(task.parse_row(*given))
+        except ValueError as error:
+            raise DataError(
+                t("{place}: {reason}.", place=table.place(row, columns.label), reason=error),
+                t("Correct the row, or leave it out of the file."),
+            ) from None
+    mine = {columns.text: [text for text, _, _ in read]}
+    if columns.pair is not None:
+        mine[columns.pair] = [pair for _, pair, _ in read]
+    return replace(table, columns=table.columns | mine), [label for _, _, label in read]
 
 
 def _labels(table: Table, name: str, task: LabelReader) -> list[Label]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     kept = remove_duplicates(train.examples, config.data.clean, duplicates, place=train.place)
     parts["train"] = train.select(kept)
     bar.update(2, t("duplicates removed"))
-    splits = _split(config, parts)
+    splits = _split(config, task, parts)
     unused = len(parts["train"].rows) - sum(
         len(rows) for name, rows in splits.items() if name not in parts or name == "train"
     )
@@ -189,6 +189,8 @@ def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Count
         counts += more
     cleaning.update(counts)
     examples = Examples(raw.ids, texts, raw.labels, pairs, raw.columns)
+    if task.row_by_row:
+        examples = _moved(raw, examples, table, task, config)
     filled = [row for row, text in enumerate(texts) if text.strip()]
     if not filled:
         raise DataError(
@@ -199,11 +201,26 @@ def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Count
     return _Part(table, filled, examples.select(filled)) if len(filled) < len(texts) else _Part(table, filled, examples)
 
 
+def _moved(raw: Examples, mended: Examples, table: Table, task: LabelReader, config: RunConfig) -> Examples:
+    """The mended rows with labels that fit them: a stretch of a text moves where the text before it has changed."""
+    labels = list(raw.labels)
+    for row, (before, after) in enumerate(zip(raw.inputs, mended.inputs, strict=True)):
+        if before != after:
+            try:
+                labels[row] = task.moved(labels[row], before, after, config.data.clean)
+            except ValueError as error:
+                raise DataError(
+                    t("{place}: {reason}.", place=table.place(row), reason=error),
+                    t("Correct the row, or set data.clean.unicode: none and data.clean.fix_encoding: false."),
+                ) from None
+    return replace(mended, labels=labels)
+
+
 def _about(part: _Part, cleaning: Counter[str]) -> dict[str, Any]:
     return {"file": part.table.path.name, "rows": len(part.table), "encoding": part.table.encoding}
 
 
-def _split(config: RunConfig, parts: dict[str, _Part]) -> dict[str, Examples]:
+def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dict[str, Examples]:
     part = parts["train"]
     given = {name: parts[name].examples for name in parts if name != "train"}
     sizes = wanted_sizes(config.data.split, len(part.rows), given=tuple(given))
@@ -218,7 +235,7 @@ def _split(config: RunConfig, parts: dict[str, _Part]) -> dict[str, Examples]:
         )
         names = deal_by_time(times, keys, sizes)
     else:
-        shares = strata(part.examples.labels) if by == "label" else [""] * len(keys)
+        shares = strata(part.examples.labels, task.label_names) if by == "label" else [""] * len(keys)
         names = deal(keys, shares, _units(config, part), sizes)
     rows = {name: [row for row, given_name in enumerate(names) if given_name == name] for name in SPLITS}
     splits = {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
@@ -275,7 +292,12 @@ def _check_labels(task: LabelReader, splits: dict[str, Examples], parts: dict[st
         strange = sorted(set(task.label_names(splits[split].labels)) - set(names))
         if strange:
             raise _missing_in_train(task, split, strange[0], splits, parts, names)
-    if len(names) < 2:
+    if not names:
+        raise DataError(
+            t("{file}: no text of train has a label.", file=file),
+            t("Label something, or check data.columns.label."),
+        )
+    if len(names) < task.fewest_classes:
         raise DataError(
             t("{file}: there is only one class in train, {label!r}.", file=file, label="".join(names)),
             t("Add rows of at least one other class, or check data.columns.label."),

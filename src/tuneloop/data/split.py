@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -52,18 +52,22 @@ def wanted_sizes(config: SplitConfig, rows: int, *, given: Sequence[str] = ()) -
     return Sizes(dev, test, train)
 
 
-def strata(labels: Sequence[Label]) -> list[Hashable]:
+def strata(labels: Sequence[Label], names: Callable[[Iterable[Label]], list[str]] | None = None) -> list[Hashable]:
     """What each split should have an equal share of.
 
     Classes; for several classes the rarest of them; for numbers bins of equal counts.
+
+    Args:
+        names: the class names that occur in labels, see `Task.label_names`; the parts of each label by default.
     """
     if not labels:
         return []
     if isinstance(labels[0], tuple):
-        counts = Counter(name for label in labels for name in _classes(label))
-        return [min(_classes(label), key=lambda name: (counts[name], name), default="") for label in labels]
+        classes = [names([label]) if names else list(map(str, label)) for label in labels]  # type: ignore[arg-type]
+        counts = Counter(name for each in classes for name in each)
+        return [min(each, key=lambda name: (counts[name], name), default="") for each in classes]
     if isinstance(labels[0], str):
-        return list(labels)
+        return list(labels) if names is None or names(labels) else [""] * len(labels)
     values = np.array(labels, dtype=np.float64)
     bins = max(1, min(MAX_BINS, len(values) // ROWS_PER_BIN))
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
@@ -186,7 +190,3 @@ def apportion(total: int, sizes: Sequence[int], *, spare: int = 0) -> list[int]:
 
 def _count(value: float, rows: int) -> int:
     return max(1, round(value * rows)) if value < 1 else int(value)
-
-
-def _classes(label: Label) -> tuple[str, ...]:
-    return label if isinstance(label, tuple) else ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.hashing import hash_json, hash_texts
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, Label, Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ def write_examples(path: Path, examples: Examples) -> None:
     arrays: dict[str, Any] = {"id": pa.array(examples.ids, pa.string()), "text": pa.array(examples.texts, pa.string())}
     if examples.pairs is not None:
         arrays["pair"] = pa.array(examples.pairs, pa.string())
-    arrays["label"] = pa.array(examples.labels, _label_type(examples))
+    arrays["label"] = pa.array(list(map(plain_label, examples.labels)), label_type(examples.labels))
     fields = [pa.field(name, array.type) for name, array in arrays.items()]
     for name, values in examples.columns.items():
         array, as_json = _column(values)
@@ -52,7 +52,7 @@ def read_examples(path: Path) -> Examples:
             if (field.metadata or {}).get(b"tuneloop") == JSON_KIND:
                 values = [json.loads(value) for value in values]
             others[field.name.removeprefix(COLUMN_PREFIX)] = values
-    labels = [tuple(label) if isinstance(label, list) else label for label in columns["label"]]
+    labels = list(map(as_label, columns["label"]))
     return Examples(columns["id"], columns["text"], labels, columns.get("pair"), others)
 
 
@@ -72,6 +72,8 @@ def schema(examples: Examples) -> dict[str, Any]:
     """Which columns there are and what they hold, for dataset.json."""
     kinds = {"str": "text", "float": "number", "tuple": "classes"}
     label = type(examples.labels[0]).__name__ if examples.labels else "str"
+    if _has_spans(examples.labels):
+        label = "spans"
     return {
         "pair": examples.pairs is not None,
         "label": kinds.get(label, label),
@@ -79,11 +81,32 @@ def schema(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _label_type(examples: Examples) -> pa.DataType:
+def as_label(value: Any) -> Label:
+    """A label as Parquet gives it back, as it was."""
+    if not isinstance(value, list):
+        return value  # type: ignore[no-any-return]
+    return tuple(Span(**each) if isinstance(each, dict) else each for each in value)
+
+
+def label_type(labels: Sequence[Label]) -> pa.DataType:
+    """What Parquet keeps these labels as."""
     import pyarrow as pa
 
-    kind = type(examples.labels[0]) if examples.labels else str
+    if _has_spans(labels):
+        return pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]))
+    kind = type(labels[0]) if labels else str
     return {tuple: pa.list_(pa.string()), float: pa.float64()}.get(kind, pa.string())
+
+
+def plain_label(label: Label) -> Any:
+    """A label as Parquet and JSON take it: stretches as objects."""
+    if not isinstance(label, tuple):
+        return label
+    return [each._asdict() if isinstance(each, Span) else each for each in label]
+
+
+def _has_spans(labels: Sequence[Label]) -> bool:
+    return any(isinstance(each, Span) for label in labels if isinstance(label, tuple) for each in label)
 
 
 def _column(values: Sequence[Any]) -> tuple[pa.Array, bool]:

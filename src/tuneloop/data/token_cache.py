@@ -56,26 +56,28 @@ def _key(tokenizer: Encoder, inputs: Sequence[Input]) -> str:
 
 def _packed(tokens: Tokens) -> bytes:
     buffer = io.BytesIO()
-    types = np.zeros(0, np.int8) if tokens.type_ids is None else tokens.type_ids
-    np.savez(
-        buffer, ids=tokens.ids, offsets=tokens.offsets, types=types, truncated=tokens.truncated,
-        pad_id=np.array(tokens.pad_id),
-    )  # fmt: skip
+    optional = {"types": tokens.type_ids, "places": tokens.places, "owners": tokens.owners}
+    arrays = {name: array for name, array in optional.items() if array is not None}
+    arrays |= {"pad_id": np.array(tokens.pad_id), "bound": np.array(tokens.bound)}
+    np.savez(buffer, ids=tokens.ids, offsets=tokens.offsets, truncated=tokens.truncated, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
 def _read(path: Path, count: int) -> Tokens | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            types = arrays["types"]
+            optional = {name: arrays[name] for name in ("places", "owners") if name in arrays}
             tokens = Tokens(
                 ids=arrays["ids"],
                 offsets=arrays["offsets"],
-                type_ids=types if len(types) else None,
+                type_ids=arrays.get("types"),
                 truncated=arrays["truncated"],
                 pad_id=int(arrays["pad_id"]),
+                bound=bool(arrays["bound"]),
+                **optional,
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
         return None
-    whole = len(tokens) == count == len(tokens.truncated) and int(tokens.offsets[-1]) == len(tokens.ids)
+    inputs = len(tokens) if tokens.owners is None else int(tokens.owners.max(initial=-1)) + 1
+    whole = inputs == count and len(tokens) == len(tokens.truncated) and int(tokens.offsets[-1]) == len(tokens.ids)
     return tokens if whole else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ class Tokens:
         type_ids: 0 for the first text and 1 for its pair, like `ids`; None where all are 0.
         truncated: whether a text was cut, bool, shape (n,).
         pad_id: the id that fills a batch.
+        places: the characters of each token in its text, from and to, int32, like `ids` but (total tokens, 2);
+            (0, 0) for special tokens; None where nobody asked.
+        owners: the number of the input that each of the n texts is or is part of, in order; None where each is one.
+        bound: whether the texts of an input are judged together, so that a batch never parts them.
     """
 
     ids: IntArray
@@ -28,6 +32,9 @@ class Tokens:
     type_ids: IntArray | None
     truncated: IntArray
     pad_id: int = 0
+    places: IntArray | None = None
+    owners: IntArray | None = None
+    bound: bool = False
 
     @classmethod
     def of_first_texts(cls, ids: Sequence[Sequence[int]], *, truncated: Sequence[bool], pad_id: int) -> Tokens:
@@ -48,8 +55,15 @@ class Tokens:
         """Tokens of each text, int64, shape (n,)."""
         return np.diff(self.offsets)
 
+    @property
+    def groups(self) -> IntArray:
+        """Where the texts of each input that stay together begin, and the end, int64, shape (groups + 1,)."""
+        if not self.bound or self.owners is None:
+            return np.arange(len(self) + 1)
+        return np.concatenate([np.flatnonzero(np.diff(self.owners, prepend=-1)), [len(self)]])
+
     def select(self, rows: Sequence[int] | IntArray) -> Tokens:
-        """The given texts, in the given order."""
+        """The given texts, in the given order; which inputs they are of, and their places, are left behind."""
         pieces = [slice(self.offsets[row], self.offsets[row + 1]) for row in rows]
         return Tokens(
             ids=np.concatenate([self.ids[piece] for piece in pieces]),
@@ -57,6 +71,23 @@ class Tokens:
             type_ids=None if self.type_ids is None else np.concatenate([self.type_ids[piece] for piece in pieces]),
             truncated=self.truncated[rows],
             pad_id=self.pad_id,
+        )
+
+    def of_inputs(self, numbers: Sequence[int] | IntArray) -> Tokens:
+        """The texts of the given inputs, in the given order."""
+        if self.owners is None:
+            return self.select(numbers)
+        starts = np.searchsorted(self.owners, np.arange(int(self.owners.max(initial=-1)) + 2))
+        rows = [np.arange(starts[number], starts[number + 1]) for number in numbers]
+        flat = np.concatenate([np.zeros(0, np.int64), *rows])
+        pieces = [np.zeros((0, 2), np.int32)]
+        if self.places is not None:
+            pieces += [self.places[self.offsets[row] : self.offsets[row + 1]] for row in flat]
+        return replace(
+            self.select(flat),
+            places=None if self.places is None else np.concatenate(pieces),
+            owners=np.repeat(np.arange(len(rows)), list(map(len, rows))),
+            bound=self.bound,
         )
 
     def followed_by(self, others: Tokens) -> Tokens:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.evaluation.counts import indicator
 from tuneloop.evaluation.intervals import Array
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Calibration:
     """
 
     def __init__(self, task: Task, labels: Sequence[Label], scores: FloatArray) -> None:
-        meant, scores = indicator(task, labels), scores.astype(np.float64)
+        meant, scores = task.indicator(labels), scores.astype(np.float64)
         self.per_decision = task.problem_type == "multi_label_classification"
         if self.per_decision:
             self.promised, self.came_true = scores, meant

@@ -26,10 +26,10 @@ class Counts:
     def __init__(self, task: Task, labels: Sequence[Label], scores: FloatArray) -> None:
         self.task, self.labels, self.scores = task, labels, scores
         self.single = task.problem_type == "single_label_classification"
-        self.meant = indicator(task, labels)
-        self.given = indicator(task, task.decide(scores))
-        self._sums = np.hstack([self.meant * self.given, self.given, self.meant])
-        self._exact = (self.meant == self.given).all(axis=1).astype(np.float64)
+        answers = task.decide(scores)
+        self.hits, self.given, self.meant = task.counts(labels, answers)
+        self._sums = np.hstack([self.hits, self.given, self.meant])
+        self._exact = ((self.hits == self.given) & (self.hits == self.meant)).all(axis=1).astype(np.float64)
 
     def values(self) -> dict[str, float]:
         """The task's own headline figures."""
@@ -56,13 +56,12 @@ class Counts:
         }
 
     def table(self) -> list[dict[str, Any]]:
-        """Label, precision, recall, F1 and support of each class, as scikit-learn counts them."""
-        from sklearn.metrics import precision_recall_fscore_support
-
-        columns = precision_recall_fscore_support(self.meant, self.given, average=None, zero_division=0)
+        """Label, precision, recall, F1 and support of each class, as scikit-learn and seqeval count them."""
+        columns = {name: found[0] for name, found in self.per_class(np.ones((1, len(self.meant)))).items()}
         return [
-            {"label": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
-            for name, p, r, f, n in zip(self.task.labels, *columns, strict=True)
+            {"label": name, **{key: float(values[number]) for key, values in columns.items()}}
+            | {"support": int(self.meant[:, number].sum())}
+            for number, name in enumerate(self.task.labels)
         ]
 
     def confusion(self) -> dict[str, Any]:
@@ -81,14 +80,6 @@ class Counts:
         """Hits, times given and times meant of each class, each (resamples, classes)."""
         hits, given, meant = np.hsplit(weights @ self._sums, 3)
         return hits, given, meant
-
-
-def indicator(task: Task, labels: Sequence[Label]) -> Array:
-    """1 where a class belongs to a row, float64, (n, classes)."""
-    targets = task.targets(labels)
-    if targets.ndim == 1:
-        targets = targets[:, None] == np.arange(len(task.labels))
-    return targets.astype(np.float64)
 
 
 def _ratio(top: Array, bottom: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from tuneloop.data.stored import plain_label
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
@@ -21,25 +21,16 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
     the class that it is most wrong about. For numbers it is None, and the largest errors come first.
     """
     answers = task.decide(scores)
-    sure = _sureness(task, examples, scores)
-    wrong = [row for row, answer in enumerate(answers) if answer != examples.labels[row]]
+    sure = task.sureness(examples.labels, scores)
+    wrong = [row for row, answer in enumerate(answers) if not task.is_right(examples.labels[row], answer)]
     return [
         {
             "id": examples.ids[row],
             "text": examples.texts[row][:MOST_CHARACTERS],
             "pair": None if examples.pairs is None else examples.pairs[row][:MOST_CHARACTERS],
-            "label": examples.labels[row],
-            "answer": answers[row],
-            "probability": float(sure[row]) if task.has_classes else None,
+            "label": plain_label(examples.labels[row]),
+            "answer": plain_label(answers[row]),
+            "probability": None if task.problem_type == "regression" else float(sure[row]),
         }
         for row in sorted(wrong, key=lambda row: -sure[row])[:MOST_ERRORS]
     ]
-
-
-def _sureness(task: Task, examples: Examples, scores: FloatArray) -> np.ndarray[Any, Any]:
-    """How sure the model was of what it got wrong, (n,)."""
-    if task.problem_type == "single_label_classification":
-        return np.asarray(scores.max(axis=1))
-    if task.problem_type == "multi_label_classification":
-        return np.asarray(np.abs(scores - task.targets(examples.labels)).max(axis=1))
-    return np.abs(scores[:, 0] - np.array(examples.labels, dtype=np.float64))

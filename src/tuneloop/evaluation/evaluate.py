@@ -110,7 +110,7 @@ def evaluate(
     """Measure a model's scores on `examples`, beside baselines and a reference that answered the same rows.
 
     Args:
-        scores: probabilities (n, classes), or values (n, 1) for regression.
+        scores: what the task decides by: see `Task.answers`.
         baselines: scores by name, such as "majority" and "tfidf".
         reference: name and scores of the model to beat.
         truncated: which texts were longer than the model reads.
@@ -141,13 +141,13 @@ def evaluate(
             name: compare(task, labels, scores, found, seed=seed, resamples=resamples) for name, found in others.items()
         },
         per_class=measure_classes(counts, resamples=resamples, seed=seed) if counts else [],
-        confusion=counts.confusion() if counts else None,
-        calibration=_calibration(task, examples, scores) if counts else None,
+        confusion=counts.confusion() if counts and task.has_probabilities else None,
+        calibration=_calibration(task, examples, scores) if task.has_probabilities else None,
         slices=slices(
             task, examples, scores, columns=config.slices, truncated=truncated, resamples=resamples, seed=seed
         ),
         worst_errors=worst_errors(task, examples, scores),
-        fit=None if counts else _fit(examples, scores, seed),
+        fit=_fit(examples, scores, seed) if task.problem_type == "regression" else None,
         truncated=None if truncated is None else int(np.sum(truncated)),
         scripts=scripts(examples.texts),
     )
@@ -156,14 +156,16 @@ def evaluate(
 def _check(name: str, scores: FloatArray, examples: Examples, task: Task) -> None:
     if not len(examples):
         raise DataError(t("The test split is empty."), t("Give data.split.test a larger share, or name data.test."))
-    if scores.shape != (len(examples), task.outputs):
+    if task.score_columns is None and len(scores) == len(examples):
+        return
+    if scores.shape != (len(examples), task.score_columns):
         raise ModelError(
             t(
                 "The scores of {name} are of shape {shape}, but {rows} rows with {outputs} values are wanted.",
                 name=name,
                 shape=scores.shape,
                 rows=len(examples),
-                outputs=task.outputs,
+                outputs=task.score_columns or "?",
             ),
             t("Let the model answer every row of the test split once."),
         )

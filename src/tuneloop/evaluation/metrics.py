@@ -10,6 +10,7 @@ import numpy as np
 from tuneloop.evaluation.calibration import Calibration
 from tuneloop.evaluation.counts import Counts
 from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure, interval
+from tuneloop.evaluation.means import Means
 from tuneloop.evaluation.ranking import Ranking
 from tuneloop.evaluation.regression import Numbers
 
@@ -35,13 +36,15 @@ class Family(Protocol):
 
 def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> Family:
     """The family that the task's primary metric belongs to."""
-    return Counts(task, labels, scores) if task.has_classes else Numbers(task, labels, scores)
+    if task.problem_type == "regression":
+        return Numbers(task, labels, scores)
+    return Counts(task, labels, scores) if task.has_classes else Means(task, labels, scores)
 
 
 def measure(task: Task, labels: Sequence[Label], scores: FloatArray, *, resamples: int, seed: int) -> dict[str, Figure]:
     """Every metric of the task with its 95 % interval, the headline figures first."""
     families: list[tuple[Family, int]] = [(headline_family(task, labels, scores), resamples)]
-    if task.has_classes:
+    if task.has_probabilities:
         fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
         families += [(Ranking(task, labels, scores), fewer), (Calibration(task, labels, scores), resamples)]
     figures: dict[str, Figure] = {}

@@ -67,10 +67,14 @@ def model_name(name: str) -> str:
 
 
 def answer_text(answer: object) -> str:
-    """A label for people: a class, several classes, or a number."""
+    """A label for people: a class, several classes, stretches of the text, or a number."""
     if isinstance(answer, list | tuple):
-        return ", ".join(map(str, answer)) or t("none")
+        return ", ".join(map(_part_text, answer)) or t("none")
     return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+
+
+def _part_text(part: object) -> str:
+    return f"{part['start']}–{part['end']} {part['label']}" if isinstance(part, dict) else str(part)
 
 
 def figure_text(figure: Mapping[str, Any] | None, *, signed: bool = False) -> str:

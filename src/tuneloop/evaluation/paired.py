@@ -10,7 +10,8 @@ import numpy as np
 
 from tuneloop.core.i18n import t
 from tuneloop.evaluation.intervals import CHUNK, LEVEL, Array, draws, interval
-from tuneloop.evaluation.metrics import headline_family
+from tuneloop.evaluation.means import Means
+from tuneloop.evaluation.metrics import Family, headline_family
 from tuneloop.evaluation.names import decimals, metric_name
 
 if TYPE_CHECKING:
@@ -118,7 +119,11 @@ def compare(
         ]
     )
     low, high = map(float, interval(differences))
-    p = _randomisation(task, labels, np.concatenate([scores_a, scores_b]), resamples=resamples, seed=seed)
+    if isinstance(families[0], Means) and isinstance(families[1], Means):
+        both: Family = families[0].joined(families[1])
+    else:
+        both = headline_family(task, [*labels, *labels], np.concatenate([scores_a, scores_b]))
+    p = _randomisation(both, len(labels), metric, resamples=resamples, seed=seed)
     clear = p < 1 - LEVEL
     return Comparison(
         metric=metric,
@@ -131,18 +136,16 @@ def compare(
         p=p,
         verdict=BETTER if clear and low > 0 else WORSE if clear and high < 0 else UNCLEAR,
         changed=_changed(task, scores_a, scores_b),
-        **(_mcnemar(task, labels, scores_a, scores_b) if task.has_classes else {}),
+        **({} if task.problem_type == "regression" else _mcnemar(task, labels, scores_a, scores_b)),
     )
 
 
-def _randomisation(task: Task, labels: Sequence[Label], both: FloatArray, *, resamples: int, seed: int) -> float:
+def _randomisation(family: Family, rows: int, metric: str, *, resamples: int, seed: int) -> float:
     """Share of random swaps of a's and b's answers that give at least the observed difference, both ways.
 
     Args:
-        both: scores of a, then scores of b, (2n, outputs).
+        family: of the answers of a, then those of b.
     """
-    rows, metric = len(labels), task.primary_metric
-    family = headline_family(task, [*labels, *labels], both)
 
     def difference(swapped: Array) -> Array:
         first, second = np.hstack([1 - swapped, swapped]), np.hstack([swapped, 1 - swapped])
@@ -161,7 +164,7 @@ def _mcnemar(task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b
     from scipy.stats import binomtest
 
     right_a, right_b = (
-        np.array([answer == label for answer, label in zip(task.decide(scores), labels, strict=True)])
+        np.array([task.is_right(*each) for each in zip(labels, task.decide(scores), strict=True)])
         for scores in (scores_a, scores_b)
     )
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
@@ -172,5 +175,5 @@ def _mcnemar(task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b
 def _changed(task: Task, scores_a: FloatArray, scores_b: FloatArray) -> tuple[int, ...]:
     pairs = zip(task.decide(scores_a), task.decide(scores_b), strict=True)
     rows = [row for row, (a, b) in enumerate(pairs) if a != b]
-    size = np.abs(scores_a - scores_b).max(axis=1)
+    size = task.changes(scores_a, scores_b)
     return tuple(sorted(rows, key=lambda row: -size[row]))

@@ -14,7 +14,9 @@ from tuneloop.core import fsio
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples, Label
+from tuneloop.data.stored import as_label, label_type, plain_label
 from tuneloop.evaluation.paired import Comparison, compare
+from tuneloop.tasks.stored import pack_scores, unpack_scores
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
@@ -29,7 +31,7 @@ class Predictions:
     Args:
         examples: ids, texts, pairs and labels.
         answers: the answer to each row.
-        scores: float32, (n, classes) or (n, 1).
+        scores: what the task decides by, see `Task.answers`.
         classes: the class of each column of `scores`; empty for numbers.
     """
 
@@ -53,18 +55,17 @@ def write_predictions(path: Path, task: Task, examples: Examples, scores: FloatA
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kind = {
-        "single_label_classification": pa.string(),
-        "multi_label_classification": pa.list_(pa.string()),
-        "regression": pa.float64(),
-    }[task.problem_type]
+    answers = task.decide(scores)
+    kind = label_type([*examples.labels, *answers])
     columns = {
         "id": pa.array(examples.ids, pa.string()),
         "text": pa.array(examples.texts, pa.string()),
         "pair": pa.array(examples.pairs, pa.string()) if examples.pairs else pa.nulls(len(examples), pa.string()),
-        "label": pa.array(examples.labels, kind),
-        "answer": pa.array(task.decide(scores), kind),
-        "scores": pa.array(list(scores.astype(np.float32)), pa.list_(pa.float32())),
+        "label": pa.array(list(map(plain_label, examples.labels)), kind),
+        "answer": pa.array(list(map(plain_label, answers)), kind),
+        "scores": pa.array([pack_scores(scores[row : row + 1]) for row in range(len(scores))], pa.binary())
+        if scores.dtype == object
+        else pa.array(list(scores.astype(np.float32)), pa.list_(pa.float32())),
     }
     table = pa.table(columns).replace_schema_metadata({"classes": json.dumps(task.labels, ensure_ascii=False)})
     buffer = io.BytesIO()
@@ -85,15 +86,18 @@ def read_predictions(path: Path) -> Predictions:
         table = pq.read_table(io.BytesIO(path.read_bytes()))
         classes = tuple(json.loads((table.schema.metadata or {})[b"classes"]))
         columns = {name: table[name].to_pylist() for name in ("id", "text", "pair", "label", "answer", "scores")}
-        scores = np.array(columns["scores"], dtype=np.float32).reshape(len(table), -1)
+        if pa.types.is_binary(table.schema.field("scores").type):
+            scores = np.concatenate([unpack_scores(each) for each in columns["scores"]])
+        else:
+            scores = np.array(columns["scores"], dtype=np.float32).reshape(len(table), -1)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise DataError(
             t("{path} holds no predictions that can be read: {error}", path=path, error=error),
             t("Evaluate the run again: tuneloop evaluate"),
         ) from None
     pairs = columns["pair"] if any(pair is not None for pair in columns["pair"]) else None
-    examples = Examples(columns["id"], columns["text"], list(map(_label, columns["label"])), pairs)
-    return Predictions(examples, list(map(_label, columns["answer"])), scores, classes)
+    examples = Examples(columns["id"], columns["text"], list(map(as_label, columns["label"])), pairs)
+    return Predictions(examples, list(map(as_label, columns["answer"])), scores, classes)
 
 
 def align(a: Predictions, b: Predictions) -> Predictions:
@@ -144,7 +148,3 @@ def compare_predictions(
 
 def _content(predictions: Predictions) -> list[tuple[Any, Label]]:
     return list(zip(predictions.examples.inputs, predictions.examples.labels, strict=True))
-
-
-def _label(value: Any) -> Label:
-    return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuneloop.evaluation.counts import indicator
 from tuneloop.evaluation.intervals import Array
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class Ranking:
 
     def __init__(self, task: Task, labels: Sequence[Label], scores: FloatArray) -> None:
         self.scores = scores
-        self.meant = indicator(task, labels)
+        self.meant = task.indicator(labels)
         self.multilabel = task.problem_type == "multi_label_classification"
         shares = self.meant.mean(axis=0)
         self.classes = np.flatnonzero((shares > 0) & (shares < 1))

@@ -22,6 +22,7 @@ SLICE_METRICS = {
     "single_label_classification": "accuracy",
     "multi_label_classification": "micro_f1",
     "regression": "mae",
+    "token_classification": "micro_f1",
 }
 """Metrics that mean the same on a part as on the whole. Macro-F1 falls where a part lacks a class, and R2 where a part
 varies little, though no answer got worse."""
@@ -79,7 +80,7 @@ def slices(
         parts += named if min(len(rows) for _, _, rows in named) >= FEWEST_ROWS else []
     for column in columns:
         parts += _by_column(examples, column)
-    metric = SLICE_METRICS[task.problem_type]
+    metric = SLICE_METRICS.get(task.problem_type, task.primary_metric)
     found = []
     for by, name, rows in parts:
         family = headline_family(task, [examples.labels[row] for row in rows], scores[rows])

@@ -22,15 +22,14 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.experiments.budget import Budgeted
 from tuneloop.methods import BASELINES
+from tuneloop.tasks.stored import pack_scores
 from tuneloop.training.interrupt import InterruptedTrainingError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tuneloop.training.run import Run
 
 VERSION = 1
-SPEC, RESULT, FAILURE, SCORES = "job.json", "result.json", "failure.json", "scores.npy"
+SPEC, RESULT, FAILURE, SCORES = "job.json", "result.json", "failure.json", "scores.bin"
 SPEED_S = 2.0
 """How long a model's speed is measured."""
 
@@ -81,7 +80,7 @@ def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None
     data = Budgeted(find_snapshot(job.snapshot_hash, workspace), job.budget, job.config.seed)
     fit = _baseline if job.config.method.type in BASELINES.names() else _tuned
     scores, result = fit(job, data, folder, base)
-    write_bytes(folder / SCORES, _npy(scores))
+    write_bytes(folder / SCORES, pack_scores(scores))
     write_json(folder / RESULT, {"train_rows": len(data.split("train"))} | result)
     if (place := folder / "work").exists():
         remove_dir(place)
@@ -137,16 +136,6 @@ def _size(run: Run) -> int:
         return apart.stat().st_size
     folder = run.path / "adapter" if (run.path / "adapter").is_dir() else run.model_path
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-
-
-def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    import io
-
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
 
 
 def main(folder: Path) -> int:

@@ -23,10 +23,8 @@ from tuneloop.core.progress import progress
 from tuneloop.experiments.job import FAILURE, RESULT, SCORES, SPEC, Job
 from tuneloop.methods import BASELINES, create_method
 from tuneloop.tasks import create_task
+from tuneloop.tasks.stored import unpack_scores
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
-
-BASELINE = "tfidf"
-"""Stands in every comparison: a method that does not beat it is not worth its cost."""
 
 POLL_S = 0.2
 
@@ -47,16 +45,19 @@ class Finished:
 
 
 def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate], dict[str, str]]:
-    """The methods that make sense for the task, the baseline first, and why the others do not.
+    """The methods that make sense for the task, and why the others do not.
+
+    The task's strongest baseline stands first in every comparison: what does not beat it is not worth its cost.
 
     Raises:
         ConfigError: if a method does not exist, has no such option, or two have the same name in tables.
     """
     task = create_task(config.task, {"labels": list(labels)})
-    fitting, refused = [Candidate.model_validate({"type": BASELINE})], {}
+    baseline = task.baselines[-1]
+    fitting, refused = [Candidate.model_validate({"type": baseline})], {}
     for each in config.comparison.methods:
         if each.type in BASELINES.names():
-            fitting += [each] if each.type != BASELINE else []
+            fitting += [each] if each.type != baseline else []
             continue
         method = create_method(MethodConfig(type=each.type, **each.options))
         _config_of(config, each, config.seed)  # a wrong setting, before anything runs
@@ -108,7 +109,7 @@ def run_jobs(
                 _start(job, folder, workspace, base, interrupted)
             if (folder / RESULT).is_file():
                 result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-                finished.append(Finished(job, result, np.load(folder / SCORES, allow_pickle=False)))
+                finished.append(Finished(job, result, unpack_scores((folder / SCORES).read_bytes())))
             else:
                 failed[job.label] = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["problem"]
         bar.update(len(jobs))

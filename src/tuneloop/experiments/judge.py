@@ -11,7 +11,8 @@ import numpy as np
 
 from tuneloop.evaluation.intervals import LEVEL, Array, draws, interval
 from tuneloop.evaluation.metrics import headline_family
-from tuneloop.experiments.jobs import BASELINE, Finished
+from tuneloop.experiments.jobs import Finished
+from tuneloop.methods import BASELINES
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Label
@@ -70,7 +71,7 @@ def recommend(methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "take": chosen["label"],
         "instead_of": best["label"],
-        "reason": "baseline" if chosen["type"] == BASELINE else "cheaper",
+        "reason": "baseline" if chosen["type"] in BASELINES.names() else "cheaper",
     }
 
 

@@ -10,6 +10,7 @@ from tuneloop.core.config import MethodConfig, TaskConfig
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
+from tuneloop.models.embedding import keep_head
 from tuneloop.models.load import APART, load_trained
 from tuneloop.tasks import create_task
 
@@ -46,12 +47,15 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     """
     settings = read_settings(folder)
     trust = bool(settings.get("trust_remote_code"))
-    if not settings.get("apart"):
-        return load_trained(folder, dtype=dtype, trust_remote_code=trust).requires_grad_(False)  # type: ignore[return-value]
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    if not settings.get("apart"):
+        whole = load_trained(folder, architecture=task.architecture, dtype=dtype, trust_remote_code=trust)
+        return whole.requires_grad_(False)  # type: ignore[return-value]
     method = create_method(MethodConfig(**settings["method"]))
     model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
     method.prepare(model)
+    if task.embeds:
+        keep_head(model)
     _put(model, folder / APART)
     return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
 

@@ -12,12 +12,12 @@ from tuneloop.core.config import CleanConfig, TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.data.batches import inference_batches
-from tuneloop.data.clean import clean_inputs
+from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
 from tuneloop.inference.opening import read_settings
-from tuneloop.models.template import open_tokenizer
+from tuneloop.models.forward import gathered
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
 
@@ -47,32 +47,51 @@ class Predictor:
         self.name = name
 
     def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
-        """Tokens of each input after cutting, shape (n,)."""
-        return self._encode(inputs).lengths
+        """Tokens that the model reads of each input, shape (n,)."""
+        tokens = self._encode(inputs)
+        return tokens.lengths if tokens.owners is None else np.bincount(tokens.owners, tokens.lengths).astype(np.int64)
+
+    def truncated(self, inputs: Sequence[Input]) -> Any:
+        """Whether something of each input is not read, bool, shape (n,)."""
+        return _cut(self._encode(inputs))
 
     def logits(self, inputs: Sequence[Input]) -> FloatArray:
-        """Logits in the order of `inputs`, float32, shape (n, outputs)."""
-        return self._answer(inputs)[0]
+        """Logits of every text that the model reads, float32: see `models.forward.gathered`."""
+        return self._run(self._encode(inputs))
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
-        """Probabilities (n, classes), or values (n, 1) for regression, in the order of `inputs`."""
-        return self.task.scores(self.logits(inputs))
+        """What the task decides by, in the order of `inputs`: see `Task.answers`."""
+        return self._answer(inputs)[0]
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order."""
-        logits, truncated = self._answer(inputs)
-        return self.task.predictions(self.task.scores(logits), truncated.tolist())
+        scores, truncated = self._answer(inputs)
+        return self.task.predictions(scores, truncated.tolist())
 
     def close(self) -> None:
         """Let go of the engine's memory; no answers after this."""
         self.engine = None
 
     def _answer(self, inputs: Sequence[Input]) -> tuple[FloatArray, Any]:
-        """Logits and whether each text was cut."""
+        """Scores and whether each text was cut."""
         numbers: dict[Input, int] = {}
         rows = np.array([numbers.setdefault(item, len(numbers)) for item in inputs], dtype=np.int64)
-        tokens = self._encode(list(numbers))
-        return self._run(tokens)[rows], tokens.truncated[rows]
+        given = list(numbers)
+        cleaned = clean_inputs(given, self.clean)
+        tokens = self.tokenizer.encode(cleaned)
+        scores = self.task.answers(self._run(tokens), tokens, cleaned)
+        if self.task.spans_in:
+            scores = self._in_given_places(scores, given, cleaned)
+        return scores[rows], _cut(tokens)[rows]
+
+    def _in_given_places(self, scores: FloatArray, given: list[Input], cleaned: list[Input]) -> FloatArray:
+        """Stretches of the mended texts, as stretches of the texts that were given."""
+        number = {"text": 0, "pair": 1}[self.task.spans_in]
+        for row, (one, other) in enumerate(zip(given, cleaned, strict=True)):
+            if one != other:
+                text = one if isinstance(one, str) else one[number]
+                scores[row] = tuple((place_back(span, text, self.clean), sure) for span, sure in scores[row])
+        return scores
 
     def _encode(self, inputs: Sequence[Input]) -> Tokens:
         return self.tokenizer.encode(clean_inputs(inputs, self.clean))
@@ -80,12 +99,14 @@ class Predictor:
     def _run(self, tokens: Tokens) -> FloatArray:
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
-        logits = np.zeros((len(tokens), self.task.outputs), dtype=np.float32)
         groups = inference_batches(tokens.lengths, max_tokens=self.engine.max_batch_tokens)
         answers = self.engine.run(tokens.batch(rows) for rows in groups)
-        for rows, answer in zip(groups, answers, strict=True):
-            logits[rows] = answer
-        return logits
+        return gathered(zip(groups, answers, strict=True), tokens, outputs=self.task.outputs)
+
+
+def _cut(tokens: Tokens) -> Any:
+    """Whether each input was cut, bool, (n,)."""
+    return tokens.truncated if tokens.owners is None else np.bincount(tokens.owners, tokens.truncated) > 0
 
 
 def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Path | None = None) -> Predictor:
@@ -109,7 +130,7 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     opened = _open_engine(folder, engine, form_folder or folder)
-    tokenizer = open_tokenizer(folder, int(settings["max_tokens"]), settings.get("template", ""))
+    tokenizer = task.tokenizer(folder, int(settings["max_tokens"]), settings.get("template", ""))
     clean = CleanConfig(**settings["clean"])
     return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
 

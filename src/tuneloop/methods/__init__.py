@@ -39,6 +39,9 @@ BASELINES: Registry[type[Baseline]] = Registry(
     {
         "tfidf": "tuneloop.methods.tfidf:Tfidf",
         "majority": "tuneloop.methods.majority:Majority",
+        "overlap": "tuneloop.methods.overlap:Overlap",
+        "term_match": "tuneloop.methods.term_match:TermMatch",
+        "lexicon": "tuneloop.methods.lexicon:Lexicon",
     },
 )
 

@@ -82,7 +82,12 @@ class PeftMethod(Adaptation):
         }
         settings = self.tuner.peft_config["default"].to_dict()
         config = {name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()}
-        config |= {"task_type": "SEQ_CLS", "modules_to_save": sorted(heads), "inference_mode": True}
+        per_token = "TokenClassification" in type(model).__name__
+        config |= {
+            "task_type": "TOKEN_CLS" if per_token else "SEQ_CLS",
+            "modules_to_save": sorted(heads),
+            "inference_mode": True,
+        }
         tensors = {
             f"base_model.model.{name.replace('.default', '')}": parameter.detach().clone()
             for name, parameter in model.named_parameters()

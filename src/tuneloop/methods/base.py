@@ -13,7 +13,7 @@ import numpy as np
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
-from tuneloop.data.batches import training_batches
+from tuneloop.data.batches import batches_of_groups
 from tuneloop.models.forward import predict_logits
 
 if TYPE_CHECKING:
@@ -36,23 +36,32 @@ class Split:
 
     Args:
         labels: of the first rows; those after them have none.
+        inputs: what the tokens were made from.
         teacher: logits of another model for each row, (n, outputs), where the method has asked for them.
+        negatives: texts that each input is to be told apart from, (inputs, most), below 0 where there are fewer.
     """
 
     tokens: Tokens
     labels: list[Label]
+    inputs: Sequence[Input] = ()
     teacher: FloatArray | None = None
+    negatives: IntArray | None = None
 
     def targets(self, task: Task) -> np.ndarray[Any, Any]:
-        """What the task's loss wants of each row; 0 where there is no label."""
-        known = task.targets(self.labels)
+        """What the task's loss wants of each text in `tokens`; 0 where there is no label."""
+        known = task.aligned(self.labels, self.tokens, self.inputs)
         return np.concatenate([known, np.zeros((len(self.tokens) - len(known), *known.shape[1:]), known.dtype)])
 
     def select(self, rows: IntArray) -> Split:
-        """The given rows: in the given order, but those with a label first."""
+        """The given rows: in the given order, but those with a label first; whole inputs where these have several."""
+        if self.tokens.owners is not None:
+            numbers = list(dict.fromkeys(self.tokens.owners[rows].tolist()))
+            labels, inputs = [self.labels[number] for number in numbers], [self.inputs[number] for number in numbers]
+            return Split(self.tokens.of_inputs(numbers), labels, inputs)  # what they are told apart from may be gone
         rows = rows[np.argsort(rows >= len(self.labels), kind="stable")]
         labels = [self.labels[row] for row in rows if row < len(self.labels)]
-        return Split(self.tokens.select(rows), labels, None if self.teacher is None else self.teacher[rows])
+        inputs = [self.inputs[row] for row in rows] if self.inputs else ()
+        return Split(self.tokens.select(rows), labels, inputs, None if self.teacher is None else self.teacher[rows])
 
 
 class Sources(Protocol):
@@ -187,7 +196,8 @@ class GradientMethod(Method):
 
         So a state on which they depend may change after the last step of an epoch alone.
         """
-        return training_batches(split.tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+        batches = batches_of_groups(split.tokens, batch_size=batch_size, seed=seed, epoch=epoch)
+        return batches if split.negatives is None else [_with_negatives(batch, split) for batch in batches]
 
     def targets(self, known: torch.Tensor, rows: IntArray) -> torch.Tensor:
         """What the loss wants of these rows; `known` has what the labels say of every row."""
@@ -227,8 +237,8 @@ class GradientMethod(Method):
 
     def figures(self, model: PreTrainedModel, task: Task, dev: Split, precision: str) -> dict[str, float]:
         """How good the model is on dev; the task's `primary_metric` among them decides which weights are kept."""
-        logits = predict_logits(model, dev.tokens, precision)
-        return task.metrics(dev.labels, task.scores(task.unscale(logits)))
+        logits = task.unscale(predict_logits(model, dev.tokens, precision))
+        return task.metrics(dev.labels, task.answers(logits, dev.tokens, dev.inputs))
 
     def settled(self, step: int) -> bool:
         """Whether the weights after step number `step`, from 0, may be kept as the best."""
@@ -288,13 +298,22 @@ class BaselineModel(ABC):
         return self.task.predictions(self.scores(inputs))
 
 
+def _with_negatives(batch: IntArray, split: Split) -> IntArray:
+    """The texts of a batch, then what its inputs are to be told apart from, each once."""
+    owners, negatives = split.tokens.owners, split.negatives
+    if owners is None or negatives is None:
+        return batch
+    texts = np.unique(negatives[np.unique(owners[batch])])
+    return np.concatenate([batch, np.setdiff1d(texts[texts >= 0], batch)])
+
+
 def check_one_class(task: Task, *, method: str) -> None:
     """Nothing, if every text of the task has one class.
 
     Raises:
         ConfigError: if not.
     """
-    if task.problem_type != "single_label_classification":
+    if task.problem_type != "single_label_classification" or task.layout != "whole":
         raise ConfigError(
             t(
                 "method {name} needs one class for each text, which task {task} does not have.",
@@ -302,6 +321,23 @@ def check_one_class(task: Task, *, method: str) -> None:
                 task=task.name,
             ),
             t("Choose method: full, or task: classification."),
+        )
+
+
+def check_whole(task: Task, *, method: str) -> None:
+    """Nothing, if the model gives one answer to each input, read as one text.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if task.layout != "whole":
+        raise ConfigError(
+            t(
+                "method {name} needs one answer for each text as a whole, which task {task} does not have.",
+                name=method,
+                task=task.name,
+            ),
+            t("Choose method: full, lora or adapter, or task: classification."),
         )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Split
+from tuneloop.methods.base import Split, check_whole
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.models.pooling import mean_layer, own_layers
 
@@ -48,6 +48,9 @@ class Distill(FullFineTuning):
     Options = DistillOptions
     options: DistillOptions
 
+    def check(self, task: Task) -> None:
+        check_whole(task, method=self.name)
+
     def prepare(self, model: PreTrainedModel) -> None:
         if self.options.layers:
             self._cut(model)
@@ -58,7 +61,7 @@ class Distill(FullFineTuning):
         logits = sources.teacher(self.options.teacher, [*sources.inputs, *extra])
         answers = task.decide(task.scores(task.unscale(logits[len(train.labels) :])))
         tokens = train.tokens.followed_by(sources.tokens(extra)) if extra else train.tokens
-        return Split(tokens, [*train.labels, *answers], logits)
+        return Split(tokens, [*train.labels, *answers], teacher=logits)
 
     def begin(
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str

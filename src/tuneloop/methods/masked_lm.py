@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tuneloop.data.tokens import Tokens
     from tuneloop.methods.base import IntArray, Split
     from tuneloop.tasks.base import Goal
 
@@ -31,7 +32,7 @@ class HiddenTokens:
 
     primary_metric: ClassVar[str] = "log_likelihood"
 
-    def targets(self, labels: Sequence[Any]) -> np.ndarray[Any, Any]:
+    def aligned(self, labels: Sequence[Any], tokens: Tokens, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
         return np.asarray(labels, dtype=np.int64)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.core.options import Options
-from tuneloop.methods.base import Solution, SolvedMethod, Split
+from tuneloop.methods.base import Solution, SolvedMethod, Split, check_whole
 from tuneloop.models.features import cached_features
 from tuneloop.models.load import head_of
 
@@ -46,6 +46,9 @@ class LinearProbe(SolvedMethod):
     name = "probe"
     Options = ProbeOptions
     options: ProbeOptions
+
+    def check(self, task: Task) -> None:
+        check_whole(task, method=self.name)
 
     def prepare(self, model: PreTrainedModel) -> None:
         model.requires_grad_(False)

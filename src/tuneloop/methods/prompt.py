@@ -10,9 +10,12 @@ from pydantic import Field
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
+from tuneloop.methods.base import check_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from tuneloop.tasks.base import Task
 
 
 class PromptOptions(AdaptationOptions):
@@ -39,6 +42,11 @@ class PromptTuning(Adaptation):
     @property
     def positions(self) -> int:
         return self.options.length
+
+    def check(self, task: Task) -> None:
+        # its vectors would be answered for too, and alone they hardly move the vector of a text
+        if task.per_token or task.embeds:
+            check_whole(task, method=self.name)
 
     def prepare(self, model: PreTrainedModel) -> None:
         import torch

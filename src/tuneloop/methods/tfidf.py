@@ -49,11 +49,11 @@ class _Linear(BaselineModel):
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         if not len(inputs):
-            return np.zeros((0, self.task.outputs), np.float32)
+            return np.zeros((0, self.task.score_columns), np.float32)
         features = self.words.transform(inputs)
         if not self.task.has_classes:
             return self.task.unscale(self.estimator.predict(features).reshape(-1, 1))
-        scores = np.zeros((len(inputs), self.task.outputs), np.float32)
+        scores = np.zeros((len(inputs), self.task.score_columns), np.float32)
         # a class that train lacks has no column and keeps probability 0
         scores[:, self.estimator.classes_] = self.estimator.predict_proba(features)
         return scores

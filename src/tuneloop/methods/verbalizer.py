@@ -49,7 +49,7 @@ def check_gap(options: GapOptions, task: Task, *, method: str) -> None:
     Raises:
         ConfigError: saying what is wrong.
     """
-    if not task.has_classes:
+    if not task.has_classes or task.layout != "whole":
         raise ConfigError(
             t("method {name} needs classes, which task {task} does not have.", name=method, task=task.name),
             t("Choose method: full, or task: classification."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,16 @@ def input_names(model: PreTrainedModel) -> list[str]:
     return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known]
 
 
+def padded_width(lengths: IntArray) -> int:
+    """How many tokens wide a batch of texts of these lengths is."""
+    return -(-int(lengths.max(initial=1)) // WIDTH_STEP) * WIDTH_STEP
+
+
 def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[str, torch.Tensor]:
     """The given texts as the model takes them, each (batch, tokens), on its device."""
     import torch
 
-    longest = int(tokens.lengths[rows].max(initial=1))
-    width = -(-longest // WIDTH_STEP) * WIDTH_STEP
+    longest, width = int(tokens.lengths[rows].max(initial=1)), padded_width(tokens.lengths[rows])
     positions = getattr(model.config, "max_position_embeddings", width)
     batch = tokens.batch(rows, width=width if width <= positions else longest)
     return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model)}
@@ -55,10 +59,24 @@ def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[s
 def predict_logits(
     model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS
 ) -> FloatArray:
-    """Logits (n, outputs) in evaluation mode, length-sorted batches, in the order of `tokens`."""
-    logits = np.zeros((len(tokens), head_of(model).out_features), dtype=np.float32)
-    for rows, _, answer in _forward(model, tokens, precision, max_tokens):
-        logits[rows] = answer.cpu().numpy()
+    """Logits in evaluation mode, length-sorted batches, in the order of `tokens`: see `gathered`."""
+    answers = ((rows, answer.cpu().numpy()) for rows, _, answer in _forward(model, tokens, precision, max_tokens))
+    return gathered(answers, tokens, outputs=head_of(model).out_features)
+
+
+def gathered(answers: Iterable[tuple[IntArray, FloatArray]], tokens: Tokens, *, outputs: int) -> FloatArray:
+    """Rows and their logits, of all batches, as one array: (n, outputs), or (n, longest, outputs) where a model
+    answers for every token; what is beyond the end of a text has no meaning.
+    """
+    logits = np.zeros((len(tokens), outputs), dtype=np.float32)
+    for rows, answer in answers:
+        if answer.ndim == 3 and logits.ndim == 2:
+            logits = np.zeros((len(tokens), int(tokens.lengths.max(initial=1)), outputs), dtype=np.float32)
+        if answer.ndim == 3:
+            answer = answer[:, : logits.shape[1]]
+            logits[rows, : answer.shape[1]] = answer
+        else:
+            logits[rows] = answer
     return logits
 
 

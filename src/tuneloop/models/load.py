@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.models.embedding import let_through
 from tuneloop.models.pooling import add_mean_layer, is_mean_pooled
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+"""Those that transformers knows."""
 
 APART = "adapter.safetensors"
 """In a model folder, what was learnt beside the pretrained model in `base/`, where it cannot be added into it."""
@@ -23,12 +27,24 @@ APART = "adapter.safetensors"
 class Outputs(Protocol):
     """What the head must know of the task; every `Task` has it."""
 
-    labels: tuple[str, ...]
     problem_type: ClassVar[str]
+    architecture: ClassVar[str]
+    embeds: ClassVar[bool]
+
+    @property
+    def per_token(self) -> bool:
+        """Whether every token is answered for."""
 
     @property
     def outputs(self) -> int:
         """Width of the last layer."""
+
+    def meet(self, config: Any) -> None:
+        """Learn what `outputs` hangs on."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What its values are called."""
 
 
 def load_classifier(
@@ -55,21 +71,28 @@ def load_classifier(
     def describe(config: Any) -> None:
         describe_outputs(config, task, dropout)
 
-    model, new_head = _open(folder, torch.float32, describe, trust_remote_code)
-    if new_head:
+    model, new_head = _open(folder, torch.float32, describe, trust_remote_code, kind=task.architecture)
+    if new_head and not task.per_token:
         _mend_pooler(model)
         if pooling == "mean" or (pooling == "auto" and is_mean_pooled(folder)):
             add_mean_layer(model)
+    if new_head and task.embeds:
+        let_through(model)
     return model
 
 
-def load_trained(folder: Path, *, dtype: torch.dtype, trust_remote_code: bool = False) -> PreTrainedModel:
-    """The classifier in `folder` as it was saved, ready to answer.
+def load_trained(
+    folder: Path, *, architecture: str, dtype: torch.dtype, trust_remote_code: bool = False
+) -> PreTrainedModel:
+    """The model in `folder` as it was saved, ready to answer.
+
+    Args:
+        architecture: the class of transformers that opens it, see `Task`.
 
     Raises:
         ModelError: if the folder cannot be read, or wants to run code that was not trusted.
     """
-    model, _ = _open(folder, dtype, None, trust_remote_code)
+    model, _ = _open(folder, dtype, None, trust_remote_code, kind=architecture)
     model.train(False)
     return model
 
@@ -129,7 +152,7 @@ def _open(
     describe: Callable[[Any], None] | None,
     trust_remote_code: bool,
     *,
-    kind: str = "AutoModelForSequenceClassification",
+    kind: str,
 ) -> tuple[PreTrainedModel, bool]:
     """The model in `folder`, from safetensors and from this disk alone, and whether some of its weights are new.
 
@@ -164,7 +187,17 @@ def _open(
             t("The model in {folder} cannot be loaded: {reason}", folder=folder, reason=str(error).split("\n")[0]),
             t("The files may be damaged, or it is no model that {kind} can open.", kind=kind),
         ) from error
+    if kind == "AutoModelForQuestionAnswering":
+        model.register_forward_hook(_as_logits)
     return model, bool(report["missing_keys"] or report["mismatched_keys"])
+
+
+def _as_logits(_: Any, __: Any, answer: Any) -> Any:
+    """The logits of beginning and end, which transformers keeps apart, as (texts, tokens, 2)."""
+    import torch
+    from transformers.modeling_outputs import TokenClassifierOutput
+
+    return TokenClassifierOutput(logits=torch.stack([answer.start_logits, answer.end_logits], dim=-1))  # type: ignore[arg-type]
 
 
 def head_of(model: PreTrainedModel) -> torch.nn.Linear:
@@ -206,12 +239,15 @@ def _names_code(value: Any) -> bool:
 
 def describe_outputs(config: Any, task: Outputs, dropout: float | None) -> None:
     """Write into a model's configuration what it answers, and its dropout if that is given."""
+    task.meet(config)
     config.num_labels = task.outputs
-    if task.labels:
-        config.id2label = dict(enumerate(task.labels))
-        config.label2id = {label: number for number, label in enumerate(task.labels)}
-    config.problem_type = task.problem_type
+    if task.output_names:
+        config.id2label = dict(enumerate(task.output_names))
+        config.label2id = {label: number for number, label in enumerate(task.output_names)}
+    config.problem_type = task.problem_type if task.problem_type in PROBLEM_TYPES else None
     if dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "dropout"):
             if hasattr(config, name):
                 setattr(config, name, dropout)
+    if task.embeds and hasattr(config, "classifier_dropout"):  # a vector is no input of a layer that could learn more
+        config.classifier_dropout = 0.0

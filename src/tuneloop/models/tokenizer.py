@@ -70,14 +70,14 @@ class Tokenizer:
 
     def pieces(self, texts: Sequence[str]) -> Tokens:
         """The tokens of every text; a longer one is several, each with special tokens of its own."""
-        cut = (self._cutter.encode_batch_fast([sound(text) for text in part]) for part in _chunks(texts))
+        cut = (self._cutter.encode_batch_fast([sound(text) for text in part]) for part in in_chunks(texts))
         found = [piece for part in cut for encoding in part for piece in (encoding, *encoding.overflowing)]
         return Tokens.of_first_texts([piece.ids for piece in found], truncated=[False] * len(found), pad_id=self.pad_id)
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""
         lengths, ids, types, truncated = [0], [], [], []
-        for part in _chunks(inputs):
+        for part in in_chunks(inputs):
             chunk = [_unicode(item) for item in part]
             encodings = self._inner.encode_batch_fast(chunk)
             # only an untruncated encoding tells that a text is too long
@@ -107,7 +107,8 @@ class Tokenizer:
         return self._inner.token_to_id(written) if written else None
 
 
-def _chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:
+def in_chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:
+    """The inputs, some thousand at a time."""
     return (inputs[start : start + CHUNK_TEXTS] for start in range(0, len(inputs), CHUNK_TEXTS))
 
 

@@ -43,7 +43,7 @@ def agree(task: Task, labels: Sequence[Label], expected: FloatArray, found: Floa
     """How the scores `found` agree with `expected`, both (rows, outputs)."""
     same = [a == b for a, b in zip(task.decide(expected), task.decide(found), strict=True)]
     before, after = (task.metrics(labels, scores)[task.primary_metric] for scores in (expected, found))
-    return Agreement(float(np.max(np.abs(expected - found))), float(np.mean(same)), float(before - after))
+    return Agreement(float(np.max(task.changes(expected, found))), float(np.mean(same)), float(before - after))
 
 
 def batch_effect(predictor: Any, dev: Examples, *, texts: int = 8) -> float:
@@ -52,4 +52,4 @@ def batch_effect(predictor: Any, dev: Examples, *, texts: int = 8) -> float:
     short, longest = by_length[:texts], by_length[-1]
     alone = np.concatenate([predictor.scores([each]) for each in short])
     beside = np.concatenate([predictor.scores([each, longest])[:1] for each in short])
-    return float(np.max(np.abs(alone - beside)))
+    return float(np.max(predictor.task.changes(alone, beside)))

@@ -78,17 +78,13 @@ def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterat
 
 
 def _columns_of(predictions: list[Prediction], taken: Columns) -> Columns:
-    answers: Columns = {"prediction": [_plain(each.label) for each in predictions]}
+    answers: Columns = {"prediction": [each.to_json()["label"] for each in predictions]}
     classes = predictions[0].probabilities if predictions else {}
     if classes and isinstance(predictions[0].label, str):
         answers["probability"] = [round(each.probabilities[str(each.label)], 6) for each in predictions]
     answers |= {f"p:{name}": [round(each.probabilities[name], 6) for each in predictions] for name in classes}
     answers["truncated"] = [each.truncated for each in predictions]
     return {_free(name, taken): values for name, values in answers.items()}
-
-
-def _plain(label: Any) -> Any:
-    return list(label) if isinstance(label, tuple) else label
 
 
 def _free(name: str, taken: Columns) -> str:
@@ -132,8 +128,12 @@ def _csv(columns: Columns) -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
-        return "; ".join(map(str, value))
+        return "; ".join(_part(each) for each in value)
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _part(value: Any) -> str:
+    return f"{value['start']}-{value['end']} {value['label']}" if isinstance(value, dict) else str(value)
 
 
 def _parquet(columns: Columns) -> bytes:

@@ -97,10 +97,10 @@ def _measure(
 
     task, inputs = subject.predictor.task, examples.inputs
     train = subject.snapshot.split("train")
-    models = dict(BASELINES.items())
+    models = {name: BASELINES.get(name) for name in task.baselines}
     with progress(t("evaluating"), len(models) + 2, quiet=quiet) as bar:
         scores = subject.predictor.scores(inputs)
-        truncated = subject.predictor.tokenizer.encode(inputs).truncated.tolist()
+        truncated = subject.predictor.truncated(inputs).tolist()
         bar.update(1)
         baselines = {}
         for name, model in models.items():

@@ -139,11 +139,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
 
 
 def _encode(answer: Answer) -> bytes:
-    predictions = [
-        {"label": each.label, "probabilities": each.probabilities, "truncated": each.truncated}
-        for each in answer.predictions
-    ]
-    plain = {"release": answer.release, "predictions": predictions}
+    plain = {"release": answer.release, "predictions": [each.to_json() for each in answer.predictions]}
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
@@ -27,20 +25,19 @@ CONFIG = ServeConfig(port=0, deadline_s=60, max_text_chars=1 << 20, max_body_byt
 
 
 def scores_over_http(handle: ModelHandle, inputs: Sequence[Input]) -> FloatArray:
-    """What `handle.scores(inputs)` becomes when a server answers: (n, classes), or values (n, 1).
+    """What `handle.scores(inputs)` becomes when a server answers.
 
     Raises:
         MissingExtraError: if the packages of the server are not installed.
         ServeError: if the server does not start or refuses.
     """
-    rows: list[list[float]] = []
+    answers: list[dict[str, Any]] = []
     with _served(handle) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONFIG.deadline_s + 5)
         for start in range(0, len(inputs), CHUNK_TEXTS):
-            answer = _ask(connection, inputs[start : start + CHUNK_TEXTS])
-            rows += [list(each["probabilities"].values()) or [each["label"]] for each in answer["predictions"]]
+            answers += _ask(connection, inputs[start : start + CHUNK_TEXTS])["predictions"]
         connection.close()
-    return np.array(rows, dtype=np.float32)
+    return handle.task.scores_of(answers)
 
 
 def _ask(connection: http.client.HTTPConnection, inputs: Sequence[Input]) -> Any:

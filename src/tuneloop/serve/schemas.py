@@ -35,11 +35,22 @@ class PredictRequest(BaseModel):
     )
 
 
+class SpanOut(BaseModel):
+    """A stretch of the text."""
+
+    start: int = Field(description="Its first character, counted from 0.")
+    end: int = Field(description="The character after its last one.")
+    label: str = Field(description="What it is called, or what it says.")
+    probability: float
+
+
 class PredictionOut(BaseModel):
     """One answer."""
 
-    label: str | list[str] | float = Field(description="The class, the classes, or the number.")
-    probabilities: dict[str, float] = Field(description="Probability of each class; empty for numbers.")
+    label: str | list[str] | list[SpanOut] | float = Field(
+        description="The class, the classes, the stretches of the text, or the number."
+    )
+    probabilities: dict[str, float] = Field(description="Probability of each class; empty for numbers and stretches.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
 
 

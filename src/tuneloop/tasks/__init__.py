@@ -19,6 +19,11 @@ TASKS: Registry[type[Task]] = Registry(
         "multilabel": "tuneloop.tasks.multilabel:MultiLabel",
         "pair": "tuneloop.tasks.pair:PairClassification",
         "regression": "tuneloop.tasks.regression:Regression",
+        "tagging": "tuneloop.tasks.tagging:Tagging",
+        "qa": "tuneloop.tasks.qa:ExtractiveQA",
+        "similarity": "tuneloop.tasks.similarity:Similarity",
+        "retrieval": "tuneloop.tasks.retrieval:Retrieval",
+        "multiple_choice": "tuneloop.tasks.multiple_choice:MultipleChoice",
     },
 )
 

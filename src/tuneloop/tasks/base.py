@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from tuneloop.core.config import CleanConfig
+    from tuneloop.data.tokens import Tokens
+    from tuneloop.models.tokenizer import Tokenizer
+
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
     IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -26,14 +31,24 @@ class Prediction:
     """One answer.
 
     Args:
-        label: the class, the classes, or the number.
-        probabilities: probability of each class, in the order of the task's labels; empty for numbers.
+        label: the class, the classes, the stretches of the text, or the number.
+        probabilities: probability of each class, in the order of the task's labels; empty for numbers and stretches.
         truncated: whether the text was longer than the model reads.
+        sureness: probability of each stretch, in order.
     """
 
     label: Label
     probabilities: dict[str, float]
     truncated: bool = False
+    sureness: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; a stretch is an object with its start, end, label and probability."""
+        label: Any = list(self.label) if isinstance(self.label, tuple) else self.label
+        if self.sureness:
+            spans = zip(self.label, self.sureness, strict=True)  # type: ignore[arg-type]
+            label = [span._asdict() | {"probability": sure} for span, sure in spans]  # type: ignore[union-attr]
+        return {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
 
 
 class ModelHandle(Protocol):
@@ -48,7 +63,7 @@ class ModelHandle(Protocol):
         """The task with its labels."""
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
-        """Probabilities (n, classes), or values (n, 1) for regression, in the order of `inputs`."""
+        """What the task decides by, in the order of `inputs`: see `Task.answers`."""
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order; batching happens inside."""
@@ -59,8 +74,8 @@ class Goal(Protocol):
 
     primary_metric: ClassVar[str]
 
-    def targets(self, labels: Sequence[Any]) -> np.ndarray[Any, Any]:
-        """What the method's `loss` is given for each row, one after the other."""
+    def aligned(self, labels: Sequence[Any], tokens: Tokens, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
+        """What the method's `loss` is given for each text, one after the other."""
 
 
 class TaskOptions(Options):
@@ -83,8 +98,25 @@ class Task(ABC):
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     takes_pairs: ClassVar[bool] = False
     has_classes: ClassVar[bool] = True
+    """Whether labels are names out of a set that training knows."""
+    has_probabilities: ClassVar[bool] = True
+    """Whether the scores are one probability for each class."""
+    fewest_classes: ClassVar[int] = 2
     problem_type: ClassVar[str]
-    """What Hugging Face calls it: single_label_classification, multi_label_classification, regression."""
+    """What Hugging Face calls it: single_label_classification, multi_label_classification, regression; or else."""
+    architecture: ClassVar[str] = "AutoModelForSequenceClassification"
+    """The class of transformers that answers it."""
+    layout: ClassVar[Literal["whole", "windows", "choices", "apart"]] = "whole"
+    """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, or each."""
+    needs_label: ClassVar[bool] = True
+    embeds: ClassVar[bool] = False
+    """Whether the logits are the vector of a text: see `models.embedding`."""
+    row_by_row: ClassVar[bool] = False
+    """Whether a label in a file is understood only beside its text: see `parse_row`."""
+    spans_in: ClassVar[Literal["", "text", "pair"]] = ""
+    """The text whose stretches the labels are."""
+    baselines: ClassVar[tuple[str, ...]] = ("majority", "tfidf")
+    """What stands beside every model; the strongest last."""
     primary_metric: ClassVar[str]
     """The key of `metrics` that early stopping and comparison look at; higher is better."""
 
@@ -102,6 +134,24 @@ class Task(ABC):
         """
 
     @classmethod
+    def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
+        """Text, pair and label of a row of a file as this task has them, where `row_by_row`.
+
+        Raises:
+            ValueError: with the reason, if they do not fit together.
+        """
+        return text, pair, cls.parse_label(label)
+
+    @classmethod
+    def moved(cls, label: Label, before: Input, after: Input, config: CleanConfig) -> Label:
+        """The label of an input that was mended.
+
+        Raises:
+            ValueError: if the label no longer fits.
+        """
+        return label
+
+    @classmethod
     def label_names(cls, labels: Iterable[Label]) -> list[str]:
         """The class names that occur, sorted; empty for tasks without classes."""
         return sorted({str(label) for label in labels})
@@ -110,6 +160,34 @@ class Task(ABC):
     def outputs(self) -> int:
         """Width of the model's last layer."""
         return len(self.labels)
+
+    @property
+    def score_columns(self) -> int | None:
+        """Width of the scores; None where it is no matter of the task."""
+        return self.outputs
+
+    @property
+    def wants_negatives(self) -> bool:
+        """Whether training needs `negatives`."""
+        return False
+
+    def negatives(self, logits: FloatArray, tokens: Tokens, labels: Sequence[Label]) -> IntArray:
+        """Texts that each training input is to be told apart from, (inputs, most), below 0 where there are fewer.
+
+        Args:
+            logits: of the untrained model for every text in `tokens`.
+        """
+        raise NotImplementedError(f"{self.name} has no negatives")
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What the values of the model's last layer are called; empty for numbers."""
+        return self.labels
+
+    @property
+    def per_token(self) -> bool:
+        """Whether the model answers for every token, logits (texts, tokens, outputs)."""
+        return self.layout == "windows"
 
     @property
     def has_temperature(self) -> bool:
@@ -128,6 +206,23 @@ class Task(ABC):
     def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
         """Labels as the loss wants them: (n,) int64, (n, classes) float32 or (n,) float32."""
 
+    def meet(self, config: Any) -> None:
+        """Learn from the configuration of the pretrained model what `outputs` hangs on."""
+
+    def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
+        """What turns inputs into what the model reads, see `layout`.
+
+        Raises:
+            ModelError: if the folder has no readable `tokenizer.json`.
+        """
+        from tuneloop.models.template import open_tokenizer
+
+        return open_tokenizer(folder, max_tokens, template)
+
+    def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
+        """What the loss wants of each text in `tokens`, which hold the inputs of these labels."""
+        return self.targets(labels)
+
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The training loss, one number per example, shape (batch,)."""
@@ -140,13 +235,56 @@ class Task(ABC):
     def scores(self, logits: FloatArray) -> FloatArray:
         """Logits (n, outputs) to probabilities (n, classes) or values (n, 1)."""
 
+    def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
+        """The scores of each input, from the logits of every text in `tokens`.
+
+        They are probabilities (n, classes), values (n, 1), or for stretches and choices an array (n,) of objects.
+        """
+        return self.scores(logits)
+
     @abstractmethod
     def decide(self, scores: FloatArray) -> list[Label]:
         """Scores (n, outputs) to one label each."""
 
+    def calibrate(self, logits: FloatArray, tokens: Tokens, labels: Sequence[Label]) -> None:
+        """Learn from rows of dev, after training, how sure the answers are, where a temperature does not say it."""
+
     @abstractmethod
     def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
         """The headline figures of these answers."""
+
+    def counts(self, labels: Sequence[Label], answers: Sequence[Label]) -> tuple[Any, Any, Any]:
+        """How often each class was rightly given, given, and meant in each row, (n, classes) each."""
+        given, meant = self.indicator(answers), self.indicator(labels)
+        return given * meant, given, meant
+
+    def indicator(self, labels: Sequence[Label]) -> Any:
+        """1 where a class belongs to a row, float64, (n, classes), for tasks that judge whole texts."""
+        targets = self.targets(labels)
+        if targets.ndim == 1:
+            targets = targets[:, None] == np.arange(len(self.labels))
+        return targets.astype(np.float64)
+
+    def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
+        """Figures whose mean over the rows is what `metrics` says, (n,) each, for tasks without classes or numbers."""
+        raise NotImplementedError(f"{self.name} has no figures of rows")
+
+    def is_right(self, label: Label, answer: Label) -> bool:
+        """Whether an answer is wholly right."""
+        return label == answer
+
+    def changes(self, scores: FloatArray, others: FloatArray) -> Any:
+        """The largest change of a probability, or of a value, in each row, (n,)."""
+        return np.abs(scores - others).max(axis=1)
+
+    def sureness(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        """How sure the model was of what it got wrong, (n,): worst errors are sorted by it."""
+        return scores.max(axis=1)
+
+    def scores_of(self, answers: Sequence[Mapping[str, Any]]) -> FloatArray:
+        """The scores behind predictions that were sent as JSON (`Prediction.to_json`)."""
+        rows = [list(each["probabilities"].values()) or [each["label"]] for each in answers]
+        return np.array(rows, dtype=np.float32)
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         """Scores (n, outputs) to predictions."""

@@ -100,6 +100,9 @@ class MultiLabel(Task):
         chosen = scores >= self.options.threshold
         return [tuple(name for name, given in zip(self.labels, row, strict=True) if given) for row in chosen]
 
+    def sureness(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        return np.abs(scores - self.targets(labels)).max(axis=1)
+
     def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
         from sklearn.metrics import f1_score
 

@@ -24,6 +24,7 @@ class Regression(Task):
 
     name = "regression"
     has_classes = False
+    has_probabilities = False
     problem_type = "regression"
     primary_metric = "r2"
 
@@ -78,6 +79,9 @@ class Regression(Task):
 
     def decide(self, scores: FloatArray) -> list[Label]:
         return [float(value) for value in scores[:, 0]]
+
+    def sureness(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        return np.abs(scores[:, 0] - _numbers(labels))
 
     def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
         from scipy.stats import rankdata

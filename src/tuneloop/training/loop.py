@@ -192,7 +192,7 @@ def backward(
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
     whole, losses = 0.0, regularised(prefix.loss(method.loss) if prefix else method.loss, config)
-    for part in split_by_tokens(rows, tokens.lengths, tokens_per_part(config)):
+    for part in split_by_tokens(rows, tokens, tokens_per_part(config)):
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):

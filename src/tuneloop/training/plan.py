@@ -151,9 +151,9 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     whole = Steps(method, ready.train, training, config.seed)
 
     def costs(steps: Steps, epoch: int) -> IntArray:
-        lengths = steps.split.tokens.lengths
-        parts = [split_by_tokens(batch, lengths, tokens_per_part(training)) for batch in steps.batches(epoch)]
-        return np.array([padded(lengths, each) for each in parts])
+        tokens = steps.split.tokens
+        parts = [split_by_tokens(batch, tokens, tokens_per_part(training)) for batch in steps.batches(epoch)]
+        return np.array([padded(tokens.lengths, each) for each in parts])
 
     sample = ready.train.select(_spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
     dev = _dev_part(ready)

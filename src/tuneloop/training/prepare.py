@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,10 +16,10 @@ from tuneloop.data.token_cache import cached_tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
-from tuneloop.models.forward import WIDTH_STEP
+from tuneloop.models.embedding import keep_head
+from tuneloop.models.forward import WIDTH_STEP, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
-from tuneloop.models.template import open_tokenizer
 from tuneloop.tasks import create_task
 from tuneloop.training import regularisers
 from tuneloop.training.sources import RunSources
@@ -103,7 +103,7 @@ def prepare(
     method = create_method(config.method)
     method.check(task)
     source = resolve(config.model.source, base=base)
-    tokenizer = open_tokenizer(source, config.model.max_tokens, method.template)
+    tokenizer = task.tokenizer(source, config.model.max_tokens, method.template)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
@@ -111,9 +111,14 @@ def prepare(
     model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
     _check_room(method, model, config.model.max_tokens)
     method.prepare(model)
+    if task.embeds:
+        keep_head(model)
     regularisers.check(config.training, method, task, model)
     device = choose_device()
-    splits = {name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels) for name, part in rows.items()}
+    splits = {
+        name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels, part.inputs)
+        for name, part in rows.items()
+    }
     root = base or Path.cwd()
     sources = RunSources(
         task,
@@ -125,14 +130,19 @@ def prepare(
         base=root,
         cache=cache,
     )
+    model, precision = model.to(device), choose_precision(config.training.precision, device)  # type: ignore[arg-type]
+    train = method.gather(splits["train"], task, sources)
+    if task.wants_negatives:
+        logits = predict_logits(model, train.tokens, precision)
+        train = replace(train, negatives=task.negatives(logits, train.tokens, train.labels))
     return Prepared(
         task=task,
         method=method,
         source=source,
-        model=model.to(device),  # type: ignore[arg-type]
-        train=method.gather(splits["train"], task, sources),
+        model=model,
+        train=train,
         dev=splits["dev"],
-        precision=choose_precision(config.training.precision, device),
+        precision=precision,
         beside=sources.hashes,
     )
 

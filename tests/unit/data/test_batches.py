@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data.batches import inference_batches, split_by_tokens, training_batches
+from tuneloop.data.batches import batches_of_groups, inference_batches, split_by_tokens, training_batches
+from tuneloop.data.tokens import Tokens
 
 lengths_of_texts = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(np.array)
 
@@ -37,4 +38,21 @@ def test_two_epochs_have_different_orders() -> None:
 @given(lengths_of_texts, st.integers(16, 400))
 def test_parts_of_a_batch_hold_its_rows(lengths: np.ndarray, budget: int) -> None:
     rows = np.arange(len(lengths))[::-1]
-    assert sorted(np.concatenate(split_by_tokens(rows, lengths, budget))) == sorted(rows)
+    tokens = Tokens(np.zeros(lengths.sum(), np.int32), np.cumsum([0, *lengths]), None, np.zeros(len(lengths), bool))
+    assert sorted(np.concatenate(split_by_tokens(rows, tokens, budget))) == sorted(rows)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 3), st.integers(16, 200))
+def test_the_texts_of_an_input_stay_together(sizes: list[int], batch: int, epoch: int, budget: int) -> None:
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    lengths = np.random.default_rng(len(owners)).integers(1, 30, len(owners))
+    tokens = Tokens(
+        np.zeros(lengths.sum(), np.int32), np.cumsum([0, *lengths]), None, np.zeros(len(lengths), bool),
+        owners=owners, bound=True,
+    )  # fmt: skip
+    batches = batches_of_groups(tokens, batch_size=batch, seed=1, epoch=epoch)
+    assert sorted(np.concatenate(batches)) == list(range(len(owners)))
+    parts = [part for each in batches for part in split_by_tokens(each, tokens, budget)]
+    assert sorted(np.concatenate(parts)) == list(range(len(owners)))
+    for part in [*batches, *parts]:
+        assert all(np.count_nonzero(owners[part] == owner) == sizes[owner] for owner in owners[part])

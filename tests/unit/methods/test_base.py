@@ -18,7 +18,7 @@ def tokens(*texts: list[int], types: bool = False) -> Tokens:
 
 
 def test_selected_rows_keep_their_labels_and_those_without_come_last() -> None:
-    whole = Split(tokens([5], [6, 7], [8], [9, 9]), ["a", "b"], np.arange(8, dtype=np.float32).reshape(4, 2))
+    whole = Split(tokens([5], [6, 7], [8], [9, 9]), ["a", "b"], teacher=np.arange(8, dtype=np.float32).reshape(4, 2))
     part = whole.select(np.array([3, 1, 2, 0, 1]))
     assert part.labels == ["b", "a", "b"]
     assert part.teacher[:, 0].tolist() == [2, 0, 2, 6, 4]

@@ -75,7 +75,7 @@ def test_the_loss_is_the_equation(task: str, alpha: float) -> None:
     batch = {"input_ids": torch.arange(6, 21).reshape(3, 5)}
     teacher = np.random.default_rng(0).normal(size=(5, known.outputs)).astype(np.float32) * 2
     rows, targets = np.array([4, 0, 2]), torch.from_numpy(known.targets(labels))
-    method.begin(model, known, Split(None, labels, teacher), total=1, per_epoch=1, precision="fp32")
+    method.begin(model, known, Split(None, labels, teacher=teacher), total=1, per_epoch=1, precision="fp32")
     found = method.loss(model, known, batch, targets, rows).detach()
     logits, soft = model(**batch).logits.detach(), torch.from_numpy(teacher)[rows]
     if task == "classification":  # Hinton: cross-entropy with soft targets, less the entropy of the targets

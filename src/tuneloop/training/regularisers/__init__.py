@@ -59,6 +59,12 @@ def _why_not(name: str, method: Method, task: Task, model: PreTrainedModel) -> s
         )
     if name != "fgm" and not method.trains_answers:
         return t("training.{name} needs answers, which method {method} does not train.", name=name, method=method.name)
+    if name != "fgm" and task.layout != "whole":
+        return t(
+            "training.{name} needs one answer for each text as a whole, which task {task} does not have.",
+            name=name,
+            task=task.name,
+        )
     if name == "supcon" and task.problem_type != "single_label_classification":
         return t("training.supcon needs one class for each text, which task {task} does not have.", task=task.name)
     return ""

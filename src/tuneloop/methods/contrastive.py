@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from tuneloop.data.batches import inference_batches
 from tuneloop.methods.base import check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.methods.probe import solve_head
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 FEWEST_STEPS = 30
 """Optimiser steps of a run with three epochs, at the least: few texts are seen again and again."""
+
+PART_TOKENS = 1024
+"""Padded tokens of a batch that go through the model at once."""
 
 HEAD_TEXTS = 4096
 """Texts at most that the head is solved on at each evaluation, as many of each class as there are."""
@@ -85,16 +89,32 @@ class Contrastive(FullFineTuning):
         targets: torch.Tensor,
         rows: IntArray,
     ) -> torch.Tensor:
+        import torch
         from torch.nn.functional import normalize
 
-        vectors = normalize(model.base_model(**batch).last_hidden_state[:, 0].float(), dim=1)
-        alike = targets[:, None] == targets
-        similar = vectors @ vectors.T
+        parts, vectors = self._parts(batch), []
+        for part in parts:
+            width = int(batch["attention_mask"][part].sum(dim=1).max())
+            read = {name: values[part, :width] for name, values in batch.items()}
+            vectors.append(normalize(model.base_model(**read).last_hidden_state[:, 0].float(), dim=1))
+        every, classes = torch.cat(vectors), targets[np.concatenate(parts)]
+        alike = classes[:, None] == classes
+        similar = every @ every.T
         return (
             _cosine(similar, alike)
             if self.options.loss == "cosine"
             else supcon(similar, alike, self.options.temperature)
         )
+
+    def _parts(self, batch: dict[str, torch.Tensor]) -> list[IntArray]:
+        """The rows of a batch in parts of like length: a batch balanced over classes has long texts beside short ones.
+
+        All at once where frozen layers are, whose kept states stand in for the whole batch.
+        """
+        lengths = batch["attention_mask"].sum(dim=1).cpu().numpy()
+        if self.options.frozen_layers or self.options.freeze_embeddings:
+            return [np.arange(len(lengths))]
+        return inference_batches(lengths, max_tokens=PART_TOKENS)
 
     def before_evaluation(self, model: PreTrainedModel) -> None:
         features = head_inputs(model, self._tokens, self._precision)

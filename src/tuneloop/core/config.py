@@ -80,7 +80,11 @@ class DataConfig(Options):
 class TaskConfig(TypedOptions):
     """What is predicted; the options belong to the task."""
 
-    type: str = Field("classification", description="classification, multilabel, regression, pair, similarity, retrieval, tagging, qa or multiple_choice.")
+    type: str = Field(
+        "classification",
+        description="What is predicted: classification, multilabel, regression, pair, similarity, retrieval, tagging, "
+        "qa or multiple_choice.",
+    )
 
 
 class MethodConfig(TypedOptions):

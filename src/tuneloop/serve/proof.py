@@ -24,7 +24,7 @@ START_S = 60
 CONFIG = ServeConfig(port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 28)
 
 
-def scores_over_http(handle: ModelHandle, inputs: Sequence[Input]) -> FloatArray:
+def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatArray) -> FloatArray:
     """What `handle.scores(inputs)` becomes when a server answers.
 
     Raises:
@@ -37,7 +37,7 @@ def scores_over_http(handle: ModelHandle, inputs: Sequence[Input]) -> FloatArray
         for start in range(0, len(inputs), CHUNK_TEXTS):
             answers += _ask(connection, inputs[start : start + CHUNK_TEXTS])["predictions"]
         connection.close()
-    return handle.task.scores_of(answers)
+    return handle.task.scores_of(answers, near)
 
 
 def _ask(connection: http.client.HTTPConnection, inputs: Sequence[Input]) -> Any:

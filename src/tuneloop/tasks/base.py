@@ -281,8 +281,12 @@ class Task(ABC):
         """How sure the model was of what it got wrong, (n,): worst errors are sorted by it."""
         return scores.max(axis=1)
 
-    def scores_of(self, answers: Sequence[Mapping[str, Any]]) -> FloatArray:
-        """The scores behind predictions that were sent as JSON (`Prediction.to_json`)."""
+    def scores_of(self, answers: Sequence[Mapping[str, Any]], near: FloatArray) -> FloatArray:
+        """The scores behind predictions that were sent as JSON (`Prediction.to_json`).
+
+        Args:
+            near: scores of the same rows; what predictions do not say is taken from them.
+        """
         rows = [list(each["probabilities"].values()) or [each["label"]] for each in answers]
         return np.array(rows, dtype=np.float32)
 

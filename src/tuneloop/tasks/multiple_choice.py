@@ -129,7 +129,7 @@ class MultipleChoice(Task):
         rows = zip(self.decide(scores), scores, cut, strict=True)
         return [Prediction(label, dict(found), bool(was_cut)) for label, found, was_cut in rows]
 
-    def scores_of(self, answers: Sequence[Mapping[str, Any]]) -> FloatArray:
+    def scores_of(self, answers: Sequence[Mapping[str, Any]], near: FloatArray) -> FloatArray:
         return as_scores(tuple(each["probabilities"].items()) for each in answers)
 
     def changes(self, scores: FloatArray, others: FloatArray) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +111,8 @@ class Retrieval(EmbeddingTask):
         if not len(asking):  # nothing but wrong answers, in a part of a batch
             return logits.sum(dim=1) * 0
         own = row[asking, None] == row[offered]
-        also_right = (query[asking, None] == query[offered]) | (passage[asking, None] == passage[offered])
+        same = (passage[offered, None] == passage[offered]).to(vectors.dtype)
+        also_right = (query[asking, None] == query[offered]).to(vectors.dtype) @ same > 0
         cosines = vectors[asking] @ vectors[offered].T / self.options.temperature
         place = own.long().argmax(dim=1)
         itself = torch.zeros_like(own).scatter_(1, place[:, None], True)
@@ -125,12 +126,14 @@ class Retrieval(EmbeddingTask):
         found = np.full((len(labels), wanted), NONE, dtype=np.int64)
         asked, offered = self.vectors(logits, tokens)
         queries, passages = _numbers(labels)
-        _, first = np.unique(passages, return_index=True)  # each passage once
+        distinct, first = np.unique(passages, return_index=True)  # each passage once
+        right = {query: np.searchsorted(distinct, sorted(each)) for query, each in _right(queries, passages).items()}
         for rows, cosines in _similar(asked, offered[first]):
             own = (asked[rows] * offered[rows]).sum(axis=1)
             near = cosines >= self.options.too_near * own[:, None]
-            right = (passages[first] == passages[rows][:, None]) | (queries[first] == queries[rows][:, None])
-            wrong = np.where(near | right, -np.inf, cosines)
+            wrong = np.where(near, -np.inf, cosines)
+            for place, row in enumerate(rows):
+                wrong[place, right[int(queries[row])]] = -np.inf
             nearest = np.argsort(-wrong, axis=1, kind="stable")[:, :wanted]
             known = np.isfinite(np.take_along_axis(wrong, nearest, axis=1))
             width = nearest.shape[1]
@@ -162,9 +165,7 @@ class Retrieval(EmbeddingTask):
         queries, passages = _numbers(labels)
         asked, offered = np.hsplit(scores, 2)
         _, first = np.unique(passages, return_index=True)
-        right: dict[int, set[int]] = {}
-        for query, passage in zip(queries.tolist(), passages.tolist(), strict=True):
-            right.setdefault(query, set()).add(passage)
+        right = _right(queries, passages)
         found: dict[str, list[float]] = {"ndcg_at_10": [], "mrr_at_10": [], "recall_at_1": [], "recall_at_10": []}
         for rows, cosines in _similar(asked, offered[first]):
             best = np.argsort(-cosines, axis=1, kind="stable")[:, :CUT]
@@ -179,6 +180,12 @@ class Retrieval(EmbeddingTask):
         cut = truncated if truncated is not None else [False] * len(scores)
         asked, offered = np.hsplit(scores, 2)
         return [Prediction(float(c), {}, bool(k)) for c, k in zip((asked * offered).sum(axis=1), cut, strict=True)]
+
+    def scores_of(self, answers: Sequence[Mapping[str, Any]], near: FloatArray) -> FloatArray:
+        """The vectors of `near`, each passage moved along its query until the cosine is the one that was sent."""
+        asked, offered = np.hsplit(near, 2)
+        off = np.array([each["label"] for each in answers]) - (asked * offered).sum(axis=1)
+        return np.hstack([asked, offered + off[:, None] * asked]).astype(np.float32)
 
     def changes(self, scores: FloatArray, others: FloatArray) -> Any:
         cosines = [np.multiply(*np.hsplit(each, 2)).sum(axis=1) for each in (scores, others)]
@@ -211,6 +218,14 @@ def _numbers(labels: Sequence[Label]) -> tuple[IntArray, IntArray]:
     """Numbers of the query and of the passage of each row."""
     parts = [str(label).split(":") for label in labels]
     return numbered(part[0] for part in parts), numbered(part[1] for part in parts)
+
+
+def _right(queries: IntArray, passages: IntArray) -> dict[int, set[int]]:
+    """The passages that answer each query."""
+    right: dict[int, set[int]] = {}
+    for query, passage in zip(queries.tolist(), passages.tolist(), strict=True):
+        right.setdefault(query, set()).add(passage)
+    return right
 
 
 def _name(query: str, passage: str) -> str:

@@ -81,7 +81,7 @@ class SpanTask(Task):
             for found, was_cut in zip(scores, cut, strict=True)
         ]
 
-    def scores_of(self, answers: Sequence[Mapping[str, Any]]) -> FloatArray:
+    def scores_of(self, answers: Sequence[Mapping[str, Any]], near: FloatArray) -> FloatArray:
         return as_scores(
             tuple((Span(part["start"], part["end"], part["label"]), part["probability"]) for part in each["label"])
             for each in answers

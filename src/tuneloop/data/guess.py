@@ -36,6 +36,11 @@ PAIR_NAMES = (
     ("question1", "question2"), ("premise", "hypothesis"), ("question", "answer"), ("query", "passage"),
     ("query", "document"), ("句子1", "句子2"), ("文本1", "文本2"), ("问题", "答案"), ("text", "pair"),
 )  # fmt: skip
+WORD_NAMES = ("tokens", "words", "text", "sentence", "词", "文本")
+TAG_NAMES = ("tags", "ner_tags", "pos_tags", "labels", "label", "标记", "标签")
+CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "文章", "段落", "原文")
+ANSWER_NAMES = ("answers", "answer", "答案")
+CHOICE_NAMES = ("choices", "choice", "options", "endings", "candidates", "选项")
 ID_NAMES = ("id", "uid", "uuid", "guid", "row_id", "example_id", "编号", "序号")
 GROUP_NAMES = (
     "group", "user", "user_id", "author", "author_id", "customer", "customer_id", "session", "session_id", "doc_id",
@@ -50,7 +55,7 @@ class Guess:
 
     Args:
         columns: which column is what.
-        task: classification, multilabel, pair or regression.
+        task: classification, multilabel, pair, regression, tagging, qa or multiple_choice.
         reasons: why, a sentence for each guess.
         name: a name for the model, after the file.
     """
@@ -70,6 +75,9 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     source = str(source)
     table = read_table(source, base=base, encoding=encoding)
     reasons: list[str] = []
+    parted = _parted(table, reasons)
+    if parted is not None:
+        return Guess(*parted, reasons, _name(source, base))
     given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
     text, pair = _texts(table, given, reasons)
     label = _label(table, given, {text, pair}, reasons)
@@ -90,6 +98,32 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
             reasons.append(reason.format(name=found))
     columns = Columns(text=text, label=label, **others)
     return Guess(columns, task, reasons, _name(source, base))
+
+
+def _parted(table: Table, reasons: list[str]) -> tuple[Columns, str] | None:
+    """Words with tags, a question with a text and answers, or with choices, if the columns say so."""
+
+    def lists(names: Sequence[str]) -> str | None:
+        found = _named(table, names, exclude=set())
+        cells = [] if found is None else _cells(table, found)
+        return found if cells and all(isinstance(cell, list | tuple) for cell in cells) else None
+
+    words, tags = lists(WORD_NAMES), lists(TAG_NAMES)
+    if words is not None and tags is not None and words != tags:
+        reasons.append(t('The task is tagging: "{words}" holds words and "{tags}" their tags.', words=words, tags=tags))
+        return Columns(text=words, label=tags), "tagging"  # type: ignore[call-arg]
+    question = _named(table, ("question", "query", "问题"), exclude=set())
+    context, answers = (_named(table, names, exclude=set()) for names in (CONTEXT_NAMES, ANSWER_NAMES))
+    choices, label = lists(CHOICE_NAMES), _named(table, (*ANSWER_NAMES, *LABEL_NAMES), exclude=set())
+    if choices is not None and label is not None and (asked := question or _named(table, TEXT_NAMES, exclude=set())):
+        reasons.append(t('The task is multiple_choice: "{choices}" holds the choices.', choices=choices))
+        return Columns(text=asked, pair=choices, label=label), "multiple_choice"  # type: ignore[call-arg]
+    if question is not None and context is not None and answers is not None:
+        reasons.append(
+            t('The task is qa: "{answers}" are answers out of "{context}".', answers=answers, context=context)
+        )
+        return Columns(text=question, pair=context, label=answers), "qa"  # type: ignore[call-arg]
+    return None
 
 
 def _texts(table: Table, given: dict[str, str], reasons: list[str]) -> tuple[str, str | None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuneloop.methods.base import IntArray, Split
     from tuneloop.tasks.base import Task
 
-FEWEST_STEPS = 30
+FEWEST_STEPS = 12
 """Optimiser steps of a run with three epochs, at the least: few texts are seen again and again."""
 
 PART_TOKENS = 1024
@@ -39,7 +39,8 @@ class ContrastiveOptions(FullOptions):
         "cosine", description="cosine: similarity 1 within a class and 0 between; supcon: nearer than all others."
     )
     temperature: float = Field(0.1, gt=0, description="Sharpness of supcon.")
-    penalty: float = Field(0.01, gt=0, description="Strength of the L2 penalty of the head.")
+    penalty: float = Field(1.0, gt=0, description="Strength of the L2 penalty of the head.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the model while its texts are compared.")
 
 
 class Contrastive(FullFineTuning):
@@ -59,7 +60,12 @@ class Contrastive(FullFineTuning):
         check_one_class(task, method=self.name)
 
     def prepare(self, model: PreTrainedModel) -> None:
+        import torch
+
         super().prepare(model)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = self.options.dropout
         pooler = getattr(model.base_model, "pooler", None)
         if pooler is not None:  # the loss sees what comes before it
             pooler.requires_grad_(False)

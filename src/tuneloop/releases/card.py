@@ -20,9 +20,17 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 HUB_METRICS = {
     "accuracy": "accuracy", "subset_accuracy": "accuracy", "macro_f1": "f1", "micro_f1": "f1", "weighted_f1": "f1",
     "mcc": "matthews_correlation", "roc_auc": "roc_auc", "brier": "brier_score", "r2": "r_squared", "mae": "mae",
-    "pearson": "pearsonr", "spearman": "spearmanr",
+    "pearson": "pearsonr", "spearman": "spearmanr", "f1": "f1", "exact_match": "exact_match",
 }  # fmt: skip
 """Our metrics by the names that Hugging Face has for them."""
+
+PIPELINES = {
+    "tagging": "token-classification", "qa": "question-answering", "multiple_choice": "multiple-choice",
+    "similarity": "sentence-similarity", "retrieval": "sentence-similarity",
+}  # fmt: skip
+"""What Hugging Face calls a task; every other is a text-classification."""
+
+OPENED_BY_PIPELINE = ("text-classification", "token-classification")
 
 HAN_SHARE = 0.5
 """Share of Chinese texts from which the card names the language; Latin letters do not tell one."""
@@ -55,14 +63,14 @@ def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str,
         front["base_model"] = config["model"]["source"]
     front |= {
         "library_name": "tuneloop" if info.get("apart") else "transformers",
-        "pipeline_tag": "text-classification",
+        "pipeline_tag": _pipeline(info),
     }
     front["tags"] = ["tuneloop", config["task"]["type"]]
     found = list(_hub_metrics(evaluation))
     if found:
         front["metrics"] = sorted({metric["type"] for metric in found})
         data = _data_name(config)
-        result = {"task": {"type": "text-classification"}, "dataset": {"name": data, "type": data, "split": "test"}}
+        result = {"task": {"type": _pipeline(info)}, "dataset": {"name": data, "type": data, "split": "test"}}
         front["model-index"] = [{"name": info["id"], "results": [result | {"metrics": found}]}]
     return front
 
@@ -80,16 +88,34 @@ def _about(info: dict[str, Any]) -> str:
         "multilabel": t("Gives a text any number of classes."),
         "pair": t("Gives a pair of texts one class."),
         "regression": t("Gives a text a number."),
+        "tagging": t("Finds stretches of a text and names them."),
+        "qa": t("Finds the answer to a question in a text."),
+        "multiple_choice": t("Chooses one of several answers to a question."),
+        "similarity": t("Says whether two texts match, each by a vector of its own."),
+        "retrieval": t("Gives queries and passages vectors that lie near each other where one answers the other."),
     }
     return sentences.get(str(task), str(task))
 
 
+def _pipeline(info: dict[str, Any]) -> str:
+    return PIPELINES.get(str(info["config"]["task"]["type"]), "text-classification")
+
+
 def _use(info: dict[str, Any]) -> str:
-    if info.get("apart"):  # transformers alone cannot put the adapter on
-        lines = ["```python", "import tuneloop as tl", "", f'answers = tl.load("{info["id"]}").predict(["..."])', "```"]
+    kind = _pipeline(info)
+    # transformers alone can neither put an adapter on nor read windows, choices or vectors as they were taught
+    if info.get("apart") or kind not in OPENED_BY_PIPELINE:
+        asked = '"..."' if kind in OPENED_BY_PIPELINE else '("...", "...")'
+        lines = [
+            "```python",
+            "import tuneloop as tl",
+            "",
+            f'answers = tl.load("{info["id"]}").predict([{asked}])',
+            "```",
+        ]
     else:
         lines = ["```python", "from transformers import pipeline", ""]
-        lines += [f'answer = pipeline("text-classification", model="{info["id"]}")', "```"]
+        lines += [f'answer = pipeline("{kind}", model="{info["id"]}")', "```"]
     return (
         "\n".join(lines) + "\n\n" + t("Or over HTTP, with its fastest form: `tuneloop serve {name}`", name=info["id"])
     )

@@ -18,7 +18,9 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str = Field(description="The text to judge.")
-    pair: str | None = Field(None, description="The second text, for models that judge pairs.")
+    pair: str | None = Field(
+        None, description="The second text, for models that judge pairs; choices stand one per line."
+    )
 
 
 class PredictRequest(BaseModel):
@@ -29,7 +31,9 @@ class PredictRequest(BaseModel):
     )
 
     text: str | None = Field(None, description="The text to judge.")
-    pair: str | None = Field(None, description="The second text, for models that judge pairs.")
+    pair: str | None = Field(
+        None, description="The second text, for models that judge pairs; choices stand one per line."
+    )
     texts: list[str | Item] | None = Field(
         None, min_length=1, description="Several texts, or objects of text and pair."
     )

@@ -61,3 +61,19 @@ def test_two_texts_make_a_pair(tmp_path: Path) -> None:
     rows = [{"premise": f"text {number}", "hypothesis": "other", "label": "ab"[number % 2]} for number in range(40)]
     found = guess(write(tmp_path, rows), base=tmp_path)
     assert (found.task, found.columns.text, found.columns.pair) == ("pair", "premise", "hypothesis")
+
+
+def test_words_with_tags_questions_with_answers_and_choices_are_told_apart(tmp_path: Path) -> None:
+    lines = {
+        "tagging": {"tokens": ["a", "b"], "ner_tags": ["O", "B-x"]},
+        "qa": {"id": "1", "question": "who?", "context": "ada was", "answers": {"text": ["ada"], "answer_start": [0]}},
+        "multiple_choice": {"question": "who?", "choices": ["ada", "bob"], "answer": 0},
+    }
+    for task, line in lines.items():
+        path = tmp_path / f"{task}.jsonl"
+        path.write_text("\n".join([json.dumps(line)] * 4), encoding="utf-8")
+        found = guess(path, base=tmp_path)
+        assert found.task == task
+        assert {found.columns.text, found.columns.label, found.columns.pair} - {None} <= line.keys()
+    (tmp_path / "names.conll").write_text("Ada B-x\nran O\n\nBob B-x\n", encoding="utf-8")
+    assert guess("names.conll", base=tmp_path).task == "tagging"

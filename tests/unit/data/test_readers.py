@@ -111,3 +111,27 @@ def test_lines_come_one_by_one_and_have_a_limit() -> None:
         list(text_lines(io.BytesIO(b"short\n" + b"x" * 50), max_chars=10))
     with pytest.raises(DataError, match="Line 1 of the input is not UTF-8"):
         list(text_lines(io.BytesIO(b"\xff\xfe\n"), max_chars=10))
+
+
+def test_tagged_words_are_read_and_a_word_without_tag_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("-DOCSTART- -X- O\n\nAda NNP B-x\nran VB O\n\n\nBob\tB-x\n", encoding="utf-8")
+    table = read_table("a.conll", base=tmp_path)
+    assert table.columns == {"text": [["Ada", "ran"], ["Bob"]], "label": [["B-x", "O"], ["B-x"]]}
+    assert table.place(1) == "a.conll, row 2 (line 7)"
+    (tmp_path / "b.conll").write_text("Ada B-x\nran\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"b\.conll, row 2: 'ran' has no tag"):
+        read_table("b.conll", base=tmp_path)
+    (tmp_path / "c.txt").write_text("\n北京/ns 1/2/m\n", encoding="utf-8")
+    table = read_table("c.txt", base=tmp_path, format="slashed")
+    assert table.columns == {"text": [["北京", "1/2"]], "label": [["ns", "m"]]}
+    (tmp_path / "d.txt").write_text("北京/ns 我\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"d\.txt, row 1: '我' has no tag"):
+        read_table("d.txt", base=tmp_path, format="slashed")
+
+
+def test_the_names_in_chinese_news_are_read() -> None:
+    table = read_table("sample:names-zh", base=Path())
+    words, tags = table.columns["text"][1], table.columns["label"][1]
+    assert len(table) > 15000
+    assert list(zip(words, tags, strict=True))[:2] == [("中共中央", "B-organisation"), ("总书记", "O")]
+    assert {tag for row in table.columns["label"] for tag in row} == {"O", "I-person", "B-place", "B-organisation"}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuneloop.data.examples import Examples, Input, Label
     from tuneloop.data.tokens import Tokens
+    from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Prediction, Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -151,6 +152,14 @@ class Method(ABC):
     def template(self) -> str:
         """What stands around every text, as `TemplateTokenizer` takes it; empty for nothing."""
         return ""
+
+    def tokenizer(self, folder: Path, task: Task, max_tokens: int) -> Tokenizer:
+        """What turns inputs into what the model reads; the folder is that of the pretrained model, or of a trained one.
+
+        Raises:
+            ModelError: if the folder has no readable `tokenizer.json`.
+        """
+        return task.tokenizer(folder, max_tokens, self.template)
 
     def load(self, folder: Path, task: Task, *, pooling: str, trust_remote_code: bool) -> PreTrainedModel:
         """The pretrained model with what answers the task, in float32; see `load_classifier`."""

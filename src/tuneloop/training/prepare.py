@@ -103,7 +103,7 @@ def prepare(
     method = create_method(config.method)
     method.check(task)
     source = resolve(config.model.source, base=base)
-    tokenizer = task.tokenizer(source, config.model.max_tokens, method.template)
+    tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)

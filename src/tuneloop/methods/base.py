@@ -185,6 +185,13 @@ class Method(ABC):
         """What was learnt as a small thing of its own, asked before `merge`; None where the whole model learns."""
         return None
 
+    def reread(self, dev: Split) -> Split:
+        """The rows of dev as the finished model reads them, where that was chosen on the way."""
+        return dev
+
+    def keep(self, folder: Path) -> None:
+        """Write into a model folder what the answers hang on beside weights and `tuneloop.json`."""
+
     def merge(self, model: PreTrainedModel) -> PreTrainedModel:
         """The ordinary model that gives the same answers."""
         return model

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -110,6 +110,7 @@ def tune(
     with alone(run.path):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
+        ready = replace(ready, dev=ready.method.reread(ready.dev))
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model

@@ -29,6 +29,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
+        ready.method.keep(staging)
         write_json(
             staging / "tuneloop.json",
             {

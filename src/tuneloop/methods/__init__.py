@@ -16,6 +16,7 @@ METHODS: Registry[type[Method]] = Registry(
     "method",
     "tuneloop.methods",
     {
+        "auto": "tuneloop.methods.auto:Auto",
         "full": "tuneloop.methods.full:FullFineTuning",
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",

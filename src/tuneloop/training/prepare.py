@@ -22,6 +22,7 @@ from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
 from tuneloop.training import regularisers
+from tuneloop.training.choice import settle
 from tuneloop.training.sources import RunSources
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def prepare(
     """
     import torch
 
+    config, _ = settle(config, snapshot, base=base)
     task = create_task(config.task, {"labels": list(snapshot.labels)})
     method = create_method(config.method)
     method.check(task)

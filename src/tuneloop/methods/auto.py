@@ -55,9 +55,10 @@ class Case:
         return BYTES_PER_WEIGHT * self.parameters
 
     @property
-    def millions(self) -> int:
-        """Parameters in millions."""
-        return round(self.parameters / 1e6)
+    def millions(self) -> str:
+        """Parameters in millions, with two digits where they are few."""
+        count = self.parameters / 1e6
+        return f"{count:,.0f}" if count >= 10 else f"{count:.2g}"
 
 
 @dataclass(frozen=True)

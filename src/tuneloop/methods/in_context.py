@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.methods.base import Solution, SolvedMethod, Split, check_one_class
 from tuneloop.methods.verbalizer import GapOptions, check_gap, load_asked, prior_rows, take_prior_away
 from tuneloop.models.forward import predict_logits
@@ -68,6 +71,7 @@ class InContext(SolvedMethod):
 
     def tokenizer(self, folder: Path, task: Task, max_tokens: int) -> Tokenizer:
         options = self.options
+        _check_room(folder, max_tokens)
         words = {label: (options.verbalizer.get(label) or (label,))[0] for label in task.labels}
         self._reader = ShotsTokenizer(
             folder,
@@ -123,6 +127,22 @@ class InContext(SolvedMethod):
 
     def keep(self, folder: Path) -> None:
         self._reader.shots.write(folder)
+
+
+def _check_room(folder: Path, max_tokens: int) -> None:
+    """Nothing, if the pretrained model in a folder has a place for every token of the longest prompt."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    room = config.get("max_position_embeddings") or config.get("n_positions")
+    if room and max_tokens > room:
+        raise ConfigError(
+            t(
+                "Prompts of {tokens} tokens are longer than the {room} that the model reads.",
+                tokens=max_tokens,
+                room=room,
+            ),
+            t("Lower model.max_tokens."),
+        )
 
 
 def _put(parameter: torch.nn.Parameter, value: torch.Tensor) -> None:

@@ -19,7 +19,6 @@ from tuneloop.data.examples import Input
 from tuneloop.data.neighbours import Neighbours
 from tuneloop.data.tokens import IntArray, Tokens
 from tuneloop.models.template import TemplateTokenizer, shares
-from tuneloop.models.tokenizer import in_chunks
 
 if TYPE_CHECKING:
     from tuneloop.data.neighbours import FloatArray
@@ -29,6 +28,10 @@ EXAMPLES = "examples.json"
 
 LEAST_OF_EXAMPLE = 16
 """Tokens to which the texts of an example are cut at most; where not even these fit, it is left out."""
+
+
+COMPARED_TEXTS = 256
+"""Texts that are compared with all examples at once."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class ShotsTokenizer(TemplateTokenizer):
         balanced: take the nearest of each class in turn.
 
     Raises:
-        ConfigError: see `TemplateTokenizer`; also if an example has a class without a word.
+        ConfigError: see `TemplateTokenizer`.
         ModelError: if the folder has no readable `tokenizer.json`.
     """
 
@@ -105,7 +108,16 @@ class ShotsTokenizer(TemplateTokenizer):
         self._classes: IntArray
 
     def showing(self, shots: Shots) -> ShotsTokenizer:
-        """The same tokenizer with these examples."""
+        """The same tokenizer with these examples.
+
+        Raises:
+            ModelError: if one has a class without a word.
+        """
+        if unknown := set(shots.labels) - self._words.keys():
+            raise ModelError(
+                t("An example has the class {label}, which the model does not know.", label=min(unknown)),
+                t("Open a folder that tuneloop has written: a run's model/ or a release."),
+            )
         other = copy.copy(self)
         other.shots = shots
         if shots.count:
@@ -138,7 +150,7 @@ class ShotsTokenizer(TemplateTokenizer):
             return [[] for _ in inputs]
         return [
             self._chosen(cosines, item if apart else None)
-            for part in in_chunks(inputs)
+            for part in (inputs[start : start + COMPARED_TEXTS] for start in range(0, len(inputs), COMPARED_TEXTS))
             for item, cosines in zip(part, self._neighbours.cosines(part), strict=True)
         ]
 

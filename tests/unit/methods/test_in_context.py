@@ -168,12 +168,30 @@ def test_without_examples_it_is_zero_shot_by_prompt(
     assert kept_texts(ours.model_path) == 0  # no text is kept that no prompt needs
 
 
-@pytest.mark.parametrize("damage", [None, "{", '{"count": 1, "examples": [{"text": 3, "label": "no"}]}'])
+@pytest.mark.parametrize(
+    "damage",
+    [None, "{", '{"count": 1, "examples": [{"text": 3, "label": "no"}]}', '{"count": "x", "examples": []}'],
+)
 def test_a_folder_whose_examples_are_lost_is_refused(run: Run, damage: str | None) -> None:
     path = run.model_path / EXAMPLES
     path.unlink() if damage is None else path.write_text(damage)
     with pytest.raises(ModelError, match=f"{EXAMPLES} cannot be read"):
         run.handle()
+
+
+def test_an_example_of_an_unknown_class_is_refused(run: Run) -> None:
+    text = '{"count": 1, "examples": [{"text": "a", "label": "maybe"}]}'
+    (run.model_path / EXAMPLES).write_text(text)
+    with pytest.raises(ModelError, match="class maybe"):
+        run.handle()
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt"])
+def test_prompts_longer_than_the_model_reads_are_refused(tiny_model: Path, request: Any, kind: str) -> None:
+    source = tiny_model if kind == "bert" else request.getfixturevalue("gpt")
+    method = create_method(MethodConfig(type="in_context", template="{text} {mask}"))
+    with pytest.raises(ConfigError, match=r"41 tokens are longer than the (32|40)"):
+        method.tokenizer(source, TASK, 41)
 
 
 def test_the_card_says_that_training_texts_are_given_away(run: Run) -> None:

@@ -69,16 +69,16 @@ def _table(methods: list[dict[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _values(text: str) -> list[Any]:
+def values(text: str) -> list[Any]:
     return [int(part) if part.isdigit() else part for part in text.split(",")]
 
 
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", type=_values, default=["full", "lora", "adalora", "adapter"])
-    parser.add_argument("--budgets", type=_values, default=["all"])
-    parser.add_argument("--seeds", type=_values, default=[0, 1, 2])
+    parser.add_argument("--methods", type=values, default=["full", "lora", "adalora", "adapter"])
+    parser.add_argument("--budgets", type=values, default=["all"])
+    parser.add_argument("--seeds", type=values, default=[0, 1, 2])
     options = parser.parse_args()
     found = measure(options.methods, budgets=options.budgets, seeds=options.seeds)
     kept = json.loads(PATH.read_text(encoding="utf-8")) if PATH.is_file() else {}

@@ -30,6 +30,7 @@ NEEDED = {
     "distill": {"teacher": "some-1"},
     "self_training": {"texts": "more.csv"},
     "pet": {"template": "{text} {pair} {mask}"},
+    "in_context": {"template": "{text} {pair} {mask}"},
 }
 """Options without which a method cannot be named, or not for every task."""
 
@@ -56,7 +57,7 @@ def config(tiny_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]
         chosen = {"type": method, **options_of(method, task)}
         data = {"source": "x.csv", "columns": {"pair": "pair"}}
         plain = {"data": data, "task": task, "method": chosen, "training": TRAINING}
-        model = {"source": str(tiny_model), "max_tokens": 16}
+        model = {"source": str(tiny_model), "max_tokens": 32 if method == "in_context" else 16}
         if TASKS.get(task).embeds:  # vectors are harder to learn
             plain |= {"task": {"type": task, "dropout": 0.0}, "training": TRAINING | {"epochs": 40, "batch_size": 16}}
         return parse_config(plain | {"model": model})

@@ -90,7 +90,8 @@ class TaskConfig(TypedOptions):
 class MethodConfig(TypedOptions):
     """How the model is adapted; the options belong to the method."""
 
-    type: str = Field("full", description="full: every weight is trained.")
+    type: str = Field("full", description="full: every weight is trained; auto: what suits data, model and machine.")
+    asked: Literal["", "auto"] = Field("", description="In a run: auto, where the method was chosen by tuneloop.")
 
 
 class ModelConfig(Options):
@@ -261,6 +262,7 @@ class RunConfig(Options):
         training = plain["training"]
         for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to"):
             training.pop(harmless)
+        plain["method"].pop("asked")
         return {key: plain[key] for key in ("seed", "data", "task", "model", "method", "training")}
 
 

@@ -58,7 +58,7 @@ def _packed(tokens: Tokens) -> bytes:
     buffer = io.BytesIO()
     optional = {"types": tokens.type_ids, "places": tokens.places, "owners": tokens.owners}
     arrays = {name: array for name, array in optional.items() if array is not None}
-    arrays |= {"pad_id": np.array(tokens.pad_id), "bound": np.array(tokens.bound)}
+    arrays |= {name: np.array(getattr(tokens, name)) for name in ("pad_id", "bound", "columns")}
     np.savez(buffer, ids=tokens.ids, offsets=tokens.offsets, truncated=tokens.truncated, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
@@ -74,6 +74,7 @@ def _read(path: Path, count: int) -> Tokens | None:
                 truncated=arrays["truncated"],
                 pad_id=int(arrays["pad_id"]),
                 bound=bool(arrays["bound"]),
+                columns=int(arrays["columns"]),
                 **optional,
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):

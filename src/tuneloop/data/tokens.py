@@ -25,6 +25,8 @@ class Tokens:
             (0, 0) for special tokens; None where nobody asked.
         owners: the number of the input that each of the n texts is or is part of, in order; None where each is one.
         bound: whether the texts of an input are judged together, so that a batch never parts them.
+        columns: texts of each input whose logits, one number each, are side by side its answer; 1 where each text has
+            an answer of its own.
     """
 
     ids: IntArray
@@ -35,6 +37,7 @@ class Tokens:
     places: IntArray | None = None
     owners: IntArray | None = None
     bound: bool = False
+    columns: int = 1
 
     @classmethod
     def of_first_texts(cls, ids: Sequence[Sequence[int]], *, truncated: Sequence[bool], pad_id: int) -> Tokens:
@@ -88,6 +91,7 @@ class Tokens:
             places=None if self.places is None else np.concatenate(pieces),
             owners=np.repeat(np.arange(len(rows)), list(map(len, rows))),
             bound=self.bound,
+            columns=self.columns,
         )
 
     def followed_by(self, others: Tokens) -> Tokens:

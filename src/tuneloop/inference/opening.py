@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tuneloop.models.tokenizer import Tokenizer
+    from tuneloop.tasks.base import Task
+
 
 def read_settings(folder: Path) -> dict[str, Any]:
     """What `tuneloop.json` in a model folder says.
@@ -58,6 +61,18 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
         keep_head(model)
     _put(model, folder / APART)
     return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
+
+
+def open_tokenizer(folder: Path, task: Task, settings: dict[str, Any]) -> Tokenizer:
+    """What turns inputs into what the model in a folder reads; `settings` is its `tuneloop.json`.
+
+    Raises:
+        ModelError: if a file of it is missing or damaged.
+    """
+    max_tokens = int(settings["max_tokens"])
+    if settings.get("apart"):  # only then may a method read in a way of its own
+        return create_method(MethodConfig(**settings["method"])).tokenizer(folder, task, max_tokens)
+    return task.tokenizer(folder, max_tokens, settings.get("template", ""))
 
 
 def _put(model: PreTrainedModel, path: Path) -> None:

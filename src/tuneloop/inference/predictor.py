@@ -16,7 +16,7 @@ from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
-from tuneloop.inference.opening import read_settings
+from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.models.forward import gathered
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
@@ -130,7 +130,7 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     opened = _open_engine(folder, engine, form_folder or folder)
-    tokenizer = task.tokenizer(folder, int(settings["max_tokens"]), settings.get("template", ""))
+    tokenizer = open_tokenizer(folder, task, settings)
     clean = CleanConfig(**settings["clean"])
     return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
 

@@ -16,6 +16,7 @@ METHODS: Registry[type[Method]] = Registry(
     "method",
     "tuneloop.methods",
     {
+        "auto": "tuneloop.methods.auto:Auto",
         "full": "tuneloop.methods.full:FullFineTuning",
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
@@ -27,6 +28,7 @@ METHODS: Registry[type[Method]] = Registry(
         "prompt": "tuneloop.methods.prompt:PromptTuning",
         "pet": "tuneloop.methods.pet:Pet",
         "zero_shot": "tuneloop.methods.zero_shot:ZeroShot",
+        "in_context": "tuneloop.methods.in_context:InContext",
         "distill": "tuneloop.methods.distill:Distill",
         "self_training": "tuneloop.methods.self_training:SelfTraining",
         "probe": "tuneloop.methods.probe:LinearProbe",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuneloop.data.examples import Examples, Input, Label
     from tuneloop.data.tokens import Tokens
+    from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Prediction, Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -152,6 +153,14 @@ class Method(ABC):
         """What stands around every text, as `TemplateTokenizer` takes it; empty for nothing."""
         return ""
 
+    def tokenizer(self, folder: Path, task: Task, max_tokens: int) -> Tokenizer:
+        """What turns inputs into what the model reads; the folder is that of the pretrained model, or of a trained one.
+
+        Raises:
+            ModelError: if the folder has no readable `tokenizer.json`.
+        """
+        return task.tokenizer(folder, max_tokens, self.template)
+
     def load(self, folder: Path, task: Task, *, pooling: str, trust_remote_code: bool) -> PreTrainedModel:
         """The pretrained model with what answers the task, in float32; see `load_classifier`."""
         from tuneloop.models.load import load_classifier
@@ -175,6 +184,13 @@ class Method(ABC):
     def adapter(self, model: PreTrainedModel) -> Adapter | None:
         """What was learnt as a small thing of its own, asked before `merge`; None where the whole model learns."""
         return None
+
+    def reread(self, dev: Split) -> Split:
+        """The rows of dev as the finished model reads them, where that was chosen on the way."""
+        return dev
+
+    def keep(self, folder: Path) -> None:
+        """Write into a model folder what the answers hang on beside weights and `tuneloop.json`."""
 
     def merge(self, model: PreTrainedModel) -> PreTrainedModel:
         """The ordinary model that gives the same answers."""

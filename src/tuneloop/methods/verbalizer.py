@@ -18,7 +18,7 @@ from tuneloop.models.load import head_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from tuneloop.data.tokens import Tokens
+    from tuneloop.data.tokens import IntArray, Tokens
     from tuneloop.tasks.base import Task
 
 PRIOR_TEXTS = 512
@@ -107,11 +107,15 @@ def take_prior_away(model: PreTrainedModel, tokens: Tokens, precision: str) -> N
     """
     import torch
 
-    rows = np.random.default_rng(0).permutation(len(tokens))[:PRIOR_TEXTS]
-    logits = torch.from_numpy(predict_logits(model, tokens.select(np.sort(rows)), precision))
+    logits = torch.from_numpy(predict_logits(model, tokens.select(prior_rows(len(tokens))), precision))
     with torch.no_grad():
         bias = head_of(model).bias
         bias -= logits.log_softmax(dim=1).mean(dim=0).to(bias.device)
+
+
+def prior_rows(count: int) -> IntArray:
+    """The numbers of the texts, of so many, that the label prior is taken from."""
+    return np.sort(np.random.default_rng(0).permutation(count)[:PRIOR_TEXTS])
 
 
 def _check_words(words: Mapping[str, tuple[str, ...]], rows: Mapping[str, list[int]]) -> None:

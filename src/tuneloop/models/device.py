@@ -40,6 +40,16 @@ def autocast(precision: str, device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
+def memory_bytes(device: str) -> int:
+    """All the memory of the GPU, or of the machine."""
+    import psutil
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+    return int(psutil.virtual_memory().total)
+
+
 def peak_memory_bytes(device: str) -> int:
     """The most memory this process has had so far: resident on the CPU, allocated on a GPU."""
     import resource

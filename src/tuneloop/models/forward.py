@@ -67,8 +67,10 @@ def predict_logits(
 def gathered(answers: Iterable[tuple[IntArray, FloatArray]], tokens: Tokens, *, outputs: int) -> FloatArray:
     """Rows and their logits, of all batches, as one array: (n, outputs), or (n, longest, outputs) where a model
     answers for every token; what is beyond the end of a text has no meaning.
+
+    Where the logits of several texts are one answer (`Tokens.columns`), they stand side by side: (inputs, columns).
     """
-    logits = np.zeros((len(tokens), outputs), dtype=np.float32)
+    logits = np.zeros((len(tokens), outputs if tokens.columns == 1 else 1), dtype=np.float32)
     for rows, answer in answers:
         if answer.ndim == 3 and logits.ndim == 2:
             logits = np.zeros((len(tokens), int(tokens.lengths.max(initial=1)), outputs), dtype=np.float32)
@@ -77,7 +79,7 @@ def gathered(answers: Iterable[tuple[IntArray, FloatArray]], tokens: Tokens, *, 
             logits[rows, : answer.shape[1]] = answer
         else:
             logits[rows] = answer
-    return logits
+    return logits if tokens.columns == 1 else logits.reshape(-1, tokens.columns)
 
 
 def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Inputs that a model reads in several parts: overlapping windows, one text for each choice, or each text apart."""
+"""Inputs that a model reads in several parts: windows, choices, hypotheses about a text, or each text apart."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.hashing import hash_json
+from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
+from tuneloop.models.template import LEAST_ROOM
 from tuneloop.models.tokenizer import Tokenizer, in_chunks, sound
 
 if TYPE_CHECKING:
@@ -94,6 +98,48 @@ class ChoiceTokenizer(Tokenizer):
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The pairs of every input, in order."""
         return _parts(super().encode, inputs, lambda text, choices: [(text, each) for each in choices.split("\n")])
+
+
+class HypothesisTokenizer(Tokenizer):
+    """Each text beside each of the same sentences about it; what is too long is cut from the text.
+
+    Args:
+        folder: a model folder with `tokenizer.json`.
+        max_tokens: tokens of a text and a sentence at most, special tokens included.
+        hypotheses: one sentence for each class.
+
+    Raises:
+        ConfigError: if a sentence leaves no room for a text.
+        ModelError: if the folder has no readable `tokenizer.json`.
+    """
+
+    def __init__(self, folder: Path, max_tokens: int, hypotheses: Sequence[str]) -> None:
+        super().__init__(folder, max_tokens)
+        self.hypotheses = tuple(map(sound, hypotheses))
+        self._cutter.enable_truncation(max_tokens, strategy="only_first")
+        lengths = {each: len(self._inner.encode("", each)) for each in self.hypotheses}
+        longest = max(lengths, key=lengths.__getitem__)
+        if lengths[longest] > max_tokens - LEAST_ROOM:
+            raise ConfigError(
+                t(
+                    "The sentence {sentence!r} takes {taken} tokens of {limit}.",
+                    sentence=longest,
+                    taken=lengths[longest],
+                    limit=max_tokens,
+                ),
+                t("Shorten it or raise model.max_tokens."),
+            )
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that determines the tokens."""
+        return hash_json([super().identity, *self.hypotheses])
+
+    def encode(self, inputs: Sequence[Input]) -> Tokens:
+        """The pairs of every text, in order."""
+        tokens = super().encode([(str(text), sentence) for text in inputs for sentence in self.hypotheses])
+        count = len(self.hypotheses)
+        return replace(tokens, owners=np.repeat(np.arange(len(inputs)), count), bound=True, columns=count)
 
 
 class ApartTokenizer(Tokenizer):

@@ -97,6 +97,18 @@ def load_trained(
     return model
 
 
+def load_answering(folder: Path, *, trust_remote_code: bool = False) -> tuple[PreTrainedModel, bool]:
+    """The classifier in `folder` with the head that came with it, float32, and whether that head is new.
+
+    Raises:
+        ModelError: if the folder cannot be read, or wants to run code that was not trusted.
+    """
+    import torch
+
+    kind = "AutoModelForSequenceClassification"
+    return _open(folder, torch.float32, None, trust_remote_code, kind=kind)
+
+
 def load_language_model(folder: Path, *, masked: bool, trust_remote_code: bool = False) -> tuple[PreTrainedModel, bool]:
     """The model in `folder` with the head that guesses tokens, float32, and whether that head is new.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def resolve(source: str, *, base: Path | None = None) -> Path:
             t("Other formats can run code when they are opened; save the model again with save_pretrained."),
         )
     return folder
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers the safetensors files of a model folder hold; none of them is read.
+
+    Raises:
+        ModelError: if a file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(t("{path} cannot be read: {error}", path=path, error=error)) from error
+    return count
 
 
 def _package_folder(source: str) -> Path:

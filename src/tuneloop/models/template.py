@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuneloop.core.errors import ConfigError
@@ -55,23 +55,32 @@ class TemplateTokenizer(Tokenizer):
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input in the template, in order."""
-        firsts = self._many([item if isinstance(item, str) else item[0] for item in inputs])
-        seconds = self._many(["" if isinstance(item, str) else item[1] for item in inputs])
         rows, truncated = [], []
-        for first, second in zip(firsts, seconds, strict=True):
-            shorter, longer = _shares(len(first), len(second), self._room)
-            truncated.append(shorter < len(first) or longer < len(second))
-            rows.append(self._filled(first[:shorter], second[:longer]))
+        for first, second in self._pairs(inputs):
+            sentence, cut = self._cut(first, second)
+            truncated.append(cut)
+            rows.append([*self._before, *sentence, *self._after])
         return Tokens.of_first_texts(rows, truncated=truncated, pad_id=self.pad_id)
 
     def words(self, word: str) -> list[int]:
         """The tokens that fill the gap for a word."""
         return self._plain(word)
 
-    def _filled(self, first: list[int], second: list[int]) -> list[int]:
-        mask = [] if self.mask_id is None else [self.mask_id]
-        given = {TEXT: first, PAIR: second, MASK: mask} | self._fixed
-        return [*self._before, *(number for part in self._parts for number in given[part]), *self._after]
+    def _pairs(self, inputs: Sequence[Input]) -> Iterator[tuple[list[int], list[int]]]:
+        """The tokens of the first and of the second text of each input; none where there is no second."""
+        firsts = self._many([item if isinstance(item, str) else item[0] for item in inputs])
+        seconds = self._many(["" if isinstance(item, str) else item[1] for item in inputs])
+        return zip(firsts, seconds, strict=True)
+
+    def _cut(self, first: list[int], second: list[int]) -> tuple[list[int], bool]:
+        """The texts in the template, with the gap, cut to fit; and whether they were cut."""
+        one, other = shares(len(first), len(second), self._room)
+        gap = [] if self.mask_id is None else [self.mask_id]
+        return self._sentence(first[:one], second[:other], gap), one < len(first) or other < len(second)
+
+    def _sentence(self, first: list[int], second: list[int], gap: list[int]) -> list[int]:
+        given = {TEXT: first, PAIR: second, MASK: gap} | self._fixed
+        return [number for part in self._parts for number in given[part]]
 
     def _check(self) -> None:
         counts = {part: self._parts.count(part) for part in (TEXT, PAIR, MASK)}
@@ -105,7 +114,7 @@ def open_tokenizer(folder: Path, max_tokens: int, template: str = "") -> Tokeniz
     return TemplateTokenizer(folder, max_tokens, template) if template else Tokenizer(folder, max_tokens)
 
 
-def _shares(first: int, second: int, room: int) -> tuple[int, int]:
+def shares(first: int, second: int, room: int) -> tuple[int, int]:
     """How much of two lengths fits, the longer one being cut first."""
     if first + second <= room:
         return first, second

@@ -164,6 +164,8 @@ def _origin(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
 def _limits(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
     stated = info["config"]["release"]["limits"] or t("The maker has stated no limits of use.")
     found = list(limits(evaluation)) if "rows" in evaluation else []
+    if count := info.get("training_texts"):
+        found += [t("examples.json holds {count} training texts: whoever has the release can read them.", count=count)]
     return "\n".join([stated, *([""] if found else []), *(f"- {_inline(limit)}" for limit in found)])
 
 

@@ -17,6 +17,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.models.load import APART
+from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
 from tuneloop.releases.card import card
 from tuneloop.releases.manifest import write_manifest
@@ -58,7 +59,7 @@ def write_release(
             "version": 1, "id": release_id, "run": run_path.name, "data_hash": str(run.get("snapshot_hash", "")),
             "created": datetime.now(UTC).isoformat(), "engine": engine, "forms": forms,
             "served": proof.serve(engine), "config": config.model_dump(mode="json"),
-            "apart": (folder / APART).is_file(),
+            "apart": (folder / APART).is_file(), "training_texts": kept_texts(folder),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
         }  # fmt: skip
         for name in EVIDENCE:

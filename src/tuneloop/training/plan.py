@@ -21,6 +21,7 @@ from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import MAX_TOKENS, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
+from tuneloop.training.choice import settle
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -59,6 +60,8 @@ class Plan:
         memory_bytes: predicted peak memory of the process (of the GPU where there is one).
         frozen_states_bytes: what the states behind frozen layers take on disk; 0 where they are of no use.
         keeps_frozen_states: whether they are kept, because they fit into training.frozen_cache_gb.
+        method: what is trained.
+        why: the reason for it, where it was chosen (`method: auto`).
     """
 
     train_rows: int
@@ -74,11 +77,14 @@ class Plan:
     memory_bytes: int
     frozen_states_bytes: int
     keeps_frozen_states: bool
+    method: str = ""
+    why: str = ""
 
     def rows(self) -> list[tuple[str, str]]:
         """Name and value of each line of a table for people."""
         share = self.trained_parameters / self.parameters
         return [
+            *([(t("method"), self.why)] if self.why else []),
             (t("training texts"), f"{self.train_rows:,}"),
             (t("dev texts"), f"{self.dev_rows:,}"),
             (t("tokens per epoch"), t("{tokens:,} (+ {share:.0%} padding)", tokens=self.tokens, share=self._padding)),
@@ -114,6 +120,7 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
         ConfigError, ModelError: as `tune` would.
     """
     began_s = time.monotonic()
+    config, why = settle(config, snapshot, base=base)
     ready = prepare(config, snapshot, base=base)
     prepared_s = time.monotonic() - began_s
     device, (trained, total) = ready.model.device.type, count_parameters(ready.model)
@@ -134,6 +141,8 @@ def plan(config: RunConfig, *, snapshot: Snapshot, base: Path | None = None) -> 
         memory_bytes=work.memory_bytes,
         frozen_states_bytes=ready.frozen_states_bytes(config.training),
         keeps_frozen_states=ready.frozen_cache(config.training, Path()) is not None,
+        method=config.method.type,
+        why=why,
     )
 
 

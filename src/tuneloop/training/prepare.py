@@ -22,6 +22,7 @@ from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
 from tuneloop.training import regularisers
+from tuneloop.training.choice import settle
 from tuneloop.training.sources import RunSources
 
 if TYPE_CHECKING:
@@ -99,11 +100,12 @@ def prepare(
     """
     import torch
 
+    config, _ = settle(config, snapshot, base=base)
     task = create_task(config.task, {"labels": list(snapshot.labels)})
     method = create_method(config.method)
     method.check(task)
     source = resolve(config.model.source, base=base)
-    tokenizer = task.tokenizer(source, config.model.max_tokens, method.template)
+    tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,6 +28,7 @@ from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
 from tuneloop.models.pooling import mean_layer
 from tuneloop.tasks.temperature import fit_temperature
+from tuneloop.training.choice import settle
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -102,14 +104,19 @@ def tune(
         InterruptedTrainingError: after Ctrl-C; the run can be resumed.
     """
     create_method(config.method)  # a wrong name or option, before anything is written
-    run = None if resume is None else _same_run(open_run(resume, workspace), config, snapshot)
+    found = None if resume is None else open_run(resume, workspace)
+    config, why = settle(config, snapshot, base=base, earlier=found and found.config.method)
+    if why and not quiet:
+        print(why, file=sys.stderr, flush=True)
+    run = None if found is None else _same_run(found, config, snapshot)
     if run and run.status == "finished":
         return run
     ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
-    run = run or _begin(config, snapshot, workspace, ready)
+    run = run or _begin(config, snapshot, workspace, ready, why)
     with alone(run.path):
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
+        ready = replace(ready, dev=ready.method.reread(ready.dev))
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
@@ -238,11 +245,11 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {name: leaf for part in parts for name, leaf in part.items()}
 
 
-def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: Prepared) -> Run:
+def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: Prepared, why: str) -> Run:
     now = datetime.now(UTC)
     path = workspace.runs / f"{config.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     trained, total = count_parameters(ready.model)
-    info = {
+    info: dict[str, Any] = {
         "status": "unfinished",
         "snapshot_hash": snapshot.hash,
         "started": now.isoformat(timespec="seconds"),
@@ -255,6 +262,8 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
             "wants_own_code": wants_own_code(ready.source),
         },
     }
+    if why:
+        info["chosen"] = {"asked": config.method.asked, "method": config.method.type, "why": why}
     with new_dir(path) as staging:
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         write_text(staging / "config.yaml", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
+        ready.method.keep(staging)
         write_json(
             staging / "tuneloop.json",
             {
@@ -60,11 +60,8 @@ def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
     from safetensors.torch import save_file
 
     (folder / "base").mkdir()
-    config = copy.deepcopy(model.config)
-    config.num_hidden_layers -= mean_layer(model) is not None  # it is added again on opening
-    config.save_pretrained(folder / "base")
     copy_tokenizer(ready.source, folder / "base")
-    for file in sorted(ready.source.glob("*.safetensors*")):
+    for file in [ready.source / "config.json", *sorted(ready.source.glob("*.safetensors*"))]:
         shutil.copyfile(file, folder / "base" / file.name)
     learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
     save_file(learnt, folder / APART)

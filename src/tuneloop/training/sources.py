@@ -21,6 +21,7 @@ from tuneloop.data.token_cache import cached_tokens
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.models.features import remember
+from tuneloop.models.shots import EXAMPLES
 from tuneloop.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
-FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
+FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json", EXAMPLES)
 """What a model's answers depend on, in its folder."""
 
 

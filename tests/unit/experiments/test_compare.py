@@ -44,6 +44,13 @@ def test_a_comparison_measures_every_method_and_budget_and_says_what_to_take(pro
     assert {path: path.stat().st_mtime_ns for path in jobs.glob("*/result.json")} == results
 
 
+def test_what_is_chosen_by_itself_is_compared_like_any_method(project: Path) -> None:
+    settings = {"comparison.methods": ["auto"], "comparison.budgets": [4], "training.epochs": 2}
+    found = api.compare(api.open_project(project / "tuneloop.yaml", overrides=settings), quiet=True)
+    assert found["failed"] == found["refused"] == {}
+    assert {each["label"] for each in found["budgets"][0]["methods"]} == {"tfidf", "auto"}
+
+
 def test_ctrl_c_keeps_what_is_finished_and_the_run_at_work(project: Path) -> None:
     opened = api.open_project(
         project / "tuneloop.yaml", overrides={"comparison.budgets": ["all"], "training.epochs": 3000}

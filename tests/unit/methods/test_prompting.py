@@ -46,19 +46,6 @@ def roberta(tiny_model: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def gpt(tiny_model: Path, tmp_path: Path) -> Path:
-    """A GPT-2 with the same tokenizer, which has no mask token for it."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    folder = tmp_path / "gpt"
-    torch.manual_seed(0)
-    shape = {"n_positions": 40, "n_embd": 32, "n_layer": 1, "n_head": 2}
-    GPT2LMHeadModel(GPT2Config(vocab_size=22, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
-    shutil.copy(tiny_model / "tokenizer.json", folder / "tokenizer.json")
-    return folder
-
-
 @pytest.mark.parametrize("kind", ["bert", "roberta", "gpt"])
 def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request: Any, kind: str) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM

@@ -80,6 +80,7 @@ def _about(info: dict[str, Any]) -> str:
         "multilabel": t("Gives a text any number of classes."),
         "pair": t("Gives a pair of texts one class."),
         "regression": t("Gives a text a number."),
+        "pair_regression": t("Gives a pair of texts a number."),
     }
     return sentences.get(str(task), str(task))
 

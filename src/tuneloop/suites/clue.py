@@ -40,7 +40,7 @@ def _c3(path: Path, labelled: bool) -> Table:
 def _chid(path: Path, labelled: bool) -> Table:
     if labelled and not answer_file(path).is_file():
         raise DataError(
-            t("There is no {file}, which holds the answers to {other}.", file=answer_file(path), other=path.name),
+            t("There is no {file}, which holds the answers to {other}.", file=answer_file(path).name, other=path.name),
             t("Unpack the whole archive of the task there."),
         )
     return read_chid(path)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
 
 FIRST_DAY_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+READABLE_BY_ALL = 0o644
 
 
 def numbered_labels(examples: Examples, task: Task, scores: FloatArray) -> str:
@@ -52,7 +53,9 @@ def packed(files: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, FIRST_DAY_OF_ZIP), files[name].encode(), zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(name, FIRST_DAY_OF_ZIP)
+            entry.external_attr = READABLE_BY_ALL << 16
+            archive.writestr(entry, files[name].encode(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

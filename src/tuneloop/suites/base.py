@@ -65,6 +65,9 @@ def part(name: str, *alternatives: str) -> Part:
 Submit = Callable[["Examples", "Task", "FloatArray"], str]
 """From test rows and what the model's task decides by to the text of the file."""
 
+Settle = Callable[["Examples", "FloatArray"], "FloatArray"]
+"""From rows and what the model says of each to what is answered to all of them together."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -82,6 +85,7 @@ class Benchmark:
         tests: unlabelled rows for the submission.
         folders: other names of its folder.
         max_tokens: as in the authors' own baseline.
+        settle: how rows are answered that hang together; each by itself by default.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Benchmark:
     tests: tuple[Part, ...] = ()
     folders: tuple[str, ...] = ()
     max_tokens: int = 128
+    settle: Settle | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tuneloop.data.readers.jsonl import read_jsonl
 from tuneloop.data.readers.squad import read_squad
 from tuneloop.data.readers.table import Table
 from tuneloop.suites.base import Benchmark, Fields, Part, Suite, part
+from tuneloop.suites.once import each_once
 from tuneloop.suites.submission import answers_by_name, choices_by_name, numbered_choices, numbered_labels
 
 BETWEEN_KEYWORDS = "；"
@@ -149,6 +150,7 @@ CLUE = Suite(
             ),
             read=_chid,
             submit=choices_by_name,
+            settle=each_once,
             tests=_renewed("chid"),
         ),
         _c3_task(),

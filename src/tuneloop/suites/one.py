@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.fsio import write_json, write_text
@@ -22,6 +22,9 @@ from tuneloop.suites.reading import Rows, find_folder, read_labelled, read_unlab
 from tuneloop.suites.splits import official_snapshot
 from tuneloop.tasks import TASKS
 from tuneloop.training.run import Run, open_run, tune
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import ModelHandle
 
 RESULT, ANSWERS = "result.json", "answers"
 AS_IT_IS = {"unicode": "none", "fix_encoding": False, "control": False, "duplicates": "keep"}
@@ -72,7 +75,7 @@ def run_benchmark(
         resume=_begun(settings, material.snapshot, workspace),
         quiet=quiet,
     )
-    key = _key(run, material, settings)
+    key = _key(benchmark, run, material, settings)
     kept = _kept(output, key, material)
     return kept or _measured(benchmark, material, run, settings, output, key)
 
@@ -128,11 +131,12 @@ def _begun(config: RunConfig, snapshot: Snapshot, workspace: Workspace) -> str |
     return None
 
 
-def _key(run: Run, material: Material, config: RunConfig) -> str:
+def _key(benchmark: Benchmark, run: Run, material: Material, config: RunConfig) -> str:
     """What figures and answers hang on."""
     rows = {**material.dev, **material.tests}
     contents = {name: hash_examples(each.examples) for name, each in rows.items()}
-    return hash_json({"run": run.id, "rows": contents, "resamples": config.evaluation.resamples})
+    resamples = config.evaluation.resamples
+    return hash_json({"run": run.id, "rows": contents, "metrics": benchmark.metrics, "resamples": resamples})
 
 
 def _kept(output: Path, key: str, material: Material) -> dict[str, Any] | None:
@@ -152,7 +156,7 @@ def _measured(
     handle = run.handle()
     try:
         for name, rows in material.dev.items():
-            scores = handle.scores(rows.examples.inputs)
+            scores = _scores(handle, benchmark, rows)
             figures = official_figures(
                 benchmark.metrics, handle.task, rows.examples.labels, scores,
                 resamples=config.evaluation.resamples, seed=config.seed,
@@ -161,7 +165,7 @@ def _measured(
             sets.append({"name": name, "rows": len(rows.examples), "metrics": measured})
         (output / ANSWERS).mkdir(parents=True, exist_ok=True)
         for name, rows in material.tests.items():
-            scores = handle.scores(rows.examples.inputs)
+            scores = _scores(handle, benchmark, rows)
             write_text(output / ANSWERS / name, benchmark.submit(rows.examples, handle.task, scores))
     finally:
         handle.close()
@@ -177,6 +181,11 @@ def _measured(
     }
     write_json(output / RESULT, result)
     return result
+
+
+def _scores(handle: ModelHandle, benchmark: Benchmark, rows: Rows) -> Any:
+    scores = handle.scores(rows.examples.inputs)
+    return scores if benchmark.settle is None else benchmark.settle(rows.examples, scores)
 
 
 def unanswered(result: Mapping[str, Any], benchmark: Benchmark) -> str:

@@ -179,7 +179,7 @@ def _answerable(table: Table) -> Examples:
         texts=table.columns["text"],
         pairs=None if pairs is None else ["\n".join(each) if isinstance(each, list) else each for each in pairs],
         columns={"id": table.columns.get("id", names)}
-        | {name: values for name, values in table.columns.items() if name == "choices"},
+        | {name: values for name, values in table.columns.items() if name in ("choices", "group")},
     )
 
 

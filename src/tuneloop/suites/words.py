@@ -12,7 +12,7 @@ from tuneloop.suites.figures import figure_name
 
 def headers() -> list[str]:
     """The columns of `rows`."""
-    return [t("task"), t("rows of dev"), t("metric"), t("figure"), t("run")]
+    return [t("task"), t("rows of dev"), t("metric"), t("figure"), t("rows of train")]
 
 
 def rows(found: Mapping[str, Any]) -> list[list[str]]:
@@ -23,7 +23,7 @@ def rows(found: Mapping[str, Any]) -> list[list[str]]:
             f"{part['rows']:,}",
             figure_name(metric),
             figure_text(figure),
-            result["run"],
+            f"{result['train_rows']:,}",
         ]
         for result in found["tasks"]
         for part in result["dev"]

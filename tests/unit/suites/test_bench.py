@@ -80,6 +80,46 @@ def test_two_tasks_end_in_a_table_and_a_submission_and_are_not_trained_again(
     assert Path("out/afqmc/result.json").read_bytes() == config
 
 
+def test_questions_and_choices_go_the_whole_way_too(
+    arguments: list[str], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_answers(data)
+    once = [*arguments[:4], "--output", "out", *arguments[8:], "--set", "training.epochs=1", "--quiet"]
+    assert run([*once, "--tasks", "cmrc2018,chid"]) == 0
+    found = json.loads(Path("out/results.json").read_text())
+    assert [list(result["dev"][0]["metrics"]) for result in found["tasks"]] == [
+        ["cmrc_exact_match", "cmrc_f1"],
+        ["accuracy"],
+    ]
+    with zipfile.ZipFile("out/submission.zip") as archive:
+        texts = json.loads(archive.read("cmrc2018_predict.json"))
+        idioms = json.loads(archive.read("chid11_predict.json"))
+    assert list(texts) == [f"TEST_{n}_QUERY_0" for n in range(4)] and set(map(type, texts.values())) == {str}
+    assert set(idioms.values()) <= {0, 1, 2} and len(idioms) == 8
+    assert all(idioms[f"#idiom{n:06}#"] != idioms[f"#idiom{n + 500:06}#"] for n in range(4))  # of one record
+
+
+def write_answers(data: Path) -> None:
+    """CMRC with a question for each text, ChID with two blanks in each record."""
+    for name, first, count in (("train", 0, 40), ("dev", 50, 10), ("test", 0, 4)):
+        paragraphs, passages, answers = [], [], {}
+        for number, row in enumerate(records(count, first)):
+            text, key = row["sentence1"], first + number
+            question = {"id": f"{name.upper()}_{key}_QUERY_0", "question": "a ?"}
+            known = {"answers": [{"text": text[:1], "answer_start": 0}]}
+            paragraphs.append({"context": text, "qas": [question | (known if name != "test" else {})]})
+            passages.append(
+                {"candidates": ["a", "b", "c"], "content": [f"{text} #idiom{key:06}#", f"#idiom{key + 500:06}# {text}"]}
+            )
+            answers |= {f"#idiom{key:06}#": 0, f"#idiom{key + 500:06}#": 1}
+        (data / "cmrc2018_public").mkdir(exist_ok=True)
+        whole = json.dumps({"version": "v1.0", "data": [{"title": "", "paragraphs": paragraphs}]})
+        (data / "cmrc2018_public" / f"{name}.json").write_text(whole)
+        write(data / "chid_public" / f"{name if name != 'test' else 'test1.1'}.json", passages)
+        if name != "test":
+            (data / "chid_public" / f"{name}_answer.json").write_text(json.dumps(answers))
+
+
 def test_a_stopped_benchmark_keeps_what_is_finished(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,4 +151,4 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
         api.bench("glue", tmp_path / "nowhere")
     with pytest.raises(DataError, match="No task of glue could be run: There is no folder cola"):
         api.bench("glue", data, tasks=["cola"], output=tmp_path / "out", quiet=True)
-    assert not list((tmp_path / ".tuneloop").glob("*")) if (tmp_path / ".tuneloop").exists() else True
+    assert not (tmp_path / ".tuneloop").exists()

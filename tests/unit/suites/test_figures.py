@@ -7,9 +7,10 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tuneloop.core.config import TaskConfig
-from tuneloop.data.examples import Span
+from tuneloop.data.examples import Examples, Span
 from tuneloop.suites.cmrc import exact, row_figures, shared_run_f1
 from tuneloop.suites.figures import official_figures
+from tuneloop.suites.once import each_once
 from tuneloop.tasks import create_task
 from tuneloop.tasks.spans import as_scores
 
@@ -50,3 +51,10 @@ def test_the_best_of_several_right_answers_counts() -> None:
     scores = as_scores([((answers[0][0], 0.9),), ()])
     figures = official_figures(("cmrc_exact_match", "cmrc_f1"), task, labels, scores, resamples=100, seed=0)
     assert figures["cmrc_f1"].value == 0.5
+
+
+def test_an_idiom_is_taken_once_in_a_record_where_the_blanks_are_fewer_than_the_idioms() -> None:
+    shares = [(0.6, 0.4), (0.9, 0.1), (0.7, 0.3), (0.8, 0.2), (0.8, 0.2), (0.8, 0.2)]
+    scores = as_scores([tuple(zip("ab", each, strict=True)) for each in shares])
+    rows = Examples(list("123456"), ["?"] * 6, pairs=["a\nb"] * 6, columns={"group": [1, 1, 2, 3, 3, 3]})
+    assert [max(found, key=lambda each: each[1])[0] for found in each_once(rows, scores)] == list("baaaaa")

@@ -24,6 +24,7 @@ LABELS: dict[str, Callable[[bool], Label]] = {
     "pair": lambda good: "yes" if good else "no",
     "multilabel": lambda good: ("kind", "warm") if good else ("cold",),
     "regression": lambda good: 100.0 if good else 20.0,
+    "pair_regression": lambda good: 100.0 if good else 20.0,
 }
 
 
@@ -43,7 +44,7 @@ class MadeUp:
     @property
     def labels(self) -> list[str]:
         names = {"multilabel": ["cold", "kind", "warm"], "tagging": ["blame", "praise"]}
-        names |= {"regression": [], "qa": [], "multiple_choice": [], "retrieval": []}
+        names |= {"regression": [], "pair_regression": [], "qa": [], "multiple_choice": [], "retrieval": []}
         return names.get(self.task, ["no", "yes"])
 
     def split(self, name: str) -> Examples:
@@ -76,7 +77,7 @@ class MadeUp:
         if self.task == "tagging":
             return Examples(ids, texts, list(map(tagged, texts)))
         labels = [LABELS[self.task](bool(each)) for each in good]
-        pairs = ["a b"] * rows if self.task == "pair" else None
+        pairs = ["a b"] * rows if self.task.startswith("pair") else None
         return Examples(ids, texts, labels, pairs)
 
 

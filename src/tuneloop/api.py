@@ -9,16 +9,16 @@ release.predict(["the room was clean and quiet"])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import RunConfig, load_config, parse_config
+from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME, Workspace
+from tuneloop.core.project import Config, Project, open_project
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
@@ -30,41 +30,9 @@ if TYPE_CHECKING:
     from tuneloop.training.pretrain import Encoder
     from tuneloop.training.run import Run
 
-Config = str | Path | Mapping[str, Any] | RunConfig
 DEFAULT_WORKSPACE = Path(".tuneloop")
 NO_CUT = 1 << 20
 """More tokens than a text has: its length is counted, not cut."""
-
-
-@dataclass(frozen=True)
-class Project:
-    """A configuration and the folder that its paths start from."""
-
-    config: RunConfig
-    base: Path
-
-    @property
-    def workspace(self) -> Workspace:
-        """Where its snapshots, runs and releases are."""
-        return Workspace(self.base / self.config.workspace)
-
-
-def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] | None = None) -> Project:
-    """The project of a tuneloop.yaml, of plain settings, or of a `RunConfig`.
-
-    Args:
-        config: a file, whose folder is then the base of every path, or settings with the current folder as base.
-        overrides: `{"training.epochs": 1}`-like settings on top of the file.
-
-    Raises:
-        ConfigError: if a setting is unknown or impossible; it names the line.
-    """
-    if isinstance(config, RunConfig):
-        return Project(config, Path.cwd())
-    if isinstance(config, Mapping):
-        return Project(parse_config(config), Path.cwd())
-    path = Path(config)
-    return Project(load_config(path, overrides), path.resolve().parent)
 
 
 def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) -> Guess:
@@ -241,6 +209,34 @@ def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> di
     project = _project(config)
     data = snapshot(project, quiet=quiet)
     return search_settings(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
+
+
+def bench(
+    suite: str,
+    data: str | Path,
+    *,
+    tasks: Sequence[str] = (),
+    config: Config | Project | None = None,
+    output: Path | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train and measure the tasks of glue or clue on their official files, and write what their server takes.
+
+    A finished task is not trained again; after an interruption the same call goes on.
+
+    Args:
+        data: the folder with one folder per task.
+        tasks: some of the tasks; all by default.
+        config: model, method and training; its sections data and task do not count.
+        output: where it goes; bench/SUITE in the workspace by default.
+
+    Returns:
+        The content of results.json, with its path as `results`.
+    """
+    from tuneloop.suites.bench import bench as bench_suite
+
+    project = _project({"data": {"source": suite}} if config is None else config)
+    return bench_suite(suite, project, data=Path(data), tasks=tasks, output=output, quiet=quiet)
 
 
 def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:

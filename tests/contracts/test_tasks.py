@@ -20,7 +20,13 @@ from tuneloop.tasks.base import Task
 WHOLE = [name for name in TASKS.names() if TASKS.get(name).layout == "whole"]
 """Tasks with one answer for each text; the others are held to test_parted_tasks.py."""
 
-BAD_CELLS = {"classification": ["", " ", None], "pair": [""], "multilabel": [None, "[1,"], "regression": ["x", "nan"]}
+BAD_CELLS = {
+    "classification": ["", " ", None],
+    "pair": [""],
+    "multilabel": [None, "[1,"],
+    "regression": ["x", "nan"],
+    "pair_regression": ["x", "inf"],
+}
 UNKNOWN = {"classification": "maybe", "pair": "maybe", "multilabel": ("maybe",)}
 
 
@@ -58,6 +64,7 @@ def test_the_divergence_is_that_of_scipy(made_up: Any, name: str) -> None:
     expected = {
         "multilabel": lambda: entropy(np.stack([p, 1 - p]), np.stack([q, 1 - q])).mean(axis=1),
         "regression": lambda: ((p - q) ** 2)[:, 0],  # normal, variance 1/2: (a - b)^2 / (2 x 1/2)
+        "pair_regression": lambda: ((p - q) ** 2)[:, 0],
     }.get(name, lambda: entropy(p, q, axis=1))()
     assert task.divergence(torch.from_numpy(one), torch.from_numpy(other)).numpy() == pytest.approx(expected, rel=1e-4)
 
@@ -71,11 +78,12 @@ def test_perfect_logits_have_a_perfect_score_and_little_loss(made_up: Any, name:
         "pair": lambda: 20 * np.eye(task.outputs)[targets],
         "multilabel": lambda: 40 * targets - 20,
         "regression": lambda: targets[:, None],
+        "pair_regression": lambda: targets[:, None],
     }[name]().astype(np.float32)
     assert float(task.loss(torch.from_numpy(logits), torch.from_numpy(targets)).max()) < 1e-3
     scores = task.scores(task.unscale(logits))
     assert all(
-        answer == (pytest.approx(label) if name == "regression" else label)
+        answer == (pytest.approx(label) if name.endswith("regression") else label)
         for answer, label in zip(task.decide(scores), labels, strict=True)
     )
     assert task.metrics(labels, scores)[task.primary_metric] == pytest.approx(1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuneloop.cli import data, demo, doctor, evaluation, experiments, prediction, releases, serving, training
+from tuneloop.cli import bench, data, demo, doctor, evaluation, experiments, prediction, releases, serving, training
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 
@@ -28,6 +28,7 @@ app.command("pretrain", help=t("Let an encoder read your texts, or make a new on
 app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)
 app.command("compare", help=t("Try methods, seeds and numbers of labels; say which to take."))(experiments.compare)
 app.command("search", help=t("Search for good settings on dev; the best run is kept."))(experiments.search)
+app.command("bench", help=t("Train, measure and answer the tasks of GLUE or CLUE."))(bench.bench)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)

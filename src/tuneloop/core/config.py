@@ -67,9 +67,12 @@ class DataConfig(Options):
     source: str = Field(description="A file (csv, tsv, jsonl, parquet, txt, conll), a datasets folder, or sample:NAME.")
     dev: str | None = Field(None, description="A file with the dev split, if you have one.")
     test: str | None = Field(None, description="A file with the test split, if you have one.")
-    format: Literal["auto", "csv", "tsv", "jsonl", "txt", "conll", "slashed", "parquet", "datasets"] = Field(
-        "auto", description="auto looks at the name."
-    )
+    format: Literal[
+        "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "parquet",
+        "datasets",
+    ] = Field(
+        "auto", description="auto looks at the name; plain_tsv has no quotes; squad, c3, chid as published."
+    )  # fmt: skip
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
     split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
@@ -82,8 +85,8 @@ class TaskConfig(TypedOptions):
 
     type: str = Field(
         "classification",
-        description="What is predicted: classification, multilabel, regression, pair, similarity, retrieval, tagging, "
-        "qa or multiple_choice.",
+        description="What is predicted: classification, multilabel, regression, pair, pair_regression, similarity, "
+        "retrieval, tagging, qa or multiple_choice.",
     )
 
 

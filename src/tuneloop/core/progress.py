@@ -37,6 +37,11 @@ def progress(title: str, total: int, *, done: int = 0, quiet: bool = False) -> I
         yield _Lines(title, total, done)
 
 
+def note(sentence: str) -> None:
+    """A line on standard error between two bars."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
 class _Silent:
     def update(self, done: int, note: str = "") -> None:
         pass

@@ -93,6 +93,7 @@ def _about(info: dict[str, Any]) -> str:
         "multiple_choice": t("Chooses one of several answers to a question."),
         "similarity": t("Says whether two texts match, each by a vector of its own."),
         "retrieval": t("Gives queries and passages vectors that lie near each other where one answers the other."),
+        "pair_regression": t("Gives a pair of texts a number."),
     }
     return sentences.get(str(task), str(task))
 

@@ -19,6 +19,7 @@ TASKS: Registry[type[Task]] = Registry(
         "multilabel": "tuneloop.tasks.multilabel:MultiLabel",
         "pair": "tuneloop.tasks.pair:PairClassification",
         "regression": "tuneloop.tasks.regression:Regression",
+        "pair_regression": "tuneloop.tasks.pair_regression:PairRegression",
         "tagging": "tuneloop.tasks.tagging:Tagging",
         "qa": "tuneloop.tasks.qa:ExtractiveQA",
         "similarity": "tuneloop.tasks.similarity:Similarity",

@@ -8,6 +8,7 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.registry import Registry
 from tuneloop.data.readers.samples import SAMPLE_PREFIX, find_sample
+from tuneloop.data.readers.squad import is_squad
 from tuneloop.data.readers.table import Reader, Table
 
 READERS: Registry[Reader] = Registry(
@@ -20,11 +21,16 @@ READERS: Registry[Reader] = Registry(
         "txt": "tuneloop.data.readers.lines:read_txt",
         "conll": "tuneloop.data.readers.tagged:read_conll",
         "slashed": "tuneloop.data.readers.tagged:read_slashed",
+        "plain_tsv": "tuneloop.data.readers.plain_tsv:read_plain_tsv",
+        "squad": "tuneloop.data.readers.squad:read_squad",
+        "c3": "tuneloop.data.readers.c3:read_c3",
+        "chid": "tuneloop.data.readers.chid:read_chid",
         "parquet": "tuneloop.data.readers.parquet:read_parquet",
         "datasets": "tuneloop.data.readers.datasets_folder:read_datasets_folder",
     },
 )
 SUFFIXES = {".bio": "conll", ".iob": "conll", ".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl", ".pq": "parquet"}
+TEXT_FORMATS = ("csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid")
 MAGIC = {
     b"PK\x03\x04": "Excel or ZIP", b"\xd0\xcf\x11\xe0": "Excel (xls)", b"%PDF": "PDF", b"\x1f\x8b": "gzip",
     b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "zstd",
@@ -90,6 +96,8 @@ def _format(path: Path) -> str:
     if path.is_dir():
         return "datasets"
     suffix = path.suffix.lower()
+    if suffix == ".json" and is_squad(path):
+        return "squad"
     name = SUFFIXES.get(suffix, suffix.removeprefix("."))
     if name not in READERS.names():
         _refuse_by_magic(path)
@@ -111,7 +119,7 @@ def _refuse_what_it_is_not(path: Path, format: str) -> None:
         raise DataError(
             t("{path} is a file, not a folder.", path=path), t("Give a folder written by Dataset.save_to_disk.")
         )
-    if format in ("csv", "tsv", "jsonl", "txt", "conll", "slashed"):
+    if format in TEXT_FORMATS:
         _refuse_by_magic(path)
 
 

@@ -51,6 +51,16 @@ class Table:
             hint + t("Its columns: {known}. Set {setting}.", known=", ".join(names[:30]), setting=setting),
         )
 
+    def select(self, rows: Sequence[int]) -> Table:
+        """The given rows (from 0), in the given order."""
+        return Table(
+            self.path,
+            {name: [values[row] for row in rows] for name, values in self.columns.items()},
+            [self.rows[row] for row in rows],
+            None if self.lines is None else [self.lines[row] for row in rows],
+            self.encoding,
+        )
+
     def place(self, index: int, column: str | None = None) -> str:
         """Where the row `index` (from 0) stands, for an error: `reviews.csv, row 812, column "label"`."""
         line = self.lines[index] if self.lines is not None else None

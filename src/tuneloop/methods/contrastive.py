@@ -100,7 +100,7 @@ class Contrastive(FullFineTuning):
 
         parts, vectors = self._parts(batch), []
         for part in parts:
-            width = int(batch["attention_mask"][part].sum(dim=1).max())
+            width = int(batch["attention_mask"][part].sum(dim=1).max()) if len(parts) > 1 else None
             read = {name: values[part, :width] for name, values in batch.items()}
             vectors.append(normalize(model.base_model(**read).last_hidden_state[:, 0].float(), dim=1))
         every, classes = torch.cat(vectors), targets[np.concatenate(parts)]

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from tuneloop.evaluation.intervals import Array
 
-if TYPE_CHECKING:
-    from tuneloop.data.examples import Label
-    from tuneloop.tasks.base import FloatArray, Task
-
 
 class Means:
-    """The mean of each of the task's `row_figures`.
+    """The mean of each figure.
 
     Args:
-        task: a task without classes.
-        labels: the truth.
-        scores: what the task decides by.
+        rows: figures of each row, (n,) each, such as a task's `row_figures`.
     """
 
-    def __init__(self, task: Task, labels: Sequence[Label], scores: FloatArray) -> None:
-        self._rows = {name: np.asarray(found, np.float64) for name, found in task.row_figures(labels, scores).items()}
+    def __init__(self, rows: Mapping[str, Any]) -> None:
+        self._rows = {name: np.asarray(found, np.float64) for name, found in rows.items()}
 
     def joined(self, other: Means) -> Means:
         """The rows of both, one after the other."""
-        both = Means.__new__(Means)
-        both._rows = {name: np.concatenate([found, other._rows[name]]) for name, found in self._rows.items()}
-        return both
+        return Means({name: np.concatenate([found, other._rows[name]]) for name, found in self._rows.items()})
 
     def values(self) -> dict[str, float]:
         """The mean of each figure."""

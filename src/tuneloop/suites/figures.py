@@ -9,8 +9,9 @@ import numpy as np
 
 from tuneloop.core.i18n import t
 from tuneloop.evaluation.counts import Counts
-from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure
-from tuneloop.evaluation.metrics import headline_family, measure_classes
+from tuneloop.evaluation.intervals import Figure, bootstrap, figure
+from tuneloop.evaluation.means import Means
+from tuneloop.evaluation.metrics import Family, headline_family, measure_classes
 from tuneloop.evaluation.names import metric_name
 from tuneloop.suites import cmrc
 
@@ -27,16 +28,16 @@ def official_figures(
 ) -> dict[str, Figure]:
     """The figures by name, in the order of `metrics`."""
     found: dict[str, Figure] = {}
-    family = headline_family(task, labels, scores)
-    values = family.values()
-    if values.keys() & set(metrics):
-        samples = bootstrap(family.resample, rows=len(labels), resamples=resamples, seed=seed)
-        found |= {name: figure(name, values[name], samples[name]) for name in values if name in samples}
+    families: list[Family] = [headline_family(task, labels, scores)]
+    if any(name.startswith("cmrc_") for name in metrics):
+        families.append(Means(cmrc.row_figures(labels, task.decide(scores))))
+    for family in families:
+        values = family.values()
+        if values.keys() & set(metrics):
+            samples = bootstrap(family.resample, rows=len(labels), resamples=resamples, seed=seed)
+            found |= {name: figure(name, values[name], samples[name]) for name in values if name in samples}
     if any(name.startswith(F1_OF) for name in metrics):
         found |= _of_classes(task, labels, scores, resamples=resamples, seed=seed)
-    if any(name.startswith("cmrc_") for name in metrics):
-        for name, rows in cmrc.row_figures(labels, task.decide(scores)).items():
-            found[name] = _mean(name, rows, resamples=resamples, seed=seed)
     return {name: found[name] for name in metrics}
 
 
@@ -58,10 +59,3 @@ def _of_classes(
         )
         for row in classes
     }
-
-
-def _mean(name: str, rows: Array, *, resamples: int, seed: int) -> Figure:
-    samples = bootstrap(
-        lambda weights: {name: weights @ rows / weights.sum(axis=1)}, rows=len(rows), resamples=resamples, seed=seed
-    )
-    return figure(name, float(rows.mean()), samples[name])

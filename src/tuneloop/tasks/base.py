@@ -154,7 +154,7 @@ class Task(ABC):
     @classmethod
     def label_names(cls, labels: Iterable[Label]) -> list[str]:
         """The class names that occur, sorted; empty for tasks without classes."""
-        return sorted({str(label) for label in labels})
+        return sorted({str(label) for label in labels}) if cls.has_classes else []
 
     @property
     def outputs(self) -> int:
@@ -245,6 +245,9 @@ class Task(ABC):
     @abstractmethod
     def decide(self, scores: FloatArray) -> list[Label]:
         """Scores (n, outputs) to one label each."""
+
+    calibrates: ClassVar[bool] = False
+    """Whether `calibrate` does something."""
 
     def calibrate(self, logits: FloatArray, tokens: Tokens, labels: Sequence[Label]) -> None:
         """Learn from rows of dev, after training, how sure the answers are, where a temperature does not say it."""

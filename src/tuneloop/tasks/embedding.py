@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.tasks.base import Task, TaskOptions
+from tuneloop.tasks.base import TaskOptions
+from tuneloop.tasks.parted import PartedTask
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from tuneloop.data.tokens import Tokens
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import FloatArray
 
 
-class EmbeddingTask(Task):
+class EmbeddingTask(PartedTask):
     """A task whose logits are vectors, one for each text of a pair; their cosine says how near the two are."""
 
     takes_pairs = True
@@ -38,10 +37,6 @@ class EmbeddingTask(Task):
         return self.width
 
     @property
-    def score_columns(self) -> int | None:
-        return None
-
-    @property
     def output_names(self) -> tuple[str, ...]:
         return ()
 
@@ -49,17 +44,10 @@ class EmbeddingTask(Task):
     def state(self) -> dict[str, Any]:
         return {"labels": list(self.labels), "width": self.width}
 
-    @property
-    def has_temperature(self) -> bool:
-        return False
-
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
         from tuneloop.models.layouts import ApartTokenizer
 
         return ApartTokenizer(folder, max_tokens)
-
-    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
-        raise NotImplementedError("one answer for each text is needed")
 
     def vectors(self, logits: FloatArray, tokens: Tokens) -> tuple[FloatArray, FloatArray]:
         """The vectors of the first and of the second texts, (n, hidden) each, of length 1."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, Label
-from tuneloop.tasks.base import Prediction, Task
+from tuneloop.tasks.base import Prediction
+from tuneloop.tasks.parted import PartedTask
 from tuneloop.tasks.spans import as_scores, object_changes
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray
 
 
-class MultipleChoice(Task):
+class MultipleChoice(PartedTask):
     """Softmax over the choices of a question, each read together with it.
 
     Radford et al., "Improving Language Understanding by Generative Pre-Training" (2018), section 3.3. A question may
@@ -50,40 +51,23 @@ class MultipleChoice(Task):
         choices = [" ".join(str(each).split()) for each in (pair if isinstance(pair, list | tuple) else _lines(pair))]
         if len(choices) < 2 or not all(choices):
             raise ValueError(t("there are not two choices"))
-        if len(set(choices)) < len(choices):
-            raise ValueError(t("a choice stands there twice"))
+        _refuse_twins(choices)
         return text, "\n".join(choices), choices[_number(label, choices)]
 
     @classmethod
     def moved(cls, label: Label, before: Input, after: Input, config: CleanConfig) -> Label:
         choices = after[1].split("\n")
-        if len(set(choices)) < len(choices):
-            raise ValueError(t("a choice stands there twice"))
+        _refuse_twins(choices)
         return choices[before[1].split("\n").index(str(label))]
-
-    @classmethod
-    def label_names(cls, labels: Iterable[Label]) -> list[str]:
-        return []
 
     @property
     def outputs(self) -> int:
         return 1
 
-    @property
-    def score_columns(self) -> int | None:
-        return None
-
-    @property
-    def has_temperature(self) -> bool:
-        return False
-
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
         from tuneloop.models.layouts import ChoiceTokenizer
 
         return ChoiceTokenizer(folder, max_tokens)
-
-    def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
-        raise NotImplementedError("the targets of choices need the questions: see aligned")
 
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """The number of the question of each choice, and whether it is the right one, int64, (choices, 2)."""
@@ -100,12 +84,6 @@ class MultipleChoice(Task):
         answer: Tensor = -shares * targets[:, 1] * counts.repeat_interleave(counts)
         return answer
 
-    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
-        raise NotImplementedError("one answer for each text is needed")
-
-    def scores(self, logits: FloatArray) -> FloatArray:
-        raise NotImplementedError("the scores of choices need the questions: see answers")
-
     def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
         parts = np.split(logits[:, 0].astype(np.float64), tokens.groups[1:-1])
         found = []
@@ -116,9 +94,6 @@ class MultipleChoice(Task):
 
     def decide(self, scores: FloatArray) -> list[Label]:
         return [max(found, key=lambda each: each[1])[0] for found in scores]
-
-    def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        return {name: float(np.mean(each)) for name, each in self.row_figures(labels, scores).items()}
 
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         answers = self.decide(scores)
@@ -141,6 +116,11 @@ class MultipleChoice(Task):
 
 def _lines(cell: Any) -> list[str]:
     return [line for line in str(cell or "").splitlines() if line.strip()]
+
+
+def _refuse_twins(choices: list[str]) -> None:
+    if len(set(choices)) < len(choices):
+        raise ValueError(t("a choice stands there twice"))
 
 
 def _number(label: Any, choices: list[str]) -> int:

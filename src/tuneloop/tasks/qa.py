@@ -6,7 +6,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, Label, Span
 from tuneloop.data.units import HAN
 from tuneloop.tasks.base import TaskOptions
+from tuneloop.tasks.parted import windows
 from tuneloop.tasks.spans import SpanOptions, SpanTask, as_scores
 
 if TYPE_CHECKING:
@@ -80,10 +81,6 @@ class ExtractiveQA(SpanTask):
         spans = [_located(answer, start, pair) for answer, start in _answers(label)]
         return text, pair, tuple(dict.fromkeys(spans))
 
-    @classmethod
-    def label_names(cls, labels: Iterable[Label]) -> list[str]:
-        return []
-
     @property
     def outputs(self) -> int:
         return 2
@@ -129,9 +126,6 @@ class ExtractiveQA(SpanTask):
             found[owner].append(self._best(logits[row].astype(np.float64), places, first, last))
         return as_scores(self._chosen(each, item) for each, item in zip(found, inputs, strict=True))
 
-    def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        return {name: float(np.mean(each)) for name, each in self.row_figures(labels, scores).items()}
-
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         rows = list(zip(labels, self.decide(scores), strict=True))
         return {
@@ -157,13 +151,13 @@ class ExtractiveQA(SpanTask):
         best = float(sums[start, end])
         return none, best, int(places[first + starts[start], 0]), int(places[first + ends[end], 1])
 
-    def _chosen(self, windows: list[tuple[float, float, int, int]], item: Input) -> Found:
+    def _chosen(self, read: list[tuple[float, float, int, int]], item: Input) -> Found:
         """The answer of the window whose best stretch has the largest logits; its probability is against no answer
         and against the best stretches of the other windows."""
-        none, (_, best, start, end) = min(each[0] for each in windows), max(windows, key=lambda each: each[1])
+        none, (_, best, start, end) = min(each[0] for each in read), max(read, key=lambda each: each[1])
         if not np.isfinite(best) or (self.may_be_none and none > best + self.options.null_threshold):
             return ()
-        rivals = [each[1] for each in windows] + ([none] if self.may_be_none else [])
+        rivals = [each[1] for each in read] + ([none] if self.may_be_none else [])
         sure = float(np.exp(best - np.logaddexp.reduce(rivals)))
         return ((Span(start, end, item[1][start:end]), sure),)
 
@@ -196,12 +190,9 @@ def _best_of(figure: Any, label: Label, answer: Label) -> float:
     return float(max(figure(given[0], each) for each in right))
 
 
-def _windows(tokens: Tokens) -> Iterable[tuple[int, int, IntArray, int, int]]:
+def _windows(tokens: Tokens) -> Iterator[tuple[int, int, IntArray, int, int]]:
     """Number of each window and its input, the places of its tokens, and where its part of the text begins and ends."""
-    if tokens.places is None or tokens.owners is None:
-        raise ValueError("these tokens have no places: make them with the task's own tokenizer")
-    for row, owner in enumerate(tokens.owners.tolist()):
-        places = tokens.places[tokens.offsets[row] : tokens.offsets[row + 1]]
+    for row, owner, places in windows(tokens):
         inside = np.flatnonzero(places[:, 1] > places[:, 0])
         first, last = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
         yield row, owner, places, first, last

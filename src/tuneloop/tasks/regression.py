@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,10 +42,6 @@ class Regression(Task):
         if not math.isfinite(value):
             raise ValueError(t("{raw} is not a finite number", raw=repr(raw)[:60]))
         return value
-
-    @classmethod
-    def label_names(cls, labels: Iterable[Label]) -> list[str]:
-        return []
 
     @property
     def outputs(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,13 +85,6 @@ class Retrieval(EmbeddingTask):
     def moved(cls, label: Label, before: Input, after: Input, config: CleanConfig) -> Label:
         return _name(after[0], after[1])
 
-    @classmethod
-    def label_names(cls, labels: Iterable[Label]) -> list[str]:
-        return []
-
-    def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
-        raise NotImplementedError("the targets of passages need tokens: see aligned")
-
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """Of each text the number of its row, whether it is the passage, its query and its passage, (texts, 4)."""
         rows = np.arange(len(labels))
@@ -140,9 +133,6 @@ class Retrieval(EmbeddingTask):
             found[rows, :width] = np.where(known, tokens.groups[first[nearest]] + 1, NONE)
         return found
 
-    def scores(self, logits: FloatArray) -> FloatArray:
-        raise NotImplementedError("the vectors of a row need tokens: see answers")
-
     def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
         return np.hstack(self.vectors(logits, tokens)).astype(np.float32)
 
@@ -157,9 +147,6 @@ class Retrieval(EmbeddingTask):
 
     def is_right(self, label: Label, answer: Label) -> bool:
         return answer == 1
-
-    def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        return {name: float(np.mean(each)) for name, each in self.row_figures(labels, scores).items()}
 
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         queries, passages = _numbers(labels)

@@ -41,6 +41,7 @@ class Similarity(EmbeddingTask):
     Options = SimilarityOptions
     options: SimilarityOptions
     problem_type = "single_label_classification"
+    calibrates = True
     primary_metric = "macro_f1"
 
     def __init__(self, options: TaskOptions, state: Mapping[str, Any]) -> None:
@@ -88,9 +89,6 @@ class Similarity(EmbeddingTask):
         wanted = targets[0::2].to(cosines.dtype)
         losses = binary_cross_entropy_with_logits(self.sharpness * (cosines - self.threshold), wanted, reduction="none")
         return losses.repeat_interleave(2)
-
-    def scores(self, logits: FloatArray) -> FloatArray:
-        raise NotImplementedError("the vectors of a pair need tokens: see answers")
 
     def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
         match = 0.5 * (1 + np.tanh(0.5 * self.sharpness * (self._cosines(logits, tokens) - self.threshold)))

@@ -12,12 +12,11 @@ from pydantic import Field
 from tuneloop.core.i18n import t
 from tuneloop.data.clean import moved
 from tuneloop.data.examples import Input, Label, Span
-from tuneloop.tasks.base import Prediction, Task, TaskOptions
+from tuneloop.tasks.base import Prediction, TaskOptions
+from tuneloop.tasks.parted import PartedTask
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from tuneloop.core.config import CleanConfig
     from tuneloop.models.tokenizer import Tokenizer
@@ -33,7 +32,7 @@ class SpanOptions(TaskOptions):
     stride: int = Field(32, ge=0, description="Tokens that neighbouring windows of a long text share.")
 
 
-class SpanTask(Task):
+class SpanTask(PartedTask):
     """A task whose scores are an array (n,) of objects: what was found in each text, with probabilities.
 
     A text that is longer than the model reads is read in windows; no part of it is lost.
@@ -49,27 +48,10 @@ class SpanTask(Task):
         texts = [each if isinstance(each, str) else each[cls.spans_in == "pair"] for each in (before, after)]
         return tuple(moved(span, *texts, config) for span in label)  # type: ignore[union-attr, arg-type]
 
-    @property
-    def score_columns(self) -> int | None:
-        return None
-
-    @property
-    def has_temperature(self) -> bool:
-        return False
-
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
         from tuneloop.models.layouts import WindowTokenizer
 
         return WindowTokenizer(folder, max_tokens, stride=self.options.stride)
-
-    def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
-        raise NotImplementedError("the targets of stretches need tokens: see aligned")
-
-    def scores(self, logits: FloatArray) -> FloatArray:
-        raise NotImplementedError("the scores of stretches need tokens: see answers")
-
-    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
-        raise NotImplementedError("one answer for each text is needed")
 
     def decide(self, scores: FloatArray) -> list[Label]:
         return [tuple(span for span, _ in found) for found in scores]

@@ -15,6 +15,7 @@ from tuneloop.data.examples import Input, Label, Span
 from tuneloop.data.tags import joined, spans_of_tags
 from tuneloop.data.units import units
 from tuneloop.models.forward import padded_width
+from tuneloop.tasks.parted import windows
 from tuneloop.tasks.spans import SpanTask, as_scores, parse_spans
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Tagging(SpanTask):
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """The number of the tag of each token that begins a unit, int16, (texts, longest)."""
         targets = np.full((len(tokens), padded_width(tokens.lengths)), NOT_JUDGED, dtype=np.int16)
-        for row, owner, places in _windows(tokens):
+        for row, owner, places in windows(tokens):
             edges = units(_text(inputs[owner]))
             positions, numbers = _first_tokens(places, edges)
             targets[row, positions] = self._tags(labels[owner], edges)[numbers]
@@ -100,7 +101,7 @@ class Tagging(SpanTask):
     def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
         """What is found in each text; a unit in two windows is judged in the one with more of the text around it."""
         best: dict[int, tuple[Any, Any]] = {}
-        for row, owner, places in _windows(tokens):
+        for row, owner, places in windows(tokens):
             edges = best[owner][1] if owner in best else units(_text(inputs[owner]))
             if owner not in best:
                 best[owner] = np.full((len(edges), 1 + self.outputs), -1.0), edges
@@ -188,14 +189,6 @@ def likeliest(log_probabilities: FloatArray) -> IntArray:
     for place in range(len(sources), 0, -1):
         path[place - 1] = sources[place - 1][path[place]]
     return path
-
-
-def _windows(tokens: Tokens) -> Iterable[tuple[int, int, IntArray]]:
-    """The number of each text, the number of its input, and the places of its tokens."""
-    if tokens.places is None or tokens.owners is None:
-        raise ValueError("these tokens have no places: make them with the task's own tokenizer")
-    for row, owner in enumerate(tokens.owners.tolist()):
-        yield row, owner, tokens.places[tokens.offsets[row] : tokens.offsets[row + 1]]
 
 
 def _first_tokens(places: IntArray, edges: IntArray) -> tuple[IntArray, IntArray]:

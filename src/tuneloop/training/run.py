@@ -122,7 +122,7 @@ def tune(
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
         ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
-        if ready.task.embeds:
+        if ready.task.calibrates:
             logits = predict_logits(model, ready.dev.tokens, ready.precision)
             ready.task.calibrate(logits, ready.dev.tokens, ready.dev.labels)
         save_model(run.path / "model", model, ready, config, temperature)

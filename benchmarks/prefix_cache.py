@@ -17,7 +17,7 @@ ROWS, STEPS = 800, 25
 """Texts, and the steps of an epoch that they make."""
 
 EPOCHS, DEV_ROWS = 4, 64
-LAYERS = 6
+LAYERS, REPETITIONS = 6, 5
 FROZEN = {"prefix_cache_4_of_6": 4, "prefix_cache_5_of_6": 5}
 """Frozen layers of each benchmark."""
 
@@ -32,7 +32,7 @@ def run(name: str) -> Result:
     """Samples per second of the training steps, from the second epoch on."""
     frozen = FROZEN[name]
     weights: dict[bool, Any] = {}
-    sides = alternate(partial(_speed, frozen, True, weights), partial(_speed, frozen, False, weights))
+    sides = alternate(partial(_speed, frozen, True, weights), partial(_speed, frozen, False, weights), repetitions=REPETITIONS)
     allowed = bound(frozen)
     shares = [(ours / peer - 1) / (allowed - 1) for ours, peer in zip(sides.ours, sides.peer, strict=True)]
     furthest = max(float((one - weights[False][key]).abs().max()) for key, one in weights[True].items())

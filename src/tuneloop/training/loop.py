@@ -79,7 +79,7 @@ def train(
     """
     import torch
 
-    from tuneloop.training.cpu import use_cheap_operations
+    from tuneloop.training.cpu import kept_memory, use_cheap_operations
 
     torch.manual_seed(seed)
     model.eval()  # until the first step
@@ -112,7 +112,7 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    with bar_of_steps as bar, closing(log), prefix, held_interrupts() as interrupted:
+    with bar_of_steps as bar, closing(log), prefix, kept_memory(), held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
                 break

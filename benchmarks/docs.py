@@ -71,7 +71,38 @@ def _quality() -> dict[str, Any]:
 
 
 def _quality_section(name: str, found: dict[str, Any]) -> str:
-    return f"### {name}\n\n" + "\n".join(f"- {key}: {_flat(value)}" for key, value in found.items()) + "\n"
+    return "\n".join([f"### {name}\n", *_lines(found)])
+
+
+def _lines(found: dict[str, Any], *above: str) -> list[str]:
+    """What was found, rows of like cells as a table."""
+    plain = {key: value for key, value in found.items() if not _holds_rows(value)}
+    lines = ["\n".join(f"- {key}: {_flat(value)}" for key, value in plain.items()) + "\n"] if plain else []
+    for key, value in found.items():
+        if key in plain:
+            continue
+        title, first = " · ".join([*above, key]), next(iter(value.values()))
+        if any(map(_holds_rows, value.values())):
+            lines += _lines(value, *above, key)
+            continue
+        rows = [[name, *map(_flat, row.values())] for name, row in value.items()]
+        table = [["", *first], ["---"] * (len(first) + 1), *rows]
+        lines += [f"**{title}**\n", "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"]
+    return lines
+
+
+def _holds_rows(value: Any) -> bool:
+    """Whether these are rows of like cells, or there are some somewhere below."""
+    if not isinstance(value, dict) or not value:
+        return False
+    kinds = [list(row) if isinstance(row, dict) else None for row in value.values()]
+    alike = (
+        len(kinds) > 1
+        and None not in kinds
+        and all(kind == kinds[0] for kind in kinds)
+        and not any(map(_holds_rows, value.values()))
+    )
+    return alike or any(map(_holds_rows, value.values()))
 
 
 def _flat(value: Any) -> str:

@@ -32,7 +32,8 @@ def run(name: str) -> Result:
     """Samples per second of the training steps, from the second epoch on."""
     frozen = FROZEN[name]
     weights: dict[bool, Any] = {}
-    sides = alternate(partial(_speed, frozen, True, weights), partial(_speed, frozen, False, weights), repetitions=REPETITIONS)
+    ours, peer = partial(_speed, frozen, True, weights), partial(_speed, frozen, False, weights)
+    sides = alternate(ours, peer, repetitions=REPETITIONS)
     allowed = bound(frozen)
     shares = [(ours / peer - 1) / (allowed - 1) for ours, peer in zip(sides.ours, sides.peer, strict=True)]
     furthest = max(float((one - weights[False][key]).abs().max()) for key, one in weights[True].items())

@@ -62,8 +62,15 @@ def write_config(config: RunConfig, path: Path) -> None:
     from tuneloop.methods import METHODS
     from tuneloop.tasks import task_class
 
-    options = {"task": task_class(config.task).Options, "method": METHODS.get(config.method.type).Options}
-    write_text(path, commented_yaml(config, options=options))
+    kinds = {"task": task_class(config.task), "method": METHODS.get(config.method.type)}
+    write_text(path, commented_yaml(config, options={name: kind.Options for name, kind in kinds.items()}))
+
+
+def list_methods(*, task: str = "") -> list[dict[str, Any]]:
+    """What every method is, or every one that goes with a task; see `tuneloop.methods.catalogue`."""
+    from tuneloop.methods.catalogue import catalogue
+
+    return catalogue(task=task)
 
 
 def snapshot(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Snapshot:

@@ -12,13 +12,14 @@ import pytest
 import torch
 import transformers
 
-from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, parse_config
+from tuneloop.core.config import RunConfig, TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods import BASELINES, METHODS, create_method
+from tuneloop.methods import BASELINES, METHODS
 from tuneloop.methods.adaptation import PeftMethod
 from tuneloop.methods.base import count_parameters
+from tuneloop.methods.catalogue import refusals
 from tuneloop.models.load import APART
 from tuneloop.tasks import TASKS, create_task
 from tuneloop.training.prepare import prepare
@@ -26,27 +27,8 @@ from tuneloop.training.run import Run, tune
 
 TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
 
-NEEDED = {
-    "distill": {"teacher": "some-1"},
-    "self_training": {"texts": "more.csv"},
-    "pet": {"template": "{text} {pair} {mask}"},
-    "in_context": {"template": "{text} {pair} {mask}"},
-}
-"""Options without which a method cannot be named, or not for every task."""
-
-
-def applies(method: str, task: str) -> bool:
-    """Whether the method makes sense for the task."""
-    try:
-        chosen = create_method(MethodConfig(type=method, **NEEDED.get(method, {})))
-        chosen.check(create_task(TaskConfig(type=task), {"labels": ["a", "b"]}))
-    except ConfigError:
-        return False
-    return True
-
-
-EVERY = [(method, task) for method in METHODS.names() for task in TASKS.names()]
-COMBINATIONS = [each for each in EVERY if applies(*each)]
+REFUSALS = {(method, task): why for method in METHODS.names() for task, why in refusals(method).items()}
+COMBINATIONS = [each for each, why in REFUSALS.items() if not why]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +61,7 @@ def trained(config: Any, made_up: Any, tmp_path_factory: pytest.TempPathFactory)
     return run
 
 
-@pytest.mark.parametrize(("method", "task"), sorted({*EVERY} - {*COMBINATIONS}))
+@pytest.mark.parametrize(("method", "task"), [each for each, why in REFUSALS.items() if why])
 def test_where_a_method_makes_no_sense_it_says_why_before_anything_is_written(
     made_up: Any, config: Any, tmp_path: Path, method: str, task: str
 ) -> None:

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from tuneloop.cli import bench, data, demo, doctor, evaluation, experiments, prediction, releases, serving, training
+from tuneloop.cli import (
+    bench,
+    data,
+    demo,
+    doctor,
+    evaluation,
+    experiments,
+    methods,
+    prediction,
+    releases,
+    serving,
+    training,
+)
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 
@@ -34,6 +46,7 @@ app.command("release", help=t("Make a release of a run: evaluated, exported, eve
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
+app.command("methods", help=t("List the methods, their options and the tasks they go with."))(methods.methods)
 app.command("doctor", help=t("Tell what this machine can do and what is missing."))(doctor.doctor)
 app.command("demo", help=t("See the whole way once, on packaged data and a packaged model."))(demo.demo)
 

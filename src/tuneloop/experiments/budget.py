@@ -57,10 +57,9 @@ def draw(labels: Sequence[Label], budget: int, *, names: int, seed: int) -> list
         names: how many label names there are.
         seed: the same seed draws the same rows, and more of them for a larger budget.
     """
-    if labels and isinstance(labels[0], str):
-        classes = [
-            np.flatnonzero(np.array([label == each for label in labels])) for each in sorted({*map(str, labels)})
-        ]
+    if names and labels and isinstance(labels[0], str):
+        every = np.array(list(map(str, labels)))
+        classes = [np.flatnonzero(every == each) for each in np.unique(every)]
     else:
         classes, budget = [np.arange(len(labels))], budget * max(1, names)
     picked = [np.random.default_rng([seed, number]).permutation(rows)[:budget] for number, rows in enumerate(classes)]

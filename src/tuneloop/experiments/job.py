@@ -1,13 +1,16 @@
 """One run of a comparison, in a process of its own, so that its memory is its own.
 
-`python -m tuneloop.experiments.job FOLDER` does what FOLDER/job.json says and leaves result.json and scores.npy,
+`python -m tuneloop.experiments.job FOLDER PARENT` does what FOLDER/job.json says and leaves result.json and scores.npy,
 or failure.json. Killed at any moment, it goes on from the last checkpoint when it is started again.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +21,11 @@ from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.fsio import remove_dir, write_bytes, write_json
 from tuneloop.core.hashing import hash_json
+from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace
 from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.experiments.budget import Budgeted
-from tuneloop.methods import BASELINES
+from tuneloop.methods import BASELINES, METHODS
 from tuneloop.tasks.stored import pack_scores
 from tuneloop.training.interrupt import InterruptedTrainingError
 
@@ -32,6 +36,10 @@ VERSION = 1
 SPEC, RESULT, FAILURE, SCORES = "job.json", "result.json", "failure.json", "scores.bin"
 SPEED_S = 2.0
 """How long a model's speed is measured."""
+
+FLOAT_BYTES = 4
+WATCH_S = 1.0
+"""How often a job looks whether the process that started it is still there."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +136,35 @@ def _baseline(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, 
 
 
 def _size(run: Run) -> int:
-    """Bytes of what the run has learnt: the adapter where there is one, else the whole model."""
+    """Bytes of what the run has learnt: of the whole model, or of what `keep: apart` leaves beside a pretrained one."""
     from tuneloop.models.load import APART
 
     apart = run.model_path / APART
     if apart.is_file():
         return apart.stat().st_size
-    folder = run.path / "adapter" if (run.path / "adapter").is_dir() else run.model_path
-    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if "keep" in METHODS.get(run.config.method.type).Options.model_fields:  # merged
+        return FLOAT_BYTES * int(run.info["model"]["trained_parameters"])
+    return sum(file.stat().st_size for file in run.model_path.glob("*.safetensors"))
 
 
 def main(folder: Path) -> int:
-    """Do the job in `folder`; the exit code."""
+    """Do the job in `folder`, alone there; the exit code."""
+    with locked(folder):
+        return 0 if (folder / RESULT).is_file() else _do(folder)
+
+
+def end_with(parent: int) -> None:
+    """Stop this process, as Ctrl-C would, when the one that started it is gone, even by kill -9."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _do(folder: Path) -> int:
     spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
     workspace, base = Workspace(Path(spec.pop("workspace"))), Path(spec.pop("base"))
     job = Job(**spec | {"config": parse_config(spec["config"])})
@@ -154,4 +179,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[2]))
     sys.exit(main(Path(sys.argv[1])))

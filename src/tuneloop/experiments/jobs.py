@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -128,7 +129,7 @@ def _start(job: Job, folder: Path, workspace: Workspace, base: Path, interrupted
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE).unlink(missing_ok=True)
     write_json(folder / SPEC, job.to_json() | {"workspace": str(workspace.root.resolve()), "base": str(base.resolve())})
-    command = [sys.executable, "-m", "tuneloop.experiments.job", str(folder)]
+    command = [sys.executable, "-m", "tuneloop.experiments.job", str(folder), str(os.getpid())]
     # in a session of its own, so that Ctrl-C reaches it once: through us
     with (folder / "log.txt").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=subprocess.STDOUT)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import RunConfig, parse_config, put_setting
-from tuneloop.core.errors import ConfigError, TrainingError
+from tuneloop.core.errors import ConfigError, ModelError, TrainingError
+from tuneloop.core.experiments import Axis
 from tuneloop.core.fsio import remove_dir, storage_errors, write_json, write_text
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
@@ -115,11 +116,11 @@ def _try(
     """
     from optuna.trial import TrialState
 
-    trial = study.ask({name: distribution(axis) for name, axis in config.search.space.items()})
+    axes = {name: distribution(axis, whole=_is_whole(config, name, axis)) for name, axis in config.search.space.items()}
+    trial = study.ask(axes)
     if not trial.user_attrs.get(TAKEN_UP):
         _clear(work)
     resume = "latest" if any(work.runs.glob("*/run.json")) else None
-    settings = with_settings(config, {name: _whole(value) for name, value in trial.params.items()})
 
     def judged(number: int, figure: float) -> None:
         trial.report(figure, number)
@@ -127,12 +128,13 @@ def _try(
             raise GivenUpError
 
     try:
+        settings = with_settings(config, {name: _whole(value) for name, value in trial.params.items()})
         run = tune(settings, snapshot=snapshot, workspace=work, base=base, resume=resume, quiet=True, judged=judged)
     except GivenUpError:
         study.tell(trial, state=TrialState.PRUNED)
     except InterruptedTrainingError:
         raise
-    except TrainingError as error:
+    except (ConfigError, ModelError, TrainingError) as error:  # of these settings together
         trial.set_user_attr(FAILED, error.problem)
         study.tell(trial, state=TrialState.FAIL)
     else:
@@ -172,6 +174,17 @@ def _check_space(config: RunConfig) -> None:
     for name, axis in config.search.space.items():
         for value in axis.choices or (axis.low, axis.high):
             with_settings(config, {name: _whole(value)})
+
+
+def _is_whole(config: RunConfig, name: str, axis: Axis) -> bool:
+    """Whether the setting takes whole numbers alone: not guessed from its name, but tried."""
+    if axis.choices or axis.low is None or not float(axis.low).is_integer():
+        return False
+    try:
+        with_settings(config, {name: axis.low + 0.5})
+    except ConfigError:
+        return True
+    return False
 
 
 def _whole(value: Any) -> Any:

@@ -54,15 +54,20 @@ def take_up(study: optuna.Study) -> None:
         study.enqueue_trial(trial.params, user_attrs={TAKEN_UP: True})
 
 
-def distribution(axis: Axis) -> optuna.distributions.BaseDistribution:
-    """An axis as Optuna has it."""
+def distribution(axis: Axis, *, whole: bool) -> optuna.distributions.BaseDistribution:
+    """An axis as Optuna has it.
+
+    Args:
+        whole: whether only whole numbers are possible.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if axis.choices:
         return CategoricalDistribution(axis.choices)
     low, high = float(axis.low or 0.0), float(axis.high or 0.0)
-    if axis.step and all(number.is_integer() for number in (low, high, axis.step)):
-        return IntDistribution(int(low), int(high), step=int(axis.step))
+    step = axis.step or 1.0
+    if (whole or axis.step) and all(number.is_integer() for number in (low, high, step)):
+        return IntDistribution(int(low), int(high), log=axis.log, step=int(step))
     return FloatDistribution(low, high, log=axis.log, step=axis.step)
 
 

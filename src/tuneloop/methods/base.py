@@ -134,6 +134,9 @@ class Method(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
+    examples: ClassVar[dict[str, Any]] = {}
+    """Options without which it cannot be named, or not for every task that it suits, with an example of each."""
+
     mergeable: bool = True
     """Whether `merge` gives an ordinary model; else what was learnt is kept beside the pretrained one."""
 

@@ -12,7 +12,7 @@ from tuneloop.data.batches import inference_batches
 from tuneloop.methods.base import check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.methods.probe import solve_head
-from tuneloop.models.forward import head_inputs
+from tuneloop.models.forward import head_inputs, judges_every_token
 from tuneloop.models.load import head_of
 
 if TYPE_CHECKING:
@@ -73,18 +73,22 @@ class Contrastive(FullFineTuning):
     def begin(
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
     ) -> None:
-        self._task, self._precision = task, precision
+        self._task, self._precision, self._reads_last = task, precision, judges_every_token(model)
         rows = np.unique(np.concatenate(_balanced(task.targets(train.labels), HEAD_TEXTS, np.random.default_rng(0))))
         self._tokens, self._labels = train.tokens.select(rows), [train.labels[row] for row in rows]
 
     def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
-        """Every class in turn, its texts shuffled; a class that runs out begins again."""
-        names = sorted({str(label) for label in split.labels})
-        classes = np.array([names.index(str(label)) for label in split.labels])
+        """Every class in turn, its texts shuffled; a class that runs out begins again.
+
+        Of more classes than half a batch, each batch has some, with two texts each: a text alone teaches nothing.
+        """
+        names, classes = np.unique([str(label) for label in split.labels], return_inverse=True)
         size = min(batch_size, len(classes))
+        together = 1 if 2 * len(names) <= size else 2
+        size -= size % together
         count = max(math.ceil(len(classes) / size), FEWEST_STEPS // 3)
         random = np.random.default_rng([seed, epoch])
-        order = np.concatenate(_balanced(classes, count * size, random))[: count * size]
+        order = np.concatenate(_balanced(classes, count * size, random, together=together))[: count * size]
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def loss(
@@ -102,7 +106,9 @@ class Contrastive(FullFineTuning):
         for part in parts:
             width = int(batch["attention_mask"][part].sum(dim=1).max()) if len(parts) > 1 else None
             read = {name: values[part, :width] for name, values in batch.items()}
-            vectors.append(normalize(model.base_model(**read).last_hidden_state[:, 0].float(), dim=1))
+            states = model.base_model(**read).last_hidden_state
+            last = read["attention_mask"].sum(dim=1) - 1 if self._reads_last else 0
+            vectors.append(normalize(states[torch.arange(len(states)), last].float(), dim=1))
         every, classes = torch.cat(vectors), targets[np.concatenate(parts)]
         alike = classes[:, None] == classes
         similar = every @ every.T
@@ -150,12 +156,19 @@ def _cosine(similar: torch.Tensor, alike: torch.Tensor) -> torch.Tensor:
     return answer
 
 
-def _balanced(classes: IntArray, count: int, random: np.random.Generator) -> list[Any]:
-    """At least `count` rows in rounds of one row of each class, in random order."""
+def _balanced(classes: IntArray, count: int, random: np.random.Generator, *, together: int = 1) -> list[Any]:
+    """At least `count` rows in rounds of as many rows of each class, in random order.
+
+    Args:
+        together: rows of a class in a round; where they are several, the classes of a round are in random order too.
+    """
     rows = [np.flatnonzero(classes == each) for each in np.unique(classes)]
-    rounds = math.ceil(count / len(rows))
+    rounds = math.ceil(count / (len(rows) * together))
     columns = []
     for each in rows:
-        again = math.ceil(rounds / len(each))
-        columns.append(np.concatenate([random.permutation(each) for _ in range(again)])[:rounds])
-    return list(np.stack(columns, axis=1))
+        again = math.ceil(rounds * together / len(each))
+        columns.append(np.concatenate([random.permutation(each) for _ in range(again)])[: rounds * together])
+    if together == 1:
+        return list(np.stack(columns, axis=1))
+    turns = np.stack(columns).reshape(len(rows), rounds, together)
+    return [turns[random.permutation(len(rows)), each].ravel() for each in range(rounds)]

@@ -46,6 +46,7 @@ class Distill(FullFineTuning):
 
     name = "distill"
     Options = DistillOptions
+    examples = {"teacher": "some-1"}  # noqa: RUF012
     options: DistillOptions
 
     def check(self, task: Task) -> None:

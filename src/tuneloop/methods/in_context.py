@@ -58,6 +58,7 @@ class InContext(SolvedMethod):
 
     name = "in_context"
     Options = InContextOptions
+    examples = {"template": "{text} {pair} {mask}"}  # noqa: RUF012
     options: InContextOptions
     mergeable = False
 

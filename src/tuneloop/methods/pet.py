@@ -35,6 +35,7 @@ class Pet(FullFineTuning):
 
     name = "pet"
     Options = PetOptions
+    examples = {"template": "{text} {pair} {mask}"}  # noqa: RUF012
     options: PetOptions
     mergeable = False
 

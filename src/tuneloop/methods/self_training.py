@@ -48,6 +48,7 @@ class SelfTraining(FullFineTuning):
 
     name = "self_training"
     Options = SelfTrainingOptions
+    examples = {"texts": "more.csv"}  # noqa: RUF012
     options: SelfTrainingOptions
     chosen: IntArray | None = None
     """Rows that have been given a label; None before the first round."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Solution, SolvedMethod, Split
+from tuneloop.methods.base import Solution, SolvedMethod, Split, check_one_class
 from tuneloop.methods.verbalizer import GapOptions, Words, check_gap, check_names, load_asked, take_prior_away
 from tuneloop.models.features import cached_features
 from tuneloop.models.forward import head_inputs, predict_logits
@@ -91,6 +91,7 @@ class ZeroShot(SolvedMethod):
 
     def check(self, task: Task) -> None:
         if self.options.by == "prompt":
+            check_one_class(task, method=self.name)  # how likely a word is says nothing of the others
             check_gap(self.options, task, method=self.name)
         elif self.options.by == "entailment":
             _check_single_texts(task)

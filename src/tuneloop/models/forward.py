@@ -13,6 +13,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.data.batches import inference_batches
 from tuneloop.models.device import autocast
+from tuneloop.models.first_token import sample_batch
 from tuneloop.models.load import head_of
 
 if TYPE_CHECKING:
@@ -104,6 +105,23 @@ def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_t
                 )
             features[rows] = vectors.cpu().numpy()
     return features
+
+
+def judges_every_token(model: PreTrainedModel) -> bool:
+    """Whether the head answers for every token of a text, of which the last one counts, as that of a decoder does."""
+    import torch
+
+    heard: list[int] = []
+    hook = head_of(model).register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0].ndim))
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model(**sample_batch(model))
+    finally:
+        hook.remove()
+        model.train(training)
+    return heard[-1] == 3
 
 
 @contextmanager

@@ -29,6 +29,12 @@ def test_a_larger_budget_holds_the_rows_of_a_smaller_one(labels: list[str], budg
 def test_rows_without_a_single_class_are_counted_by_label_names() -> None:
     assert len(draw([0.5] * 40, 6, names=0, seed=0)) == 6
     assert len(draw([("a", "b"), ("c",)] * 20, 6, names=3, seed=0)) == 18
+    assert len(draw([f"query{number}:passage" for number in range(40)], 6, names=0, seed=0)) == 6
+
+
+@pytest.mark.parametrize("task", ["retrieval", "multiple_choice", "qa", "regression"])
+def test_a_task_without_classes_has_as_many_rows_as_the_budget(made_up: Any, task: str) -> None:
+    assert len(Budgeted(made_up(task), 5, seed=0).split("train")) == 5
 
 
 def test_dev_has_no_more_labels_than_train_and_test_is_whole(made_up: Any) -> None:

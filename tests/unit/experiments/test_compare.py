@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -69,6 +71,22 @@ def test_ctrl_c_keeps_what_is_finished_and_the_run_at_work(project: Path) -> Non
     assert len(list(jobs.glob("*/result.json"))) == 1  # TF-IDF
     (checkpoint,) = jobs.glob("*/work/runs/*/checkpoints/step-*")
     assert int(checkpoint.name.partition("-")[2]) > 0
+
+
+def test_kill_9_leaves_no_run_behind_and_the_same_command_goes_on(project: Path) -> None:
+    settings = {"comparison.budgets": ["all"], "training.epochs": 400, "training.checkpoint_every_steps": 50}
+    command = [sys.executable, "-m", "tuneloop", "compare", str(project / "tuneloop.yaml"), "--quiet"]
+    command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    jobs = project / ".tuneloop" / "comparisons" / "jobs"
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        while not list(jobs.glob("*/work/runs/*/checkpoints/step-*")):
+            assert killed.poll() is None
+            time.sleep(0.05)
+        killed.kill()
+    opened = api.open_project(project / "tuneloop.yaml", overrides=settings)
+    found = api.compare(opened, quiet=True)  # while the run that was left is still at its last step
+    assert found["failed"] == {}
+    assert {each["label"] for each in found["budgets"][0]["methods"]} == {"full", "tfidf"}
 
 
 def test_a_method_that_makes_no_sense_is_named_and_left_out(project: Path) -> None:

@@ -126,13 +126,33 @@ def test_an_axis_that_says_nothing_is_refused(axis: dict[str, Any], complaint: s
 
 
 def test_an_axis_becomes_the_distribution_that_it_describes() -> None:
-    def of(**given: Any) -> Any:
-        return distribution(Axis.model_validate(given))
+    def of(whole: bool = False, **given: Any) -> Any:
+        return distribution(Axis.model_validate(given), whole=whole)
 
     assert type(of(low=2, high=6, step=2)).__name__ == "IntDistribution"
+    ranks = of(low=2, high=64, log=True, whole=True)
+    assert (type(ranks).__name__, ranks.log, ranks.step) == ("IntDistribution", True, 1)
     rate = of(low=1e-5, high=1e-3, log=True)
     assert (type(rate).__name__, rate.log, rate.low, rate.high) == ("FloatDistribution", True, 1e-5, 1e-3)
     assert of(choices=["linear", "cosine"]).choices == ("linear", "cosine")
+
+
+def test_what_must_be_whole_is_tried_in_whole_numbers(project: Path) -> None:
+    space = {"training.batch_size": {"low": 5, "high": 12}, "training.epochs": {"low": 1, "high": 2}}
+    found = api.search(project_of(project, **{"search.space": space, "search.trials": 3}), quiet=True)
+    settings = [each["settings"] for each in found["trials"]]
+    assert all(isinstance(each["training.batch_size"], int) for each in settings)
+    assert not all(float(each["training.epochs"]).is_integer() for each in settings)
+
+
+def test_settings_that_do_not_go_together_are_a_failed_trial_and_no_end_of_the_search(project: Path) -> None:
+    space = {"method.first_rank": {"choices": [6, 12]}, "method.rank": {"choices": [4, 7]}}
+    method = {"type": "adalora", "first_rank": 8, "rank": 4}
+    found = api.search(project_of(project, method=method, **{"search.space": space, "search.trials": 12}), quiet=True)
+    failed = [each for each in found["trials"] if each["state"] == "failed"]
+    assert len(found["trials"]) == 12
+    assert {tuple(each["settings"].values()) for each in failed} == {(6, 7)}
+    assert "rank must be less" in failed[0]["failed"]
 
 
 def test_settings_of_any_group_can_be_searched() -> None:

@@ -1,0 +1,75 @@
+"""What every method is, what it can be told, and which tasks it goes with, asked of the code itself."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from tuneloop.core.config import MethodConfig, TaskConfig
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import language, translate
+from tuneloop.methods import METHODS, create_method
+from tuneloop.tasks import TASKS, create_task
+
+LABELS = ["a", "b"]
+
+
+def catalogue(*, task: str = "") -> list[dict[str, Any]]:
+    """For each method its `name`, `summary`, `options` and `tasks`, in the language in force.
+
+    An option has a `name`, a `default`, `needed` where there is none, and a `description`. `tasks` says of each task
+    why the method makes no sense for it, or is empty where it does.
+
+    Args:
+        task: only methods that go with it.
+
+    Raises:
+        ConfigError: if there is no such task.
+    """
+    if task:
+        TASKS.get(task)
+    every = [describe(name) for name in METHODS.names()]
+    return [each for each in every if not (task and each["tasks"][task])]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What `catalogue` says of one method.
+
+    Raises:
+        ConfigError: if there is none of that name; the nearest one is suggested.
+    """
+    summary = _said(inspect.getdoc(METHODS.get(name)))
+    return {"name": name, "summary": summary, "options": _options(name), "tasks": refusals(name)}
+
+
+def refusals(method: str) -> dict[str, str]:
+    """For each task why the method makes no sense for it; empty where it does."""
+    chosen = create_method(MethodConfig(type=method, **METHODS.get(method).examples))
+    found = {}
+    for name in TASKS.names():
+        try:
+            chosen.check(create_task(TaskConfig(type=name), {"labels": LABELS}))
+        except ConfigError as refused:
+            found[name] = refused.problem
+        else:
+            found[name] = ""
+    return found
+
+
+def _options(method: str) -> list[dict[str, Any]]:
+    fields = METHODS.get(method).Options.model_fields
+    plain = METHODS.get(method).Options.model_construct().model_dump(mode="json", warnings=False)
+    return [
+        {
+            "name": name,
+            "default": plain.get(name),
+            "needed": field.is_required(),
+            "description": _said(field.description),
+        }
+        for name, field in fields.items()
+    ]
+
+
+def _said(text: str | None) -> str:
+    """The first line of a description."""
+    return translate((text or "").strip().split("\n")[0], language())

@@ -22,7 +22,7 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
     """
     answers = task.decide(scores)
     sure = task.sureness(examples.labels, scores)
-    wrong = [row for row, answer in enumerate(answers) if not task.is_right(examples.labels[row], answer)]
+    wrong = (~task.right(examples.labels, scores)).nonzero()[0].tolist()
     return [
         {
             "id": examples.ids[row],

@@ -163,10 +163,7 @@ def _mcnemar(task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b
     """Rows that one model alone answers rightly, and McNemar's exact test (1947) on them."""
     from scipy.stats import binomtest
 
-    right_a, right_b = (
-        np.array([task.is_right(*each) for each in zip(labels, task.decide(scores), strict=True)])
-        for scores in (scores_a, scores_b)
-    )
+    right_a, right_b = (task.right(labels, scores) for scores in (scores_a, scores_b))
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     return {"only_a_right": only_a, "only_b_right": only_b, "mcnemar_p": p}

@@ -94,10 +94,12 @@ class _Problem:
     def solve(self, penalty: float, start: Array | None) -> Array:
         """The flat solution, from an earlier one if there is one (L-BFGS)."""
         from scipy.optimize import minimize
+        from threadpoolctl import threadpool_limits
 
         first = start if start is not None else np.zeros(self.task.outputs * (self.inputs.shape[1] + 1))
         limits = {"maxiter": MAX_ITERATIONS, "gtol": 1e-5, "ftol": 1e-9}
-        found: Array = minimize(self._value, first, (penalty,), method="L-BFGS-B", jac=True, options=limits).x
+        with threadpool_limits(1, user_api="blas"):  # scipy's threads would wait in turns with torch's
+            found: Array = minimize(self._value, first, (penalty,), method="L-BFGS-B", jac=True, options=limits).x
         return found
 
     def layer(self, flat: Array) -> tuple[Array, Array]:

@@ -272,9 +272,11 @@ class Task(ABC):
         """Figures whose mean over the rows is what `metrics` says, (n,) each, for tasks without classes or numbers."""
         raise NotImplementedError(f"{self.name} has no figures of rows")
 
-    def is_right(self, label: Label, answer: Label) -> bool:
-        """Whether an answer is wholly right."""
-        return label == answer
+    def right(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        """Whether the answer to each row is wholly right, (n,)."""
+        return np.array(
+            [label == answer for label, answer in zip(labels, self.decide(scores), strict=True)], dtype=bool
+        )
 
     def changes(self, scores: FloatArray, others: FloatArray) -> Any:
         """The largest change of a probability, or of a value, in each row, (n,)."""

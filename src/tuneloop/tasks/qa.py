@@ -133,8 +133,8 @@ class ExtractiveQA(SpanTask):
             "exact_match": np.array([_best_of(_equal, *row) for row in rows]),
         }
 
-    def is_right(self, label: Label, answer: Label) -> bool:
-        return bool(_best_of(_equal, label, answer))
+    def right(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        return self.row_figures(labels, scores)["exact_match"] == 1
 
     def _best(self, logits: Any, places: IntArray, first: int, last: int) -> tuple[float, float, int, int]:
         """Logits of no answer and of the best stretch of a window, and where that begins and ends."""

@@ -145,8 +145,9 @@ class Retrieval(EmbeddingTask):
             for cosines, own in zip(each, (asked[rows] * offered[rows]).sum(axis=1) + 1e-6, strict=True)
         ]
 
-    def is_right(self, label: Label, answer: Label) -> bool:
-        return answer == 1
+    def right(self, labels: Sequence[Label], scores: FloatArray) -> Any:
+        """Whether the first passage answers the query, be it that of the row or another one that does."""
+        return self.row_figures(labels, scores)["mrr_at_10"] == 1
 
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         queries, passages = _numbers(labels)

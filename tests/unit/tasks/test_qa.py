@@ -36,7 +36,7 @@ def test_the_best_of_several_answers_counts() -> None:
     labels = [(Span(0, 3, "cat"), Span(0, 7, "big cat")), (), ()]
     scores = as_scores([((Span(0, 7, "Big cat."), 0.9),), (), ((Span(0, 1, "x"), 0.2),)])
     assert task.metrics(labels, scores) == {"f1": pytest.approx(2 / 3), "exact_match": pytest.approx(2 / 3)}
-    assert [task.is_right(*each) for each in zip(labels, task.decide(scores), strict=True)] == [True, True, False]
+    assert task.right(labels, scores).tolist() == [True, True, False]
 
 
 def test_an_answer_is_put_where_it_stands() -> None:

@@ -47,6 +47,18 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
         assert found["mrr_at_10"][row] == pytest.approx(1 / (1 + hits[0]) if len(hits) else 0)
 
 
+def test_a_query_is_answered_by_any_of_its_passages_standing_first() -> None:
+    task = create_task(TaskConfig(type="retrieval"), {"width": 2})
+    labels = ["q1:p1", "q1:p2", "q2:p3"]
+    asked = unit(np.array([[1.0, 0.1], [1.0, 0.1], [0.9, 0.2]]))
+    offered = unit(np.array([[1.0, 0.5], [1.0, 0.1], [-1.0, 0.0]]))  # p2 stands first for both queries
+    scores = np.hstack([asked, offered])
+    assert task.right(labels, scores).tolist() == [True, True, False]
+    # the same passage in another row changes nothing
+    again = np.vstack([scores, np.hstack([unit(np.array([[0.0, 1.0]])), offered[1:2]])])
+    assert task.right([*labels, "q3:p2"], again).tolist()[:3] == [True, True, False]
+
+
 def test_hard_negatives_are_near_but_never_right() -> None:
     random = np.random.default_rng(1)
     queries, passages = np.arange(30) // 2, random.integers(0, 20, 30)

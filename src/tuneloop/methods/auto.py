@@ -87,7 +87,7 @@ RULES = (
             count=case.per_class,
         ),
     ),
-    # where both fit, the two differ by chance: full 0.7714, lora 0.7718 with 4,000 labels (adapter 0.770, tfidf 0.679)
+    # where both fit, the two differ by chance: full 0.7714, lora 0.7718 with 4,000 labels (adapter 0.767, tfidf 0.679)
     Rule(
         "lora",
         lambda case: case.labelled > 0 and case.parameters > MANY_PARAMETERS,

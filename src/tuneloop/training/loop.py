@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from tuneloop.data.tokens import Tokens
     from tuneloop.tasks.base import Goal
 
-SHORT_S = 30.0
-"""Seconds of steps up to which a finished training is not kept for the case that saving its model fails."""
-
 
 def train(
     model: PreTrainedModel,
@@ -159,8 +156,8 @@ def train(
             bar.update(place.step, _note(losses, place, task.primary_metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
             stopping = interrupted()
-            ended = (place.step == total or place.finished) and place.steps_s > SHORT_S
-            if late or stopping or ended or place.step % config.checkpoint_every_steps == 0:
+            last = place.step == total or place.finished
+            if late or stopping or last or place.step % config.checkpoint_every_steps == 0:
                 keep_place()
                 saved_s = time.monotonic()
             if stopping:

@@ -36,8 +36,6 @@ from tuneloop.training.loop import Split, train
 
 LABELS = ["bad", "good"]
 
-loop.SHORT_S = 0.0  # so the place at the end is kept, however fast it was reached
-
 
 def split(rows: int, seed: int, *, numbered: bool = False) -> Split:
     """Texts that are good when token 5 occurs in them, or whose label is their number."""

@@ -96,12 +96,7 @@ def _holds_rows(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
     kinds = [list(row) if isinstance(row, dict) else None for row in value.values()]
-    alike = (
-        len(kinds) > 1
-        and None not in kinds
-        and all(kind == kinds[0] for kind in kinds)
-        and not any(map(_holds_rows, value.values()))
-    )
+    alike = len(kinds) > 1 and None not in kinds and all(kind == kinds[0] for kind in kinds)
     return alike or any(map(_holds_rows, value.values()))
 
 

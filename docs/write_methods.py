@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tuneloop.api import list_methods
+from tuneloop.cli.methods import default_of
 from tuneloop.core.fsio import write_text
-from tuneloop.core.i18n import use_language
+from tuneloop.core.i18n import t, use_language
 
 FOLDER = Path(__file__).parent
 PAGES = {"en": "methods.md", "zh": "methods.zh-CN.md"}
@@ -24,9 +24,6 @@ WORDS = {
             "–: it makes no sense, and the refusal says why. `zero_shot` judges single texts by similarity; with "
             "`by: prompt` it also takes pairs, with `by: entailment` several classes too."
         ),
-        "method": "method",
-        "options": "| option | default | what it says |",
-        "needed": "needed",
         "not for": "Not for",
         "made": "This page is written by `make docs`.",
     },
@@ -40,9 +37,6 @@ WORDS = {
             "–：该组合没有意义，拒绝时会说明原因。`zero_shot` 默认按相似度判断单条文本；`by: prompt` 还可用于文本对，"
             "`by: entailment` 还可用于多标签。"
         ),
-        "method": "方法",
-        "options": "| 选项 | 默认值 | 含义 |",
-        "needed": "必填",
         "not for": "不适用于",
         "made": "本页由 `make docs` 生成。",
     },
@@ -53,12 +47,15 @@ def page(code: str) -> str:
     """The page in one language: the matrix, then each method with its options and refusals."""
     use_language(code)
     try:
-        methods = list_methods()
+        return _page(list_methods(), WORDS[code])
     finally:
         use_language(None)
-    words, tasks = WORDS[code], list(methods[0]["tasks"])
+
+
+def _page(methods: list[dict[str, Any]], words: dict[str, str]) -> str:
+    tasks = list(methods[0]["tasks"])
     matrix = [
-        f"| {words['method']} | {' | '.join(f'`{task}`' for task in tasks)} |",
+        f"| {t('method')} | {' | '.join(f'`{task}`' for task in tasks)} |",
         "|---|" + ":-:|" * len(tasks),
         *(f"| [`{each['name']}`](#{each['name']}) | {_marks(each, tasks)} |" for each in methods),
     ]
@@ -79,8 +76,8 @@ def _marks(method: dict[str, Any], tasks: list[str]) -> str:
 def _section(method: dict[str, Any], words: dict[str, str]) -> str:
     parts = [f"## {method['name']}", method["summary"]]
     if method["options"]:
-        rows = [f"| `{each['name']}` | {_default(each, words)} | {each['description']} |" for each in method["options"]]
-        parts.append("\n".join([words["options"], "|---|---|---|", *rows]))
+        rows = [f"| `{each['name']}` | {_default(each)} | {each['description']} |" for each in method["options"]]
+        parts.append("\n".join([f"| {t('option')} | {t('default')} | {t('what it says')} |", "|---|---|---|", *rows]))
     refused: dict[str, list[str]] = {}
     for task, why in method["tasks"].items():
         if why:
@@ -89,9 +86,9 @@ def _section(method: dict[str, Any], words: dict[str, str]) -> str:
     return "\n\n".join(parts)
 
 
-def _default(option: dict[str, Any], words: dict[str, str]) -> str:
-    value = json.dumps(option["default"], ensure_ascii=False).replace("|", "\\|")
-    return words["needed"] if option["needed"] else f"`{value}`"
+def _default(option: dict[str, Any]) -> str:
+    shown = default_of(option)
+    return shown if option["needed"] else "`" + shown.replace("|", "\\|") + "`"
 
 
 def main() -> None:

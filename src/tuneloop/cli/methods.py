@@ -18,11 +18,9 @@ def methods(
 ) -> None:
     """What each of them does; a name adds its options."""
     from tuneloop import api
-    from tuneloop.methods import METHODS
+    from tuneloop.methods.catalogue import describe
 
-    if name:
-        METHODS.get(name)
-    found = [each for each in api.list_methods(task="" if name else task) if name in ("", each["name"])]
+    found = [describe(name)] if name else api.list_methods(task=task)
     if as_json:
         print_json(found[0] if name else found)
     elif name:

@@ -62,10 +62,8 @@ def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate
             continue
         method = create_method(MethodConfig(type=each.type, **each.options))
         _config_of(config, each, config.seed)  # a wrong setting, before anything runs
-        try:
-            method.check(task)
-        except ConfigError as error:
-            refused[name_of(each)] = error.problem
+        if why := method.refusal(task):
+            refused[name_of(each)] = why
         else:
             fitting.append(each)
     names = [name_of(each) for each in fitting]

@@ -79,10 +79,13 @@ def search(
     with locked(place, busy=busy):
         study = open_study(config, place)
         take_up(study)
+        axes = {
+            name: distribution(axis, whole=_is_whole(config, name, axis)) for name, axis in config.search.space.items()
+        }
         with progress(t("searching"), config.search.trials, done=len(done(study)), quiet=quiet) as bar:
             while (ended := len(done(study))) < config.search.trials:
                 bar.update(ended, note(study))
-                _try(study, config, snapshot, work=Workspace(place / "work"), workspace=workspace, base=base)
+                _try(study, axes, config, snapshot, work=Workspace(place / "work"), workspace=workspace, base=base)
             bar.update(ended, note(study))
         task = create_task(config.task, {"labels": list(snapshot.labels)})
         found = summary(study, config, metric=task.primary_metric)
@@ -106,17 +109,24 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 
 def _try(
-    study: optuna.Study, config: RunConfig, snapshot: Snapshot, *, work: Workspace, workspace: Workspace, base: Path
+    study: optuna.Study,
+    axes: dict[str, optuna.distributions.BaseDistribution],
+    config: RunConfig,
+    snapshot: Snapshot,
+    *,
+    work: Workspace,
+    workspace: Workspace,
+    base: Path,
 ) -> None:
     """One trial, from its start or from where it was stopped.
 
     Args:
+        axes: what is drawn for each setting.
         work: where it trains; nothing of it stays but tokens.
         workspace: where the best run is kept.
     """
     from optuna.trial import TrialState
 
-    axes = {name: distribution(axis, whole=_is_whole(config, name, axis)) for name, axis in config.search.space.items()}
     trial = study.ask(axes)
     if not trial.user_attrs.get(TAKEN_UP):
         _clear(work)

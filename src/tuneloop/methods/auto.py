@@ -151,8 +151,4 @@ def _suits(name: str, task: Task) -> bool:
     from tuneloop.core.config import MethodConfig
     from tuneloop.methods import create_method
 
-    try:
-        create_method(MethodConfig(type=name)).check(task)
-    except ConfigError:
-        return False
-    return True
+    return not create_method(MethodConfig(type=name)).refusal(task)

@@ -151,6 +151,14 @@ class Method(ABC):
     def check(self, task: Task) -> None:
         """Raise a ConfigError that says why, where the method makes no sense for a task."""
 
+    def refusal(self, task: Task) -> str:
+        """Why the method makes no sense for a task; empty where it does."""
+        try:
+            self.check(task)
+        except ConfigError as refused:
+            return refused.problem
+        return ""
+
     @property
     def template(self) -> str:
         """What stands around every text, as `TemplateTokenizer` takes it; empty for nothing."""

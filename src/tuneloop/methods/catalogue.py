@@ -6,7 +6,6 @@ import inspect
 from typing import Any
 
 from tuneloop.core.config import MethodConfig, TaskConfig
-from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import language, translate
 from tuneloop.methods import METHODS, create_method
 from tuneloop.tasks import TASKS, create_task
@@ -45,15 +44,7 @@ def describe(name: str) -> dict[str, Any]:
 def refusals(method: str) -> dict[str, str]:
     """For each task why the method makes no sense for it; empty where it does."""
     chosen = create_method(MethodConfig(type=method, **METHODS.get(method).examples))
-    found = {}
-    for name in TASKS.names():
-        try:
-            chosen.check(create_task(TaskConfig(type=name), {"labels": LABELS}))
-        except ConfigError as refused:
-            found[name] = refused.problem
-        else:
-            found[name] = ""
-    return found
+    return {name: chosen.refusal(create_task(TaskConfig(type=name), {"labels": LABELS})) for name in TASKS.names()}
 
 
 def _options(method: str) -> list[dict[str, Any]]:

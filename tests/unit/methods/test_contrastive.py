@@ -23,9 +23,9 @@ def split_of(labels: list[str]) -> Split:
     return Split(Tokens(np.zeros(0, np.int32), empty, None, np.zeros(len(labels), bool)), list(labels))
 
 
-def batches(labels: list[str], size: int = 32, **options: Any) -> list[np.ndarray]:
-    method = create_method(MethodConfig(type="contrastive", **options))
-    return method.batches(split_of(labels), batch_size=size, seed=0, epoch=0)
+def batches(labels: list[str]) -> list[np.ndarray]:
+    method = create_method(MethodConfig(type="contrastive"))
+    return method.batches(split_of(labels), batch_size=32, seed=0, epoch=0)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 16, 17, 31, 32, 150])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,20 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     marks = {"pad_token": "[PAD]", "mask_token": "[MASK]", "tokenizer_class": "PreTrainedTokenizerFast"}
     (path / "tokenizer_config.json").write_text(json.dumps(marks))
     return path
+
+
+@pytest.fixture(scope="session")
+def gpt(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random GPT-2 and the same tokenizer, which has no mask token for it."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("gpt")
+    torch.manual_seed(0)
+    shape = {"n_positions": 40, "n_embd": 32, "n_layer": 1, "n_head": 2}
+    GPT2LMHeadModel(GPT2Config(vocab_size=22, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
+    shutil.copy(tiny_model / "tokenizer.json", folder / "tokenizer.json")
+    return folder
 
 
 def gap(task: str) -> dict[str, object]:

@@ -20,28 +20,35 @@ POOL_BATCHES = 50
 padding, narrow enough that every epoch mixes different neighbours."""
 
 
-def inference_batches(lengths: IntArray, *, max_tokens: int, max_rows: int = 1024) -> list[IntArray]:
-    """Rows sorted by length, cut so that rows x longest stays within `max_tokens`.
+MAX_PADDING = 100
+"""Tokens of padding in a batch at most. One more batch takes a model the time of about as many tokens."""
+
+
+def inference_batches(
+    lengths: IntArray, *, max_tokens: int, max_rows: int = 1024, max_padding: int = MAX_PADDING
+) -> list[IntArray]:
+    """Rows sorted by length, cut so that rows x longest stays within `max_tokens`, and padding is worth it.
 
     Args:
         lengths: tokens of each text, shape (n,).
         max_tokens: padded tokens of a batch at most; a longer text is a batch of its own.
         max_rows: texts of a batch at most.
+        max_padding: tokens of a batch at most that are padding.
 
     Returns:
         Arrays of row numbers; each row is in exactly one of them.
     """
     order = np.argsort(lengths, kind="stable")
     batches: list[IntArray] = []
-    start = 0
-    for end in range(1, len(order) + 1):
-        full = end == len(order) or (
-            (end - start + 1) * int(lengths[order[end]]) > max_tokens or end - start == max_rows
-        )
-        if full:
+    start, texts = 0, 0  # tokens of the texts from `start` on
+    for end, length in enumerate(lengths[order].tolist()):
+        padded = (end - start + 1) * length
+        full = padded > max_tokens or end - start == max_rows or padded - texts - length > max_padding
+        if full and end > start:
             batches.append(order[start:end])
-            start = end
-    return batches
+            start, texts = end, 0
+        texts += length
+    return [*batches, order[start:]] if len(order) else []
 
 
 def batches_of_groups(tokens: Tokens, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
@@ -81,7 +88,7 @@ def split_by_tokens(rows: IntArray, tokens: Tokens, max_tokens: int) -> list[Int
     The texts of an input that are judged together stay together, even where they alone are more.
     """
     if not tokens.bound or tokens.owners is None:
-        parts = inference_batches(tokens.lengths[rows], max_tokens=max_tokens)
+        parts = inference_batches(tokens.lengths[rows], max_tokens=max_tokens, max_padding=max_tokens)
         return [rows[part] for part in parts]
     starts = np.flatnonzero(np.diff(tokens.owners[rows], prepend=-1))
     groups = np.split(rows, starts[1:])

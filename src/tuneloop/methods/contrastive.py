@@ -124,7 +124,7 @@ class Contrastive(FullFineTuning):
         All at once where frozen layers are, whose kept states stand in for the whole batch.
         """
         lengths = batch["attention_mask"].sum(dim=1).cpu().numpy()
-        if self.options.frozen_layers or self.options.freeze_embeddings:
+        if self.options.frozen_layers:
             return [np.arange(len(lengths))]
         return inference_batches(lengths, max_tokens=PART_TOKENS)
 

@@ -156,8 +156,7 @@ def train(
             bar.update(place.step, _note(losses, place, task.primary_metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
             stopping = interrupted()
-            last = place.step == total or place.finished
-            if late or stopping or last or place.step % config.checkpoint_every_steps == 0:
+            if late or stopping or place.step % config.checkpoint_every_steps == 0:
                 keep_place()
                 saved_s = time.monotonic()
             if stopping:

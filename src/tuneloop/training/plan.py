@@ -35,11 +35,8 @@ MEASURED_ROWS = 512
 HEAP_GROWTH = 1.3
 """What a whole run takes on the CPU of the memory that its first steps took beyond the loaded model: batches of
 ever new shapes leave holes in the heap. Measured with MiniLM on 1,000 to 1,500 texts: 1.25 to 1.5."""
-ONCE = {
-    "epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (),
-    "checkpoint_every_s": math.inf, "checkpoint_every_steps": 1 << 30,
-}  # fmt: skip
-"""One pass, evaluated and saved once at its end."""
+ONCE = {"epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (), "checkpoint_every_s": math.inf}
+"""One pass, evaluated once at its end."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +164,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     sample = ready.train.select(_spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
     dev = _dev_part(ready)
     marks_s: list[float] = []
-    device = ready.model.device.type
+    sampled_steps, device = Steps(method, sample, training, config.seed), ready.model.device.type
     loaded_bytes = peak_memory_bytes(device)
     cache = ready.frozen_cache(training, folder)
     try:
@@ -177,7 +174,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
             method,
             train_split=sample,
             dev_split=dev,
-            config=training.model_copy(update=ONCE),
+            config=training.model_copy(update=ONCE | {"checkpoint_every_steps": sampled_steps.per_epoch}),
             seed=config.seed,
             precision=ready.precision,
             folder=folder,
@@ -190,7 +187,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         raise KeyboardInterrupt from None  # there is no run that could be resumed
     taken_bytes = (peak_memory_bytes(device) - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)
     # the first steps warm up; the last one has the evaluation and the checkpoint in it
-    seconds, sampled = np.diff(marks_s)[1:-1], costs(Steps(method, sample, training, config.seed), 0)[2:-1]
+    seconds, sampled = np.diff(marks_s)[1:-1], costs(sampled_steps, 0)[2:-1]
     every = np.concatenate([costs(whole, epoch) for epoch in range(math.ceil(training.epochs))])[: whole.total]
     steps_s = (
         every.sum() * seconds.sum() / sampled.sum() if len(seconds) else whole.total * float(marks_s[-1] - marks_s[0])

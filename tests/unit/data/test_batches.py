@@ -56,3 +56,14 @@ def test_the_texts_of_an_input_stay_together(sizes: list[int], batch: int, epoch
     assert sorted(np.concatenate(parts)) == list(range(len(owners)))
     for part in [*batches, *parts]:
         assert all(np.count_nonzero(owners[part] == owner) == sizes[owner] for owner in owners[part])
+
+
+@given(lengths_of_texts, st.integers(16, 2048), st.integers(0, 200))
+def test_padding_stays_within_what_one_more_batch_costs(lengths: np.ndarray, budget: int, padding: int) -> None:
+    for rows in inference_batches(lengths, max_tokens=budget, max_padding=padding):
+        assert len(rows) * lengths[rows].max() - lengths[rows].sum() <= padding
+
+
+def test_texts_of_like_length_stay_together() -> None:
+    batches = inference_batches(np.array([80, 10, 11, 79, 12, 78]), max_tokens=2048)
+    assert [rows.tolist() for rows in batches] == [[1, 2, 4], [5, 3, 0]]

@@ -36,6 +36,10 @@ def test_a_comparison_measures_every_method_and_budget_and_says_what_to_take(pro
     assert kept == {name: value for name, value in found.items() if name != "report"}
     page = Path(found["report"]).read_text()
     assert "4 labels of each class (8 training texts)" in page and page.count("<svg") == 3
+    for column in ("against the best", "trained parameters", "time", "peak memory", "size", "one text", "texts/s"):
+        assert f">{column}</th>" in page
+    cells = [every["value"], every["low"], every["high"]]
+    assert "{:.3f} [{:.3f}, {:.3f}]".format(*cells) in page and f">{every['latency_ms']:.0f} ms</td>" in page
     jobs = project / ".tuneloop" / "comparisons" / "jobs"
     assert not list(jobs.glob("*/work"))
 

@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tuneloop import api
 from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import Axis
+from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.experiments.search import with_settings
-from tuneloop.experiments.study import distribution
+from tuneloop.experiments.study import distribution, open_study
 from tuneloop.training.interrupt import InterruptedTrainingError
 
 RATES = {
@@ -49,6 +54,33 @@ def test_a_search_keeps_the_best_run_and_gives_up_what_is_behind(project: Path) 
     page = Path(found["report"]).read_text()
     assert page.count("<svg") == 3 and found["best"]["run"] in page
     assert json.loads((Path(found["report"]).parent / "search.json").read_text())["best"] == found["best"]
+
+
+def test_what_is_proposed_gathers_where_figures_were_best(tmp_path: Path) -> None:
+    rate = {"training.learning_rate": {"low": 1e-6, "high": 1e-2, "log": True}}
+    settings = parse_config({"name": "x", "data": {"source": "x.csv"}, "search": {"space": rate}})
+    study, axis = open_study(settings, tmp_path), settings.search.space["training.learning_rate"]
+    misses = []
+    for _ in range(30):
+        trial = study.ask({"rate": distribution(axis, whole=False)})
+        misses.append(abs(math.log10(trial.params["rate"]) + 3))
+        study.tell(trial, -misses[-1])
+    assert np.mean(misses[-10:]) < np.mean(misses[:10]) / 2
+
+
+def test_the_test_split_has_no_say(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = api.search(project_of(project), quiet=True)
+    split = Snapshot.split
+
+    def with_other_answers(self: Snapshot, name: str) -> Any:
+        rows = split(self, name)
+        return rows if name != "test" else replace(rows, labels=["no"] * len(rows))
+
+    monkeypatch.setattr(Snapshot, "split", with_other_answers)
+    shutil.rmtree(api.open_project(project / "tuneloop.yaml").workspace.root)
+    again = api.search(project_of(project), quiet=True)
+    assert [each["figures"] for each in again["trials"]] == [each["figures"] for each in first["trials"]]
+    assert again["best"]["settings"] == first["best"]["settings"]
 
 
 def test_more_trials_go_on_with_the_same_search(project: Path) -> None:

@@ -14,6 +14,7 @@ from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, parse_conf
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.methods import create_method
+from tuneloop.methods.base import Split
 from tuneloop.methods.verbalizer import take_prior_away
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import predict_logits, to_tensors
@@ -94,6 +95,18 @@ def test_calibrated_no_class_is_likelier_than_another_over_all_texts(tiny_model:
     logits = torch.from_numpy(predict_logits(model, tokens, "fp32"))
     means = logits.mean(dim=0)
     assert float(means.max() - means.min()) < 1e-5
+
+
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_prompt_learning_starts_with_no_class_likelier_than_another_if_asked_for(
+    tiny_model: Path, calibrate: bool
+) -> None:
+    chosen = method("pet", template="{text} {mask}", verbalizer=WORDS, calibrate=calibrate)
+    model = chosen.load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(TEXTS)
+    chosen.begin(model, TASK, Split(tokens, ["no"] * 3), total=3, per_epoch=1, precision="fp32")
+    means = predict_logits(model, tokens, "fp32").mean(axis=0)
+    assert (float(np.ptp(means)) < 1e-5) == calibrate
 
 
 def run_config(source: Path, kind: str, **options: Any) -> RunConfig:

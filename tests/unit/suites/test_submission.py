@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.data.examples import Span
@@ -32,6 +33,23 @@ def test_clue_takes_a_line_with_number_and_label_for_each_row(clue: Path) -> Non
     assert submitted(clue, "clue", "afqmc", scores, labels=("0", "1")) == expected
     expected = '{"id": 0, "label": "false"}\n{"id": 1, "label": "true"}\n'
     assert submitted(clue, "clue", "cluewsc2020", scores, labels=("false", "true")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("tnews", ("104", "108"), '{"id": 0, "label": "108"}\n'),
+        ("iflytek", ("11", "95"), '{"id": 0, "label": "95"}\n{"id": 1, "label": "11"}\n'),
+        ("ocnli", ("contradiction", "entailment"), '{"id": 0, "label": "entailment"}\n'),
+        ("cmnli", ("entailment", "neutral"), '{"id": 0, "label": "neutral"}\n{"id": 1, "label": "entailment"}\n'),
+        ("csl", ("0", "1"), '{"id": 0, "label": "1"}\n{"id": 1, "label": "0"}\n'),
+    ],
+)
+def test_clue_takes_the_labels_as_its_files_write_them(
+    clue: Path, name: str, labels: tuple[str, ...], expected: str
+) -> None:
+    scores = np.array([[0.3, 0.7], [0.8, 0.2]], np.float32)[: expected.count("\n")]
+    assert submitted(clue, "clue", name, scores, labels=labels) == expected
 
 
 def test_cmrc_takes_one_object_with_the_text_of_each_answer(clue: Path) -> None:

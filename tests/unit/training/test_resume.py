@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_best_weights_that_are_gone_are_one_clear_error(tmp_path: Path) -> None:
-    tiny.run(tmp_path, epochs=1)
+    tiny.run(tmp_path, epochs=1, checkpoint_every_steps=8)
     shutil.rmtree(next((tmp_path / "checkpoints").glob("best-*")))
     with pytest.raises(TrainingError, match="best-00000008 cannot be read"):
         tiny.run(tmp_path, epochs=1)

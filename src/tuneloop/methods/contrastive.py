@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import IntArray, Split
+    from tuneloop.methods.base import IntArray, ParameterGroup, Split
     from tuneloop.tasks.base import Task
 
-FEWEST_STEPS = 12
+FEWEST_STEPS = 9
 """Optimiser steps of a run with three epochs, at the least: few texts are seen again and again."""
 
 PART_TOKENS = 1024
@@ -41,6 +42,8 @@ class ContrastiveOptions(FullOptions):
     temperature: float = Field(0.1, gt=0, description="Sharpness of supcon.")
     penalty: float = Field(1.0, gt=0, description="Strength of the L2 penalty of the head.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the model while its texts are compared.")
+    rate_scale: float = Field(1.5, gt=0, description="Learning rate of the model relative to training.learning_rate.")
+    freeze_embeddings: bool = Field(True, description="Keep the word embeddings as they are.")
 
 
 class Contrastive(FullFineTuning):
@@ -69,6 +72,10 @@ class Contrastive(FullFineTuning):
         pooler = getattr(model.base_model, "pooler", None)
         if pooler is not None:  # the loss sees what comes before it
             pooler.requires_grad_(False)
+
+    def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:
+        groups = super().parameter_groups(model)
+        return [replace(group, scale=group.scale * self.options.rate_scale) for group in groups]
 
     def begin(
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str

@@ -151,7 +151,7 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     needed = {
         "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
         "lora": lambda task: {"rate_scale": 0.3} if task == "retrieval" else {},
-        "adalora": lambda task: {"alpha": 32} if task == "retrieval" else {},
+        "adalora": lambda task: {"rate_scale": 1.0, "alpha": 32 if task == "retrieval" else 512},
         "bitfit": lambda task: {"rate_scale": 3.0} if task == "retrieval" else {},
         "distill": lambda task: {"teacher": teacher(task)},
         "self_training": lambda task: {"texts": texts(task)},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuneloop.methods.base import IntArray, ParameterGroup, Split
     from tuneloop.tasks.base import Task
 
-FEWEST_STEPS = 9
+FEWEST_STEPS = 6
 """Optimiser steps of a run with three epochs, at the least: few texts are seen again and again."""
 
 PART_TOKENS = 1024
@@ -42,7 +42,7 @@ class ContrastiveOptions(FullOptions):
     temperature: float = Field(0.1, gt=0, description="Sharpness of supcon.")
     penalty: float = Field(1.0, gt=0, description="Strength of the L2 penalty of the head.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the model while its texts are compared.")
-    rate_scale: float = Field(1.5, gt=0, description="Learning rate of the model relative to training.learning_rate.")
+    rate_scale: float = Field(2.0, gt=0, description="Learning rate of the model relative to training.learning_rate.")
     freeze_embeddings: bool = Field(True, description="Keep the word embeddings as they are.")
 
 

@@ -25,7 +25,7 @@ class AdaLoraOptions(PeftOptions):
 
     first_rank: int = Field(12, ge=2, description="Rank of every layer at the beginning.")
     rank: int = Field(8, ge=1, description="Mean rank of the layers at the end; less than first_rank.")
-    # three factors that start small learn slowly: macro-F1 of 8,000 texts is 0.735 with alpha 32 and a rate_scale of 10,
+    # three factors that start small learn slowly: macro-F1 of 8,000 texts is 0.735 with alpha 32 and rate_scale 10,
     # 0.755 with 128 and 10, 0.758 with 512 and 10, 0.760 with 512 and 40
     alpha: float = Field(512.0, gt=0, description="The product counts alpha / rank times.")
     rate_scale: float = Field(

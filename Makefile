@@ -25,10 +25,11 @@ lint: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	$(BIN)/python docs/write_methods.py
+	$(BIN)/python docs/write_pages.py
 	$(BIN)/python -m benchmarks --docs-only
 
 bench: setup
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
 clean:

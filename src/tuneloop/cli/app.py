@@ -68,7 +68,7 @@ def options(
 def run(arguments: list[str]) -> int:
     """Run a command; its exit code."""
     try:
-        app(arguments, standalone_mode=True)
+        app(_common_first(arguments), standalone_mode=True)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 1
     except TuneloopError as error:
@@ -83,6 +83,19 @@ def run(arguments: list[str]) -> int:
         hint = t("Run it again with --debug before the command to see where; this is a bug worth reporting.")
         return _complain(problem, hint, code=1, debug="--debug" in arguments)
     return 0
+
+
+def _common_first(arguments: list[str]) -> list[str]:
+    """--debug and --lang may stand behind the command too."""
+    first, rest, given = [], [], iter(arguments)
+    for argument in given:
+        if argument == "--":
+            return [*first, *rest, argument, *given]
+        common = argument == "--debug" or argument.partition("=")[0] == "--lang"
+        (first if common else rest).append(argument)
+        if argument == "--lang":
+            first.extend([value for value in [next(given, None)] if value is not None])
+    return [*first, *rest]
 
 
 def _complain(problem: str, hint: str, *, code: int, debug: bool) -> int:

@@ -296,7 +296,10 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
         ) from None
     if not isinstance(plain, dict):
         raise ConfigError(t("{path} holds no settings.", path=path), t("Write one with: tuneloop init YOUR_DATA.csv"))
-    for dotted, value in (overrides or {}).items():
+    for dotted, value in sorted((overrides or {}).items(), key=lambda item: not item[0].endswith(".type")):
+        group, _, last = dotted.partition(".")
+        if last == "type" and isinstance(plain.get(group), dict) and plain[group].get("type") != value:
+            plain[group] = {}  # options of the one in the file mean nothing to another
         put_setting(plain, dotted, value)
     return parse_config(plain, where=str(path), lines=_line_numbers(text))
 

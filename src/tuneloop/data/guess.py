@@ -55,7 +55,7 @@ class Guess:
 
     Args:
         columns: which column is what.
-        task: classification, multilabel, pair, regression, tagging, qa or multiple_choice.
+        task: its name; never similarity, which looks like pair.
         reasons: why, a sentence for each guess.
         name: a name for the model, after the file.
     """
@@ -80,12 +80,18 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
         return Guess(*parted, reasons, _name(source, base))
     given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
     text, pair = _texts(table, given, reasons)
-    label = _label(table, given, {text, pair}, reasons)
+    try:
+        label = _label(table, given, {text, pair}, reasons)
+    except DataError:
+        if pair is None:
+            raise
+        reasons.append(t('The task is retrieval: no label stands beside "{text}" and "{pair}".', text=text, pair=pair))
+        return Guess(Columns(text=text, pair=pair), "retrieval", reasons, _name(source, base))  # type: ignore[call-arg]
     task = _task(_cells(table, label), label, reasons)
-    if pair is not None and task == "classification":
-        task = "pair"
+    if pair is not None:
+        task = {"classification": "pair", "regression": "pair_regression"}.get(task, task)
     taken = {text, pair, label}
-    others: dict[str, str | None] = {"pair": pair if task == "pair" else None}
+    others: dict[str, str | None] = {"pair": pair if task.startswith("pair") else None}
     for setting, names, fits, reason in (
         ("id", ID_NAMES, _is_unique, t('"{name}" is the id: its values are unique.')),
         ("group", GROUP_NAMES, _repeats, t('"{name}" may be the group: its values repeat.')),
@@ -101,7 +107,7 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
 
 
 def _parted(table: Table, reasons: list[str]) -> tuple[Columns, str] | None:
-    """Words with tags, a question with a text and answers, or with choices, if the columns say so."""
+    """Texts with tagged stretches, a question with a text and answers, or with choices, if the columns say so."""
 
     def lists(names: Sequence[str]) -> str | None:
         found = _named(table, names, exclude=set())
@@ -112,10 +118,16 @@ def _parted(table: Table, reasons: list[str]) -> tuple[Columns, str] | None:
     if words is not None and tags is not None and words != tags:
         reasons.append(t('The task is tagging: "{words}" holds words and "{tags}" their tags.', words=words, tags=tags))
         return Columns(text=words, label=tags), "tagging"  # type: ignore[call-arg]
+    text, label = (_named(table, names, exclude=set()) for names in (TEXT_NAMES, (*ANSWER_NAMES, *LABEL_NAMES)))
+    if text is not None and label is not None and _holds(_cells(table, label), "start"):
+        reasons.append(t('The task is tagging: "{label}" holds stretches of "{text}".', label=label, text=text))
+        return Columns(text=text, label=label), "tagging"  # type: ignore[call-arg]
     question = _named(table, ("question", "query", "问题"), exclude=set())
     context, answers = (_named(table, names, exclude=set()) for names in (CONTEXT_NAMES, ANSWER_NAMES))
-    choices, label = lists(CHOICE_NAMES), _named(table, (*ANSWER_NAMES, *LABEL_NAMES), exclude=set())
-    if choices is not None and label is not None and (asked := question or _named(table, TEXT_NAMES, exclude=set())):
+    if label is not None and _holds(_cells(table, label), "answer_start"):
+        question, context, answers = question or text, context or _named(table, ("pair",), exclude=set()), label
+    choices = lists((*CHOICE_NAMES, "pair"))
+    if choices is not None and label is not None and (asked := question or text):
         reasons.append(t('The task is multiple_choice: "{choices}" holds the choices.', choices=choices))
         return Columns(text=asked, pair=choices, label=label), "multiple_choice"  # type: ignore[call-arg]
     if question is not None and context is not None and answers is not None:
@@ -190,6 +202,12 @@ def _several(cells: Sequence[Any]) -> bool:
     lists = sum(1 for text in texts if text.startswith("[") and text.endswith("]"))
     separated = sum(1 for text in texts if re.search(r"\S\s*[;；|]\s*\S", text))
     return bool(texts) and (lists + separated) > SEVERAL_SHARE * len(texts)
+
+
+def _holds(cells: Sequence[Any], key: str) -> bool:
+    """Whether objects with this key stand in the cells, alone or in lists."""
+    every = [part for cell in cells for part in (cell if isinstance(cell, list | tuple) else [cell])]
+    return any(isinstance(part, dict) and key in part for part in every)
 
 
 def _number(cell: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""What every method is, what it can be told, and which tasks it goes with, asked of the code itself."""
+"""What methods and tasks are, what they can be told, and which go together, asked of the code itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from tuneloop.core.config import MethodConfig, TaskConfig
 from tuneloop.core.i18n import language, translate
+from tuneloop.core.options import Options
 from tuneloop.methods import METHODS, create_method
 from tuneloop.tasks import TASKS, create_task
 
@@ -38,7 +39,7 @@ def describe(name: str) -> dict[str, Any]:
         ConfigError: if there is none of that name; the nearest one is suggested.
     """
     summary = _said(inspect.getdoc(METHODS.get(name)))
-    return {"name": name, "summary": summary, "options": _options(name), "tasks": refusals(name)}
+    return {"name": name, "summary": summary, "options": options_of(METHODS.get(name).Options), "tasks": refusals(name)}
 
 
 def refusals(method: str) -> dict[str, str]:
@@ -47,9 +48,10 @@ def refusals(method: str) -> dict[str, str]:
     return {name: chosen.refusal(create_task(TaskConfig(type=name), {"labels": LABELS})) for name in TASKS.names()}
 
 
-def _options(method: str) -> list[dict[str, Any]]:
-    fields = METHODS.get(method).Options.model_fields
-    plain = METHODS.get(method).Options.model_construct().model_dump(mode="json", warnings=False)
+def options_of(kind: type[Options]) -> list[dict[str, Any]]:
+    """What `catalogue` says of the options of a method or a task."""
+    fields = kind.model_fields
+    plain = kind.model_construct().model_dump(mode="json", warnings=False)
     return [
         {
             "name": name,

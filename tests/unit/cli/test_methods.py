@@ -36,3 +36,10 @@ def test_one_method_is_shown_with_its_options_and_its_refusals(capsys: pytest.Ca
 def test_a_wrong_name_is_refused_with_the_nearest(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
     assert "Did you mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--lang", "en", "methods"], ["methods", "--lang", "en"], ["methods", "--lang=en"]]
+)
+def test_the_language_may_stand_before_and_behind_the_command(arguments: list[str]) -> None:
+    assert run(arguments) == 0

@@ -45,3 +45,11 @@ def test_an_override_wins_over_the_file(tmp_path: Path) -> None:
     config = load_config(path, overrides={"training.epochs": 1, "method.frozen_layers": 2})
     assert config.training.epochs == 1
     assert config.method.options == {"frozen_layers": 2}
+
+
+def test_another_method_comes_without_the_options_of_the_one_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "tuneloop.yaml"
+    path.write_text(GOOD + "method:\n  type: full\n  frozen_layers: 2\n")
+    config = load_config(path, overrides={"method.rank": 4, "method.type": "lora"})
+    assert (config.method.type, config.method.options) == ("lora", {"rank": 4})
+    assert load_config(path, overrides={"method.type": "full"}).method.options == {"frozen_layers": 2}

@@ -57,6 +57,25 @@ def test_the_task_is_guessed_from_the_labels(labels: list[object], task: str, tm
     assert guess(write(tmp_path, rows), base=tmp_path).task == task
 
 
+@pytest.mark.parametrize(
+    ("row", "task"),
+    [
+        ({"text": "Ada in Rome", "label": [{"start": 0, "end": 3, "label": "person"}]}, "tagging"),
+        ({"text": "when?", "pair": "In 1815.", "label": {"text": ["1815"], "answer_start": [3]}}, "qa"),
+        ({"text": "who?", "pair": ["a", "b"], "label": 1}, "multiple_choice"),
+        ({"text": "one", "pair": "another", "label": 3.2}, "pair_regression"),
+        ({"text": "one", "pair": "another", "label": "entailment"}, "pair"),
+        ({"query": "one", "passage": "another"}, "retrieval"),
+        ({"text": "one", "label": ["price", "delivery"]}, "multilabel"),
+    ],
+)
+def test_rows_as_the_page_of_tasks_shows_them_are_known(tmp_path: Path, row: dict[str, object], task: str) -> None:
+    found = guess(write(tmp_path, [row] * 6), base=tmp_path)
+    assert found.task == task
+    assert found.columns.text in row and found.columns.pair in {None, *row}
+    assert (found.columns.pair is None) == (len(row) < 3 and task != "retrieval")
+
+
 def test_two_texts_make_a_pair(tmp_path: Path) -> None:
     rows = [{"premise": f"text {number}", "hypothesis": "other", "label": "ab"[number % 2]} for number in range(40)]
     found = guess(write(tmp_path, rows), base=tmp_path)

@@ -57,6 +57,12 @@ def comparables(examples: Examples) -> list[str]:
     return [f"{comparable(one)}\n{comparable(two)}" for one, two in zip(examples.texts, examples.pairs, strict=True)]
 
 
+def _finder(examples: Examples, threshold: float) -> NearDuplicates:
+    parts = [] if examples.pairs is None else [examples.texts, examples.pairs]
+    alike = [[comparable(text) for text in part] for part in parts]
+    return NearDuplicates(comparables(examples), threshold, parts=alike)
+
+
 def remove_duplicates(
     examples: Examples, config: CleanConfig, report: DuplicateReport, *, place: Callable[[int], str]
 ) -> list[int]:
@@ -85,8 +91,7 @@ def remove_duplicates(
 def remove_leaks(splits: dict[str, Examples], threshold: float, report: DuplicateReport) -> dict[str, Examples]:
     """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row."""
     names = [name for name in ("test", "dev", "train") if name in splits]
-    texts = [text for name in names for text in comparables(splits[name])]
-    finder = NearDuplicates(texts, threshold)
+    finder = _finder(_together([splits[name] for name in names]), threshold)
     kept: dict[str, Examples] = {}
     start = 0
     for name in names:
@@ -100,6 +105,16 @@ def remove_leaks(splits: dict[str, Examples], threshold: float, report: Duplicat
             report.leaks[name] = len(rows) - len(stay)
         start = rows.stop
     return {name: kept[name] for name in splits}
+
+
+def _together(splits: Sequence[Examples]) -> Examples:
+    """Ids, texts and pairs of several splits, one after the other."""
+    pairs = [pair for each in splits for pair in each.pairs or []]
+    return Examples(
+        ids=[id for each in splits for id in each.ids],
+        texts=[text for each in splits for text in each.texts],
+        pairs=pairs or None,
+    )
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
@@ -158,8 +173,8 @@ def _remove_exact(examples: Examples, rows: Sequence[int], report: DuplicateRepo
 
 
 def _remove_near(examples: Examples, rows: Sequence[int], threshold: float, report: DuplicateReport) -> list[int]:
-    texts = [text for text in comparables(examples.select(rows))]
-    finder = NearDuplicates(texts, threshold)
+    finder = _finder(examples.select(rows), threshold)
+    texts = finder.texts
     keys = [examples.texts[row] + "\n" + repr(examples.labels[row]) for row in rows]
     kept: list[int] = []
     for number in sorted(range(len(rows)), key=lambda number: (-len(texts[number]), content_key(keys[number]))):

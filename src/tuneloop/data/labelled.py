@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from tuneloop.core.config import CleanConfig, Columns, DataConfig
 from tuneloop.core.errors import DataError
@@ -43,6 +43,13 @@ class LabelReader(Protocol):
     @property
     def row_by_row(self) -> bool:
         """Whether a label is understood only beside its text."""
+
+    @property
+    def unit(self) -> Literal["", "text", "pair"]:
+        """Of rows with an equal text, or an equal second one, none may stand in another split; empty: of no rows."""
+
+    def parse_input(self, text: Any, pair: Any) -> tuple[Any, Any]:
+        """Text and pair of a row as the task has them; ValueError with the reason if they are not such."""
 
     def parse_row(self, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
         """Text, pair and label of a row; ValueError with the reason if they do not fit together."""
@@ -90,7 +97,7 @@ def read_unlabelled(
     config: DataConfig,
     *,
     base: Path,
-    takes_pairs: bool = False,
+    task: LabelReader | None = None,
     format: str = "auto",
     setting: str = "data.columns.text",
 ) -> Examples:
@@ -102,7 +109,7 @@ def read_unlabelled(
         source: a file or folder, or `sample:NAME`.
         config: its columns, encoding and longest text; of another file than the training data.
         base: what a relative path starts from.
-        takes_pairs: whether the task judges two texts.
+        task: what the rows are for; by default single texts.
         format: see `DataConfig.format`.
         setting: what names the column of the texts.
 
@@ -112,7 +119,9 @@ def read_unlabelled(
     table = read_table(source, base=base, format=format, encoding=config.encoding)
     columns = columns_of(source, config.columns)
     limit = config.max_text_chars
-    pair = columns.pair if takes_pairs else None
+    pair = columns.pair if task and task.takes_pairs else None
+    if task and task.row_by_row:
+        table = _as_inputs(table, columns.text, pair, task)
     return Examples(
         ids=_ids(table, None),
         texts=_texts(table, columns.text, setting=setting, max_chars=limit),
@@ -162,6 +171,23 @@ def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str
                 t("Shorten it, look for an unclosed quote, or raise data.max_text_chars."),
             )
     return values
+
+
+def _as_inputs(table: Table, text: str, pair: str | None, task: LabelReader) -> Table:
+    """The table with texts and pairs as the task has them, where there are no labels."""
+    texts = table.column(text, setting="data.columns.text")
+    pairs = [None] * len(table) if pair is None else table.column(pair, setting="data.columns.pair")
+    read = []
+    for row, given in enumerate(zip(texts, pairs, strict=True)):
+        try:
+            read.append(task.parse_input(*given))
+        except ValueError as error:
+            raise DataError(
+                t("{place}: {reason}.", place=table.place(row, pair or text), reason=error),
+                t("Correct the row, or leave it out of the file."),
+            ) from None
+    mine = {text: [one for one, _ in read]} | ({} if pair is None else {pair: [two for _, two in read]})
+    return replace(table, columns=table.columns | mine)
 
 
 def _row_by_row(table: Table, columns: Columns, task: LabelReader) -> tuple[Table, list[Label]]:

@@ -58,10 +58,12 @@ class NearDuplicates:
     Args:
         texts: comparable texts.
         threshold: Jaccard similarity from which two texts are near-duplicates.
+        parts: of each text its parts, (parts, texts): near-duplicates are so in every part. A short question beside a
+            long passage would not count otherwise.
     """
 
-    def __init__(self, texts: Sequence[str], threshold: float) -> None:
-        self.texts = texts
+    def __init__(self, texts: Sequence[str], threshold: float, *, parts: Sequence[Sequence[str]] = ()) -> None:
+        self.texts, self.parts = texts, parts
         self.threshold = threshold
         self._keys = _shared_signatures(texts, threshold)
         self._added: dict[int, list[int]] = {}
@@ -79,8 +81,11 @@ class NearDuplicates:
             for other in self._added.get(key, ()):
                 if other not in seen:
                     seen.add(other)
-                    if self._similar(row, other):
+                    if self._similar(row, other) and self._alike_in_parts(row, other):
                         yield other
+
+    def _alike_in_parts(self, row: int, other: int) -> bool:
+        return all(part[row] == part[other] or jaccard(part[row], part[other]) >= self.threshold for part in self.parts)
 
     def _similar(self, row: int, other: int) -> bool:
         one, two = self._runs(row), self._runs(other)

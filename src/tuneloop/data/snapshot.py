@@ -20,7 +20,7 @@ from tuneloop.data.clean import clean_texts
 from tuneloop.data.duplicates import DuplicateReport, comparables, components, remove_duplicates, remove_leaks
 from tuneloop.data.examples import Examples
 from tuneloop.data.labelled import LabelReader, labelled, refuse_twin_labels
-from tuneloop.data.near import content_key, near_pairs
+from tuneloop.data.near import comparable, content_key, near_pairs
 from tuneloop.data.readers import locate, read_table
 from tuneloop.data.readers.datasets_folder import split_names
 from tuneloop.data.readers.samples import SAMPLE_PREFIX, columns_of
@@ -236,21 +236,25 @@ def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dic
         names = deal_by_time(times, keys, sizes)
     else:
         shares = strata(part.examples.labels, task.label_names) if by == "label" else [""] * len(keys)
-        names = deal(keys, shares, _units(config, part), sizes)
+        names = deal(keys, shares, _units(config, task, part), sizes)
     rows = {name: [row for row, given_name in enumerate(names) if given_name == name] for name in SPLITS}
     splits = {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
     for name, examples in splits.items():
         if not len(examples):
             raise DataError(
                 t("{file}: the {split} split would be empty.", file=part.table.path.name, split=name),
-                t("Give more rows (each class or group needs at least three), or change data.split."),
+                t("Give more rows (each class needs three, as do groups, queries and passages, which stay whole), or change data.split."),
             )
     return splits
 
 
-def _units(config: RunConfig, part: _Part) -> list[int]:
-    """What must stay together: rows of a group, and near-duplicates if they were kept."""
+def _units(config: RunConfig, task: LabelReader, part: _Part) -> list[int]:
+    """What must stay together: rows of a group, of a query or a passage, and near-duplicates if they were kept."""
     pairs: list[tuple[int, int]] = []
+    if task.unit:
+        texts = part.examples.texts if task.unit == "text" else part.examples.pairs or []
+        seen: dict[str, int] = {}
+        pairs += [(seen.setdefault(comparable(text), row), row) for row, text in enumerate(texts)]
     if config.data.clean.duplicates != "near":
         pairs += near_pairs(comparables(part.examples), config.data.clean.near_threshold)
     if config.data.split.by == "group":

@@ -8,7 +8,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.examples import Span
 from tuneloop.data.units import is_han
 
-OUTSIDE = "O"
+OUTSIDE, UNNAMED = "O", "entity"
 FIRST, LAST, MIDDLE = ("B", "S", "U"), ("E", "S", "L", "U"), ("I", "M")
 
 Places = list[tuple[int, int]]
@@ -34,13 +34,16 @@ def joined(words: Sequence[str]) -> tuple[str, Places]:
 def spans_of_tags(tags: Sequence[str], places: Places) -> list[Span]:
     """The stretches that tags mean, in any of the forms IOB1, IOB2, IOE, BIOES, BILOU and BMES.
 
-    A tag without a mark before its name, such as a part of speech, is a stretch of one word.
+    A tag without a mark before its name, such as a part of speech, is a stretch of one word. Where all tags are marks
+    alone, stretches have the name `entity`.
     """
     spans: list[Span] = []
-    goes_on = ""
+    goes_on, bare = "", all(tag in (OUTSIDE, *FIRST, *LAST, *MIDDLE) for tag in tags)
     for tag, (start, end) in zip(tags, places, strict=True):
-        mark, dash, name = tag.partition("-")
-        if not dash or mark not in (*FIRST, *LAST, *MIDDLE):
+        mark, dash, name = tag[:1], tag[1:2], tag[2:]
+        if bare and tag != OUTSIDE:
+            mark, name = tag, UNNAMED
+        elif dash not in ("-", "_") or mark not in (*FIRST, *LAST, *MIDDLE):
             mark, name = "S", tag
         if tag == OUTSIDE or not name:
             goes_on = ""

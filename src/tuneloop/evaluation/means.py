@@ -15,19 +15,23 @@ class Means:
 
     Args:
         rows: figures of each row, (n,) each, such as a task's `row_figures`.
+        counts: how much each row counts, (n,); None: all alike.
     """
 
-    def __init__(self, rows: Mapping[str, Any]) -> None:
+    def __init__(self, rows: Mapping[str, Any], counts: Any = None) -> None:
         self._rows = {name: np.asarray(found, np.float64) for name, found in rows.items()}
+        self._counts = np.ones(len(next(iter(self._rows.values()), ()))) if counts is None else np.asarray(counts)
 
     def joined(self, other: Means) -> Means:
         """The rows of both, one after the other."""
-        return Means({name: np.concatenate([found, other._rows[name]]) for name, found in self._rows.items()})
+        rows = {name: np.concatenate([found, other._rows[name]]) for name, found in self._rows.items()}
+        return Means(rows, np.concatenate([self._counts, other._counts]))
 
     def values(self) -> dict[str, float]:
         """The mean of each figure."""
-        return {name: float(found.mean()) for name, found in self._rows.items()}
+        return {name: float(np.average(found, weights=self._counts)) for name, found in self._rows.items()}
 
     def resample(self, weights: Array) -> dict[str, Array]:
         """The weighted mean of each figure; weights (resamples, rows), figures (resamples,)."""
-        return {name: weights @ found / weights.sum(axis=1) for name, found in self._rows.items()}
+        counted = weights * self._counts
+        return {name: counted @ found / counted.sum(axis=1) for name, found in self._rows.items()}

@@ -38,7 +38,9 @@ def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> 
     """The family that the task's primary metric belongs to."""
     if task.problem_type == "regression":
         return Numbers(task, labels, scores)
-    return Counts(task, labels, scores) if task.has_classes else Means(task.row_figures(labels, scores))
+    if task.has_classes:
+        return Counts(task, labels, scores)
+    return Means(task.row_figures(labels, scores), task.row_weights(labels))
 
 
 def measure(task: Task, labels: Sequence[Label], scores: FloatArray, *, resamples: int, seed: int) -> dict[str, Figure]:

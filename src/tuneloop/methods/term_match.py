@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
 
 
+MOST_NUMBERS = 1 << 28
+"""Of float32: one GiB."""
+
+
 class TermMatch(Baseline):
-    """Cosines of TF-IDF vectors, whose weights come from the training queries and passages."""
+    """Cosines of TF-IDF vectors, whose weights come from the training queries and passages.
+
+    At most MOST_NUMBERS are kept in memory: of very many rows only the terms that weigh most on both sides count.
+    """
 
     name = "term_match"
 
@@ -33,5 +40,7 @@ class _Vectors(BaselineModel):
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         """The vectors of queries and passages, cut to the terms that both sides use: no other counts in a product."""
         asked, offered = (self.words.transform([item[side] for item in inputs]) for side in (0, 1))
-        shared = np.flatnonzero(np.diff(asked.tocsc().indptr) * np.diff(offered.tocsc().indptr))
-        return np.hstack([asked[:, shared].toarray(), offered[:, shared].toarray()]).astype(np.float32)
+        weights = np.asarray(asked.sum(axis=0)).ravel() * np.asarray(offered.sum(axis=0)).ravel()
+        most = max(1, MOST_NUMBERS // (2 * max(1, len(inputs))))
+        shared = np.sort(np.argsort(-weights, kind="stable")[: min(most, np.count_nonzero(weights))])
+        return np.hstack([side[:, shared].astype(np.float32).toarray() for side in (asked, offered)])

@@ -20,7 +20,7 @@ from tuneloop.releases.read import Release
 
 if TYPE_CHECKING:
     from tuneloop.inference.predictor import Predictor
-    from tuneloop.tasks.base import Prediction
+    from tuneloop.tasks.base import Prediction, Task
 
 CHUNK_ROWS = 4096
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -32,7 +32,8 @@ Columns = dict[str, list[Any]]
 def answer_file(release: Release, source: str, *, output: Path | None, engine: str | None, quiet: bool) -> int:
     """Answer every row of `source`; see `api.predict_file`.
 
-    The answers are `prediction`, and for classes `probability` and one column `p:CLASS` each.
+    The answers are `prediction`, and for classes `probability` and one column `p:CLASS` each; for choices `probability`
+    and `probabilities`, in the order of the choices.
     In a CSV file a text that a spreadsheet would run as a formula begins with an apostrophe.
 
     Returns:
@@ -44,23 +45,23 @@ def answer_file(release: Release, source: str, *, output: Path | None, engine: s
     write = _writer(output)
     predictor = release.predictor(engine)
     try:
-        examples = _read(release, source, predictor.task.takes_pairs)
+        examples = _read(release, source, predictor.task)
         predictions = list(_answers(predictor, examples, quiet=quiet))
     finally:
         predictor.close()
     columns = examples.columns or {"text": list(examples.texts)}
-    write(columns | _columns_of(predictions, columns))
+    write(columns | _columns_of(predictions, columns, named=bool(predictor.task.labels)))
     return len(predictions)
 
 
-def _read(release: Release, source: str, takes_pairs: bool) -> Examples:
+def _read(release: Release, source: str, task: Task) -> Examples:
     from tuneloop.data.labelled import read_unlabelled
     from tuneloop.data.readers.lines import text_lines
 
     data = parse_config(release.info["config"]).data
     if source != "-":
-        return read_unlabelled(source, data, base=Path.cwd(), takes_pairs=takes_pairs)
-    if takes_pairs:
+        return read_unlabelled(source, data, base=Path.cwd(), task=task)
+    if task.takes_pairs:
         raise DataError(
             t("Standard input is read as one text per line, but this release judges pairs."),
             t("Give a file with the columns {text} and {pair}.", text=data.columns.text, pair=data.columns.pair),
@@ -77,12 +78,16 @@ def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterat
             bar.update(min(start + CHUNK_ROWS, len(inputs)))
 
 
-def _columns_of(predictions: list[Prediction], taken: Columns) -> Columns:
+def _columns_of(predictions: list[Prediction], taken: Columns, *, named: bool) -> Columns:
+    """The answers by column; where classes have no names, choices of each row's own, they stand in one column."""
     answers: Columns = {"prediction": [each.to_json()["label"] for each in predictions]}
     classes = predictions[0].probabilities if predictions else {}
     if classes and isinstance(predictions[0].label, str):
         answers["probability"] = [round(each.probabilities[str(each.label)], 6) for each in predictions]
-    answers |= {f"p:{name}": [round(each.probabilities[name], 6) for each in predictions] for name in classes}
+    if named:
+        answers |= {f"p:{name}": [round(each.probabilities[name], 6) for each in predictions] for name in classes}
+    elif classes:
+        answers["probabilities"] = [[round(p, 6) for p in each.probabilities.values()] for each in predictions]
     answers["truncated"] = [each.truncated for each in predictions]
     return {_free(name, taken): values for name, values in answers.items()}
 

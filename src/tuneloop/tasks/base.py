@@ -113,6 +113,8 @@ class Task(ABC):
     """Whether the logits are the vector of a text: see `models.embedding`."""
     row_by_row: ClassVar[bool] = False
     """Whether a label in a file is understood only beside its text: see `parse_row`."""
+    unit: ClassVar[Literal["", "text", "pair"]] = ""
+    """Rows with an equal text (or second text) stay in one split: what is learnt of one answers the others too."""
     spans_in: ClassVar[Literal["", "text", "pair"]] = ""
     """The text whose stretches the labels are."""
     baselines: ClassVar[tuple[str, ...]] = ("majority", "tfidf")
@@ -132,6 +134,15 @@ class Task(ABC):
         Raises:
             ValueError: with the reason, if the cell cannot be a label of this task.
         """
+
+    @classmethod
+    def parse_input(cls, text: Any, pair: Any) -> tuple[Any, Any]:
+        """Text and pair of a row of a file as this task has them, where `row_by_row`.
+
+        Raises:
+            ValueError: with the reason, if they are not such.
+        """
+        return text, pair
 
     @classmethod
     def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
@@ -271,6 +282,10 @@ class Task(ABC):
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         """Figures whose mean over the rows is what `metrics` says, (n,) each, for tasks without classes or numbers."""
         raise NotImplementedError(f"{self.name} has no figures of rows")
+
+    def row_weights(self, labels: Sequence[Label]) -> Any:
+        """How much each row counts in the means of `row_figures`, (n,); None: all alike."""
+        return None
 
     def right(self, labels: Sequence[Label], scores: FloatArray) -> Any:
         """Whether the answer to each row is wholly right, (n,)."""

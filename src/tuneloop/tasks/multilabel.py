@@ -116,8 +116,10 @@ class MultiLabel(Task):
 
 
 def _items(raw: Any) -> Iterable[Any]:
-    if not isinstance(raw, str):
+    if isinstance(raw, list | tuple):
         return list(raw)
+    if not isinstance(raw, str):
+        return [raw]
     text = raw.strip()
     if not text.startswith("["):
         return text.replace("|", ";").replace("；", ";").split(";")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneloop.core.i18n import t
+from tuneloop.data.cells import from_json
 from tuneloop.data.examples import Input, Label
 from tuneloop.tasks.base import Prediction
 from tuneloop.tasks.parted import PartedTask
@@ -47,12 +48,19 @@ class MultipleChoice(PartedTask):
         raise ValueError(t("an answer is understood beside its choices alone"))
 
     @classmethod
-    def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
-        choices = [" ".join(str(each).split()) for each in (pair if isinstance(pair, list | tuple) else _lines(pair))]
+    def parse_input(cls, text: Any, pair: Any) -> tuple[Any, Any]:
+        listed = pair if isinstance(pair, list | tuple) else from_json(pair)
+        choices = [" ".join(str(each).split()) for each in (_lines(pair) if listed is None else listed)]
         if len(choices) < 2 or not all(choices):
             raise ValueError(t("there are not two choices"))
         _refuse_twins(choices)
-        return text, "\n".join(choices), choices[_number(label, choices)]
+        return text, "\n".join(choices)
+
+    @classmethod
+    def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
+        text, pair = cls.parse_input(text, pair)
+        choices = pair.split("\n")
+        return text, pair, choices[_number(label, choices)]
 
     @classmethod
     def moved(cls, label: Label, before: Input, after: Input, config: CleanConfig) -> Label:
@@ -124,11 +132,13 @@ def _refuse_twins(choices: list[str]) -> None:
 
 
 def _number(label: Any, choices: list[str]) -> int:
-    """The number of the right choice.
+    """The number of the right choice: a number is one from 0, a text is a choice, else a number or a letter.
 
     Raises:
         ValueError: if the label names none.
     """
+    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(choices):
+        return label
     plain = " ".join(str(label if label is not None else "").split())
     if plain in choices:
         return choices.index(plain)

@@ -38,7 +38,9 @@ class PartedTask(Task):
         raise NotImplementedError("one answer for each text is needed")
 
     def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        return {name: float(np.mean(each)) for name, each in self.row_figures(labels, scores).items()}
+        weights = self.row_weights(labels)
+        rows = self.row_figures(labels, scores)
+        return {name: float(np.average(each, weights=weights)) for name, each in rows.items()}
 
 
 def windows(tokens: Tokens) -> Iterator[tuple[int, int, IntArray]]:

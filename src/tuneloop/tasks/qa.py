@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.core.i18n import t
+from tuneloop.data.cells import from_json
 from tuneloop.data.examples import Input, Label, Span
 from tuneloop.data.units import HAN
 from tuneloop.tasks.base import TaskOptions
@@ -62,6 +63,7 @@ class ExtractiveQA(SpanTask):
     takes_pairs = True
     has_classes = False
     row_by_row = True
+    unit = "pair"
     spans_in = "pair"
     baselines = ("majority", "overlap")
 
@@ -74,8 +76,15 @@ class ExtractiveQA(SpanTask):
         raise ValueError(t("an answer is understood beside its text alone"))
 
     @classmethod
+    def parse_input(cls, text: Any, pair: Any) -> tuple[Any, Any]:
+        if isinstance(pair, str) and not pair.strip():
+            raise ValueError(t("there is no text that could hold an answer"))
+        return text, pair
+
+    @classmethod
     def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
         """A question, a text, and its answers: a text, or as in SQuAD texts with the character they begin at."""
+        text, pair = cls.parse_input(text, pair)
         if not isinstance(pair, str):
             return text, pair, ()
         spans = [_located(answer, start, pair) for answer, start in _answers(label)]
@@ -200,15 +209,22 @@ def _windows(tokens: Tokens) -> Iterator[tuple[int, int, IntArray, int, int]]:
 
 def _answers(raw: Any) -> list[tuple[str, int | None]]:
     """Texts and where they begin."""
+    if isinstance(raw, str):
+        found = from_json(raw)
+        if not isinstance(found, dict) and not (
+            isinstance(found, list) and all(isinstance(each, str | dict) for each in found)
+        ):
+            return [(raw, None)] if raw.strip() else []
+        raw = found
     if raw is None:
         return []
-    if isinstance(raw, str):
-        return [(raw, None)] if raw.strip() else []
-    if isinstance(raw, dict) and isinstance(raw.get("text"), list | tuple):
-        starts = raw.get("answer_start") or [None] * len(raw["text"])
-        return list(zip(raw["text"], starts, strict=True))
-    parts = [raw] if isinstance(raw, dict) else list(raw)
     try:
+        if isinstance(raw, dict) and isinstance(raw.get("text"), list | tuple):
+            starts = raw.get("answer_start") or [None] * len(raw["text"])
+            if len(starts) == len(raw["text"]):
+                return list(zip(raw["text"], starts, strict=True))
+            raise ValueError(t("{texts} answers have {starts} beginnings", texts=len(raw["text"]), starts=len(starts)))
+        parts = [raw] if isinstance(raw, dict) else list(raw)
         return [
             (part, None) if isinstance(part, str) else (part["text"], part.get("answer_start", part.get("start")))
             for part in parts
@@ -227,5 +243,8 @@ def _located(answer: str, start: int | None, text: str) -> Span:
     places = [match.start() for match in re.finditer(re.escape(answer), text)] if answer else []
     if not places:
         raise ValueError(t("the answer {answer!r} is not in the text", answer=answer[:60]))
-    place = places[0] if start is None else min(places, key=lambda each: abs(each - int(start)))
+    try:
+        place = places[0] if start is None else min(places, key=lambda each: abs(each - int(start)))
+    except (TypeError, ValueError):
+        raise ValueError(t("{value} is no answer", value=f"{answer}, {start}"[:60])) from None
     return Span(place, place + len(answer), answer)

@@ -54,7 +54,7 @@ class Retrieval(EmbeddingTask):
     sentence-transformers. Hard negatives are mined once with the model as it came, without those too near to be wrong:
     Moreira et al., "NV-Retriever" (2024). Judged by recall, MRR (Craswell, 2009) and nDCG (Jarvelin and Kekalainen,
     2002, binary gains) among the distinct passages of the rows that are judged; a query in several rows has several
-    right passages. Scores are the two vectors of each row, side by side.
+    right passages, counts once, and stands in one split. Scores are the two vectors of each row, side by side.
     """
 
     name = "retrieval"
@@ -66,6 +66,7 @@ class Retrieval(EmbeddingTask):
     has_probabilities = False
     needs_label = False
     row_by_row = True
+    unit = "text"
     baselines = ("term_match",)
 
     @property
@@ -149,6 +150,13 @@ class Retrieval(EmbeddingTask):
         """Whether the first passage answers the query, be it that of the row or another one that does."""
         return self.row_figures(labels, scores)["mrr_at_10"] == 1
 
+    def row_weights(self, labels: Sequence[Label]) -> Any:
+        """1 for the first row of each query, 0 for the others: every query counts once."""
+        queries, _ = _numbers(labels)
+        weights = np.zeros(len(labels))
+        weights[np.unique(queries, return_index=True)[1]] = 1
+        return weights
+
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         queries, passages = _numbers(labels)
         asked, offered = np.hsplit(scores, 2)
@@ -217,4 +225,5 @@ def _right(queries: IntArray, passages: IntArray) -> dict[int, set[int]]:
 
 
 def _name(query: str, passage: str) -> str:
-    return f"{hash_texts([query])[:DIGITS]}:{hash_texts([passage])[:DIGITS]}"
+    plain = (" ".join(text.split()) for text in (query, passage))
+    return ":".join(hash_texts([text])[:DIGITS] for text in plain)

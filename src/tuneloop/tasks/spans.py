@@ -119,7 +119,11 @@ def _span(raw: Any, text: str) -> Span:
         raise ValueError(
             t("{value} does not lie in the text of {size} characters", value=_written(span), size=len(text))
         )
-    return span
+    inside = text[span.start : span.end]
+    if not inside.strip():
+        raise ValueError(t("{value} holds nothing but blanks", value=_written(span)))
+    blanks = len(inside) - len(inside.lstrip()), len(inside) - len(inside.rstrip())
+    return span._replace(start=span.start + blanks[0], end=span.end - blanks[1])
 
 
 def _written(span: Span) -> str:

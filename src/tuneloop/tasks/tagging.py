@@ -11,6 +11,7 @@ import numpy as np
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.cells import from_json
 from tuneloop.data.examples import Input, Label, Span
 from tuneloop.data.tags import joined, spans_of_tags
 from tuneloop.data.units import units
@@ -56,18 +57,24 @@ class Tagging(SpanTask):
         raise ValueError(t("stretches are understood beside their text alone"))
 
     @classmethod
+    def parse_input(cls, text: Any, pair: Any) -> tuple[Any, Any]:
+        words = _words(text)
+        return (text if words is None else joined(words)[0]), pair
+
+    @classmethod
     def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
         """A text with its stretches, or words with one tag for each."""
-        raw = _listed(label)
-        words = _listed(text) if isinstance(text, list | tuple) else None
+        raw, words = _listed(label), _words(text)
         if words is None:
             if not isinstance(text, str):
                 return text, pair, ()
             return text, pair, tuple(parse_spans(raw, text))
         if len(words) != len(raw):
             raise ValueError(t("{words} words have {tags} tags", words=len(words), tags=len(raw)))
-        whole, places = joined([str(word) for word in words])
-        return whole, pair, tuple(spans_of_tags([str(tag) for tag in raw], places))
+        if any(not isinstance(tag, str) for tag in raw):
+            raise ValueError(t("the tags are numbers: write their names, such as B-person"))
+        whole, places = joined(words)
+        return whole, pair, tuple(spans_of_tags(raw, places))
 
     @classmethod
     def label_names(cls, labels: Iterable[Label]) -> list[str]:
@@ -87,7 +94,8 @@ class Tagging(SpanTask):
         for row, owner, places in windows(tokens):
             edges = units(_text(inputs[owner]))
             positions, numbers = _first_tokens(places, edges)
-            targets[row, positions] = self._tags(labels[owner], edges)[numbers]
+            # a token of several units learns the tag of the first
+            targets[row, positions[::-1]] = self._tags(labels[owner], edges)[numbers[::-1]]
         return targets
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -110,7 +118,10 @@ class Tagging(SpanTask):
                 continue
             room = np.minimum(positions - positions[0], positions[-1] - positions)
             better = room > best[owner][0][numbers, 0]
-            found = np.column_stack([room, _log_softmax(logits[row, positions])])
+            logs = _log_softmax(logits[row, positions])
+            goes_on = np.diff(positions, prepend=-1) == 0
+            logs[goes_on] = _going_on(logs[goes_on])
+            found = np.column_stack([room, logs])
             best[owner][0][numbers[better]] = found[better]
         return as_scores(self._found(judged, edges) for _, (judged, edges) in sorted(best.items()))
 
@@ -192,18 +203,24 @@ def likeliest(log_probabilities: FloatArray) -> IntArray:
 
 
 def _first_tokens(places: IntArray, edges: IntArray) -> tuple[IntArray, IntArray]:
-    """The tokens that begin a unit, and the numbers of these units.
+    """For each unit that tokens reach the first one that does, and the number of the unit, in order.
 
-    A token that begins with a space belongs to the unit it ends in; a window may begin inside a unit.
+    A token may hold several units, and stand there for each of them; a window may begin inside a unit.
     """
     real = np.flatnonzero(places[:, 1] > places[:, 0])
-    if not len(edges) or not len(real):
-        return real[:0], real[:0]
-    numbers = np.searchsorted(edges[:, 0], places[real, 1] - 1, side="right") - 1
-    inside = (numbers >= 0) & (edges[numbers, 1] >= places[real, 1])
-    real, numbers = real[inside], numbers[inside]
-    first = np.diff(numbers, prepend=-1) > 0
-    return real[first], numbers[first]
+    begin = np.searchsorted(edges[:, 1], places[real, 0], side="right")
+    counts = np.maximum(np.searchsorted(edges[:, 0], places[real, 1], side="left") - begin, 0)
+    tokens, within = np.repeat(real, counts), np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    numbers, first = np.unique(np.repeat(begin, counts) + within, return_index=True)
+    return tokens[first], numbers
+
+
+def _going_on(logs: Any) -> Any:
+    """What a token says of a unit that is not the first in it: the stretch that has begun there goes on."""
+    found = logs.copy()
+    found[:, 2::2] = np.logaddexp(logs[:, 1::2], logs[:, 2::2])
+    found[:, 1::2] = IMPOSSIBLE
+    return found
 
 
 def _log_softmax(logits: FloatArray) -> Any:
@@ -217,6 +234,14 @@ def _spans(label: Label) -> tuple[Span, ...]:
 
 def _text(item: Input) -> str:
     return item if isinstance(item, str) else item[0]
+
+
+def _words(text: Any) -> list[str] | None:
+    """The words that a text is given as: a list, or a JSON list of texts in a cell."""
+    listed = text if isinstance(text, list | tuple) else from_json(text)
+    if not isinstance(listed, list | tuple) or not (listed and all(isinstance(word, str) for word in listed)):
+        return None
+    return list(listed)
 
 
 def _listed(raw: Any) -> list[Any]:

@@ -68,8 +68,7 @@ class RunSources:
         return cached_tokens(self.tokenizer, inputs, self.cache)
 
     def unlabelled(self, source: str) -> list[Input]:
-        takes_pairs = self.task.takes_pairs
-        found = read_unlabelled(source, self.data, base=self.base, takes_pairs=takes_pairs)
+        found = read_unlabelled(source, self.data, base=self.base, task=self.task)
         inputs = clean_inputs(found.inputs, self.data.clean)
         seen = {text for name in ("train", "dev", "test") for text in comparables(self.split(name))}
         new: dict[str, Input] = {}

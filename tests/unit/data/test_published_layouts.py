@@ -88,7 +88,8 @@ def test_squad_becomes_a_snapshot_of_questions(tmp_path: Path, build: Any) -> No
         {"id": str(n), "question": f"{n * 7919:x} {n**3:o}?", "answers": [{"text": "Denver", "answer_start": 0}]}
         for n in range(1, 40)
     ]
-    squad(tmp_path, questions)
+    paragraphs = [{"qas": [each], "context": f"The Denver team, {n}"} for n, each in enumerate(questions)]
+    (tmp_path / "train.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
     columns = {"text": "question", "pair": "context", "label": "answers", "id": "id"}
     snapshot = build("train.json", task="qa", columns=columns, clean={"duplicates": "exact"})
     assert snapshot.split("train").labels[0] == (Span(4, 10, places[0]),)

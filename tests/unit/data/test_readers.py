@@ -16,6 +16,7 @@ from tuneloop.data.labelled import read_unlabelled
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.lines import text_lines
 from tuneloop.data.readers.samples import SAMPLES, Sample
+from tuneloop.tasks import TASKS
 
 ROWS = [
     ("这部电影很好看，我喜欢", "好"),
@@ -99,7 +100,7 @@ def test_rows_to_predict_keep_every_column_and_need_no_label(tmp_path: Path) -> 
     assert rows.texts == ["", "b"] and rows.pairs is None and rows.labels == []
     assert list(rows.columns) == ["key", "text", "pair"]
     paired = config.model_copy(update={"columns": config.columns.model_copy(update={"pair": "pair"})})
-    assert read_unlabelled("new.csv", paired, base=tmp_path, takes_pairs=True).pairs == ["x", "y"]
+    assert read_unlabelled("new.csv", paired, base=tmp_path, task=TASKS.get("pair")).pairs == ["x", "y"]
 
 
 def test_lines_come_one_by_one_and_have_a_limit() -> None:

@@ -173,3 +173,40 @@ def test_a_datasets_folder_with_splits_of_its_own(tmp_path: Path, build: Any) ->
     snapshot = build("set")
     assert [len(snapshot.split(name)) for name in SPLITS] == [40, 10, 10]
     assert snapshot.labels == ("no", "yes") and snapshot.split("test").texts == texts[50:]
+
+
+def lines_of(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+
+def test_many_questions_about_one_long_passage_are_no_duplicates(tmp_path: Path, build: Any) -> None:
+    passages = [f"{number * 7919:b} Ada wrote {number**5:o} notes. " * 12 for number in range(1, 9)]
+    rows = [
+        {"text": f"who wrote {word}?", "pair": passage, "label": "Ada"}
+        for passage in passages
+        for word in ("this", "that line", "the book", "it all")
+    ]
+    lines_of(tmp_path, [*rows, rows[0] | {"text": "Who wrote this?"}])
+    snapshot = build("data.jsonl", task="qa", columns={"pair": "pair"}, split={"dev": 0.25, "test": 0.25})
+    splits = {name: snapshot.split(name) for name in SPLITS}
+    assert sum(map(len, splits.values())) == len(rows)
+    assert snapshot.report["duplicates"]["near"] == 1
+    for one, other in combinations(SPLITS, 2):
+        assert not set(splits[one].pairs) & set(splits[other].pairs)  # a passage stands in one split
+
+
+def test_a_query_with_several_passages_stands_in_one_split(tmp_path: Path, build: Any) -> None:
+    texts = [f"{number * 7919:x} {number**3:o}" for number in range(1, 121)]
+    lines_of(tmp_path, [{"text": f"ask {texts[number // 3]}", "pair": text} for number, text in enumerate(texts)])
+    snapshot = build("data.jsonl", task="retrieval", columns={"pair": "pair"}, split={"dev": 0.25, "test": 0.25})
+    queries = [set(snapshot.split(name).texts) for name in SPLITS]
+    assert sum(map(len, queries)) == 40 and len(set.union(*queries)) == 40
+
+
+def test_a_query_that_differs_in_spaces_alone_is_the_same_one(tmp_path: Path, build: Any) -> None:
+    texts = [f"{number * 7919:x} {number**3:o}" for number in range(1, 41)]
+    rows = [{"text": f"ask {text}", "pair": text} for text in texts]
+    lines_of(tmp_path, [*rows, {"text": f"ask  {texts[0]}", "pair": texts[0]}])
+    snapshot = build("data.jsonl", task="retrieval", columns={"pair": "pair"}, clean={"duplicates": "exact"})
+    assert sum(len(snapshot.split(name)) for name in SPLITS) == 40
+    assert snapshot.report["duplicates"]["conflicts"] == 0

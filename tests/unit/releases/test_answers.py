@@ -17,7 +17,8 @@ from tuneloop.tasks.base import Prediction
 
 
 class Task:
-    takes_pairs = False
+    takes_pairs = row_by_row = False
+    labels = ("long", "short")
 
 
 class Length:
@@ -37,7 +38,7 @@ class Length:
 
 
 class Pairs(Length):
-    class task:
+    class task(Task):
         takes_pairs = True
 
 
@@ -79,6 +80,22 @@ def test_a_formula_is_defused_in_csv_alone(release, texts, tmp_path):
         assert [row["text"] for row in csv.DictReader(file)] == ["'=1+1", "很好很好很好很好"]
     answer(release, texts, tmp_path / "out.parquet")
     assert pq.read_table(tmp_path / "out.parquet")["text"].to_pylist()[0] == "=1+1"
+
+
+class Choices(Length):
+    class task(Task):
+        labels = ()
+
+    def judge(self, text):
+        return text[0], {text[0]: 0.75, text[1]: 0.25}
+
+
+def test_choices_of_each_rows_own_stand_in_one_column(release, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeRelease, "handle", Choices())
+    answer(release, texts, tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["prediction_"] for row in rows] == ["=", "很"]
+    assert rows[0]["probabilities"] == [0.75, 0.25] and rows[1]["probability"] == 0.75
 
 
 def test_an_unknown_ending_is_refused_before_anything_is_answered(release, texts, tmp_path):

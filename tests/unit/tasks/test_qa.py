@@ -51,6 +51,33 @@ def test_an_answer_is_put_where_it_stands() -> None:
         ExtractiveQA.parse_row("q", text, "three")
 
 
+@pytest.mark.parametrize(
+    ("label", "spans"),
+    [
+        ('{"text": ["ada"], "answer_start": [0]}', (Span(0, 3, "ada"),)),
+        ('["ada", "was"]', (Span(0, 3, "ada"), Span(4, 7, "was"))),
+        ("[]", ()),
+        ("ada", (Span(0, 3, "ada"),)),
+    ],
+)
+def test_an_answer_may_stand_as_json_in_a_cell(label: str, spans: tuple[Span, ...]) -> None:
+    assert ExtractiveQA.parse_row("who?", "ada was", label) == ("who?", "ada was", spans)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "says"),
+    [
+        ("ada was", 1815, "1815 is no answer"),
+        ("ada was", {"text": "ada", "answer_start": [4]}, "is no answer"),
+        ("ada was", {"text": ["ada", "was"], "answer_start": [0]}, "2 answers have 1 beginnings"),
+        (" ", "ada", "no text that could hold"),
+    ],
+)
+def test_what_is_no_answer_is_refused_with_the_reason(text: str, label: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ExtractiveQA.parse_row("who?", text, label)
+
+
 def test_an_answer_behind_the_first_window_is_found(tiny_model: Path) -> None:
     task = create_task(TaskConfig(type="qa", stride=3), {"may_be_none": True})
     text = " ".join("abcdefghijklmno" * 2) + " good bad"

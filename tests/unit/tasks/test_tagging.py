@@ -14,6 +14,7 @@ from tuneloop.core.config import CleanConfig, TaskConfig
 from tuneloop.data.clean import clean_inputs, moved, place_back
 from tuneloop.data.examples import Examples, Span
 from tuneloop.data.tags import joined, spans_of_tags
+from tuneloop.data.tokens import Tokens
 from tuneloop.data.units import units
 from tuneloop.methods.lexicon import Lexicon
 from tuneloop.tasks import create_task
@@ -57,6 +58,51 @@ def test_the_figures_are_those_of_seqeval(truth: list[list[str]], random: object
 )
 def test_every_form_of_tags_is_understood(tags: list[str], spans: list[tuple[int, int]]) -> None:
     assert spans_of_tags(tags, places(4)) == [Span(start, end, "x") for start, end in spans]
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        (["B", "I", "O", "B"], [Span(0, 3, "entity"), Span(6, 7, "entity")]),
+        (["B", "E", "S", "O"], [Span(0, 3, "entity"), Span(4, 5, "entity")]),
+        (["B_x", "I_x", "O", "B_x"], [Span(0, 3, "x"), Span(6, 7, "x")]),
+    ],
+)
+def test_marks_without_names_and_with_underscores_are_understood(tags: list[str], spans: list[Span]) -> None:
+    assert spans_of_tags(tags, places(4)) == spans
+
+
+def test_tags_that_are_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="write their names"):
+        Tagging.parse_row(["Ada", "ran"], None, [1, 0])
+
+
+def test_words_in_the_cell_of_a_table_are_words_with_and_without_tags() -> None:
+    words = '["Ada", "ran"]'
+    assert Tagging.parse_row(words, None, '["B-x", "O"]') == ("Ada ran", None, (Span(0, 3, "x"),))
+    assert Tagging.parse_input(words, None) == Tagging.parse_input(["Ada", "ran"], None) == ("Ada ran", None)
+    assert Tagging.parse_input("[1] Ada", None) == ("[1] Ada", None)
+
+
+def test_blanks_at_the_edge_of_a_stretch_are_no_part_of_it() -> None:
+    row = Tagging.parse_row("Ada in Rome", None, [{"start": 0, "end": 4, "label": "x"}])
+    assert row[2] == (Span(0, 3, "x"),)
+
+
+def test_a_token_of_several_units_stands_for_each_of_them() -> None:
+    """As tokens of SentencePiece do in Chinese: one for a whole name."""
+    text, label = "去北京了", (Span(1, 3, "x"),)
+    task = create_task(TaskConfig(type="tagging"), {"labels": ["x"]})
+    ends = np.array([[0, 0], [0, 1], [1, 3], [3, 4], [4, 4]])
+    tokens = Tokens(
+        np.zeros(5, np.int32), np.array([0, 5]), None, np.zeros(1, bool), owners=np.zeros(1, np.int64), places=ends
+    )
+    targets = task.aligned([label], tokens, [text])
+    assert targets[0, :5].tolist() == [-100, 0, 1, 0, -100]
+    logits = np.full((1, 5, 3), -9.0, np.float32)
+    for place, tag in ((1, 0), (2, 1), (3, 0)):
+        logits[0, place, tag] = 9.0
+    assert task.decide(task.answers(logits, tokens, [text])) == [label]
 
 
 def test_a_name_with_a_dash_is_one_name() -> None:

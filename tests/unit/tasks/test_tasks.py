@@ -85,3 +85,13 @@ def test_a_folded_temperature_divides_the_logits(kind: str) -> None:
     before = head(features).detach() / 2.5
     task.fold_temperature(head, 2.5)
     torch.testing.assert_close(head(features).detach(), before)
+
+
+@pytest.mark.parametrize(
+    ("choices", "label", "right"),
+    [(["2", "3", "1"], 1, "3"), (["2", "3", "1"], "1", "1"), (["x", "y"], "B", "y"), ('["x", "y"]', "y", "y")],
+)
+def test_a_number_names_a_choice_by_its_place_and_a_text_by_its_words(
+    choices: object, label: object, right: str
+) -> None:
+    assert TASKS.get("multiple_choice").parse_row("2 + 1?", choices, label)[2] == right

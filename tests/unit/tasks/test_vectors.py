@@ -10,6 +10,7 @@ import pytest
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import DataError
 from tuneloop.data.tokens import Tokens
+from tuneloop.evaluation.metrics import measure
 from tuneloop.tasks import create_task
 
 
@@ -57,6 +58,20 @@ def test_a_query_is_answered_by_any_of_its_passages_standing_first() -> None:
     # the same passage in another row changes nothing
     again = np.vstack([scores, np.hstack([unit(np.array([[0.0, 1.0]])), offered[1:2]])])
     assert task.right([*labels, "q3:p2"], again).tolist()[:3] == [True, True, False]
+
+
+def test_a_query_counts_once_however_many_passages_answer_it() -> None:
+    task = create_task(TaskConfig(type="retrieval"), {})
+    rows = [("ask", "a"), ("ask ", "b"), ("other", "c")]
+    labels = [task.parse_row(*row, None)[2] for row in rows]
+    vectors = {"a": [1, 0, 0], "b": [0.9, 0.1, 0], "c": [0, 0, 1], "ask": [1, 0.1, 0], "other": [0, 1, 0]}
+    scores = np.array([vectors[one.strip()] + vectors[two] for one, two in rows], np.float32)
+    found = task.metrics(labels, scores)
+    assert found["recall_at_1"] == pytest.approx((1 / 2 + 0) / 2)
+    assert found["ndcg_at_10"] == pytest.approx((1 + 1 / np.log2(1 + 3)) / 2)
+    measured = measure(task, labels, scores, resamples=200, seed=0)
+    assert {name: each.value for name, each in measured.items()} == pytest.approx(found)
+    assert measured["ndcg_at_10"].low < found["ndcg_at_10"] < measured["ndcg_at_10"].high
 
 
 def test_hard_negatives_are_near_but_never_right() -> None:

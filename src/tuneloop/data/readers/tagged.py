@@ -14,6 +14,9 @@ from tuneloop.data.readers.table import Table, place
 DOCUMENT = "-DOCSTART-"
 """First word of the line that begins a document in CoNLL-2003."""
 
+COMMENT = ["#", "id"]
+"""How the line above a text begins in MultiCoNER."""
+
 Sentence = tuple[int, list[str], list[str]]
 """The line it begins at, its words, their tags."""
 
@@ -56,7 +59,7 @@ def _conll(text: str, path: Path) -> Iterator[Sentence]:
     start = 0
     for number, line in enumerate([*text.split("\n"), ""], 1):
         cells = line.split()
-        if not cells or cells[0] == DOCUMENT:
+        if not cells or cells[0] == DOCUMENT or cells[:2] == COMMENT:
             if words:
                 yield start, words, tags
             start, words, tags = 0, [], []

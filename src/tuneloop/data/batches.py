@@ -25,7 +25,7 @@ MAX_PADDING = 100
 
 
 def inference_batches(
-    lengths: IntArray, *, max_tokens: int, max_rows: int = 1024, max_padding: int = MAX_PADDING
+    lengths: IntArray, *, max_tokens: int, max_rows: int = 1024, max_padding: int = MAX_PADDING, step: int = 1
 ) -> list[IntArray]:
     """Rows sorted by length, cut so that rows x longest stays within `max_tokens`, and padding is worth it.
 
@@ -33,12 +33,14 @@ def inference_batches(
         lengths: tokens of each text, shape (n,).
         max_tokens: padded tokens of a batch at most; a longer text is a batch of its own.
         max_rows: texts of a batch at most.
-        max_padding: tokens of a batch at most that are padding.
+        max_padding: tokens of a batch at most that are padding, not counting what `step` asks for.
+        step: batches are padded to multiples of this.
 
     Returns:
         Arrays of row numbers; each row is in exactly one of them.
     """
     order = np.argsort(lengths, kind="stable")
+    lengths = -(-lengths // step) * step
     batches: list[IntArray] = []
     start, texts = 0, 0  # tokens of the texts from `start` on
     for end, length in enumerate(lengths[order].tolist()):

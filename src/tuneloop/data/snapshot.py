@@ -243,7 +243,7 @@ def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dic
         if not len(examples):
             raise DataError(
                 t("{file}: the {split} split would be empty.", file=part.table.path.name, split=name),
-                t("Give more rows (each class needs three, as do groups, queries and passages, which stay whole), or change data.split."),
+                t("Give more rows: three of each class, and of groups, queries or passages; or change data.split."),
             )
     return splits
 

@@ -27,7 +27,7 @@ class AdaLoraOptions(PeftOptions):
     rank: int = Field(8, ge=1, description="Mean rank of the layers at the end; less than first_rank.")
     # three factors that start small learn slowly: macro-F1 of 8,000 texts is 0.735 with alpha 32 and rate_scale 10,
     # 0.755 with 128 and 10, 0.758 with 512 and 10, 0.760 with 512 and 40
-    alpha: float = Field(512.0, gt=0, description="The product counts alpha / rank times.")
+    alpha: float = Field(512.0, gt=0, description="The product counts alpha / first_rank times.")
     rate_scale: float = Field(
         40.0, gt=0, description="Learning rate of the adapted weights relative to training.learning_rate."
     )
@@ -40,6 +40,8 @@ class AdaLoraOptions(PeftOptions):
     def _has_a_budget_to_take_away(self) -> AdaLoraOptions:
         if self.rank >= self.first_rank:
             raise ValueError(t("rank must be less than first_rank ({first_rank})", first_rank=self.first_rank))
+        if self.warmup + self.settled >= 1:
+            raise ValueError(t("warmup and settled must leave steps between them: together less than 1"))
         return self
 
 
@@ -76,8 +78,8 @@ class AdaLora(PeftMethod):
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
     ) -> None:
         self.settings.total_step = total
-        self.settings.tinit = round(self.options.warmup * total)
         self.settings.tfinal = min(max(1, round(self.options.settled * total)), total - 1)
+        self.settings.tinit = max(0, min(round(self.options.warmup * total), total - self.settings.tfinal - 1))
 
     def penalty(self, model: PreTrainedModel) -> torch.Tensor | None:
         """Mean of |P^T P - I| and |Q Q^T - I| (Frobenius), equation 4 of the paper without its square, as in peft."""
@@ -114,6 +116,7 @@ class AdaLora(PeftMethod):
 
         allocator = self.tuner.rankallocator
         allocator.ipt.clear()
+        devices = {name: value.device for name, value in self.tuner.model.named_parameters()}
         for score in SCORES:
             getattr(allocator, score).clear()
         pattern = {}
@@ -122,8 +125,9 @@ class AdaLora(PeftMethod):
             if kind == "rank_pattern":
                 pattern[parameter] = value.tolist()
             else:
-                getattr(allocator, kind)[parameter] = value
-                allocator.ipt[parameter] = torch.zeros_like(value)  # overwritten by the next step
+                placed = value.to(devices[parameter])
+                getattr(allocator, kind)[parameter] = placed
+                allocator.ipt[parameter] = torch.zeros_like(placed)  # overwritten by the next step
         self.settings.rank_pattern = pattern or None
 
     def adapter(self, model: PreTrainedModel) -> Any:

@@ -43,7 +43,7 @@ class ContrastiveOptions(FullOptions):
     penalty: float = Field(1.0, gt=0, description="Strength of the L2 penalty of the head.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the model while its texts are compared.")
     rate_scale: float = Field(2.0, gt=0, description="Learning rate of the model relative to training.learning_rate.")
-    freeze_embeddings: bool = Field(True, description="Keep the word embeddings as they are.")
+    freeze_embeddings: bool = Field(True, description="Keep the embeddings as they are.")
 
 
 class Contrastive(FullFineTuning):
@@ -58,6 +58,7 @@ class Contrastive(FullFineTuning):
     Options = ContrastiveOptions
     options: ContrastiveOptions
     trains_answers = False
+    _reads_last = _reads_mean = False
 
     def check(self, task: Task) -> None:
         check_one_class(task, method=self.name)
@@ -81,6 +82,7 @@ class Contrastive(FullFineTuning):
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
     ) -> None:
         self._task, self._precision, self._reads_last = task, precision, judges_every_token(model)
+        self._reads_mean = getattr(model.config, "classifier_pooling", "") == "mean"  # ModernBERT
         rows = np.unique(np.concatenate(_balanced(task.targets(train.labels), HEAD_TEXTS, np.random.default_rng(0))))
         self._tokens, self._labels = train.tokens.select(rows), [train.labels[row] for row in rows]
 
@@ -90,7 +92,7 @@ class Contrastive(FullFineTuning):
         Of more classes than half a batch, each batch has some, with two texts each: a text alone teaches nothing.
         """
         names, classes = np.unique([str(label) for label in split.labels], return_inverse=True)
-        size = min(batch_size, len(classes))
+        size = max(min(batch_size, len(classes)), 2 * min(2, len(names)))  # two of each of two, which may be one twice
         together = 1 if 2 * len(names) <= size else 2
         size -= size % together
         count = max(math.ceil(len(classes) / size), FEWEST_STEPS // 3)
@@ -114,8 +116,12 @@ class Contrastive(FullFineTuning):
             width = int(batch["attention_mask"][part].sum(dim=1).max()) if len(parts) > 1 else None
             read = {name: values[part, :width] for name, values in batch.items()}
             states = model.base_model(**read).last_hidden_state
-            last = read["attention_mask"].sum(dim=1) - 1 if self._reads_last else 0
-            vectors.append(normalize(states[torch.arange(len(states)), last].float(), dim=1))
+            mask = read["attention_mask"]
+            if self._reads_mean:
+                read_states = (states * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            else:
+                read_states = states[torch.arange(len(states)), mask.sum(dim=1) - 1 if self._reads_last else 0]
+            vectors.append(normalize(read_states.float(), dim=1))
         every, classes = torch.cat(vectors), targets[np.concatenate(parts)]
         alike = classes[:, None] == classes
         similar = every @ every.T

@@ -25,7 +25,7 @@ class FullOptions(Options):
     """Options of full fine-tuning."""
 
     frozen_layers: int = Field(0, ge=0, description="First layers that keep their weights (and then the embeddings).")
-    freeze_embeddings: bool = Field(False, description="Keep the word embeddings as they are.")
+    freeze_embeddings: bool = Field(False, description="Keep the embeddings as they are.")
     layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer relative to the layer above it.")
     head_scale: float = Field(
         10.0, gt=0, description="Learning rate of the head, which starts from nothing, relative to the model under it."
@@ -36,7 +36,7 @@ class FullFineTuning(GradientMethod):
     """Every weight is trained; the new head learns faster, and lower layers may learn more slowly.
 
     Layer-wise decay: Howard and Ruder, "Universal Language Model Fine-tuning" (2018), section 3.2:
-    layer l of L learns with rate x decay^(L - l); embeddings are layer 0, what is above the layers has the full rate.
+    layer l of L learns with rate x decay^(L + 1 - l); embeddings are layer 0, what is above has the full rate.
     """
 
     name = "full"

@@ -53,4 +53,5 @@ class Pet(FullFineTuning):
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
     ) -> None:
         if self.options.calibrate:
-            take_prior_away(model, train.tokens, precision)
+            several = task.problem_type == "multi_label_classification"
+            take_prior_away(model, train.tokens, precision, several=several)

@@ -87,8 +87,10 @@ def load_asked(options: GapOptions, folder: Path, task: Task, *, trust_remote_co
 
     tokenizer = TemplateTokenizer(folder, UNBOUNDED, options.template)
     words = {label: options.verbalizer.get(label) or (label,) for label in task.labels}
-    rows = {label: [token for word in given for token in tokenizer.words(word)] for label, given in words.items()}
-    _check_words(words, rows)
+    rows = {label: [tokenizer.words(word) for word in given] for label, given in words.items()}
+    _check_words(words, rows, unknown=tokenizer.unknown_id)
+    if tokenizer.mask_id is None:  # what is written next is the first token of a word
+        rows = {label: [tokens[:1] for tokens in each] for label, each in rows.items()}
     return load_gap_filler(
         folder,
         task,
@@ -99,8 +101,9 @@ def load_asked(options: GapOptions, folder: Path, task: Task, *, trust_remote_co
     )
 
 
-def take_prior_away(model: PreTrainedModel, tokens: Tokens, precision: str) -> None:
-    """Lower each class's logit by its mean log-probability over the texts, whose labels are not looked at.
+def take_prior_away(model: PreTrainedModel, tokens: Tokens, precision: str, *, several: bool = False) -> None:
+    """Lower each class's logit by its mean log-probability over the texts, whose labels are not looked at; where a text
+    may have several classes, by its mean log-odds.
 
     Contextualised calibration: Hu et al., "Knowledgeable Prompt-tuning" (2022), section 3.3; Zhao et al., "Calibrate
     Before Use" (2021).
@@ -110,7 +113,7 @@ def take_prior_away(model: PreTrainedModel, tokens: Tokens, precision: str) -> N
     logits = torch.from_numpy(predict_logits(model, tokens.select(prior_rows(len(tokens))), precision))
     with torch.no_grad():
         bias = head_of(model).bias
-        bias -= logits.log_softmax(dim=1).mean(dim=0).to(bias.device)
+        bias -= (logits if several else logits.log_softmax(dim=1)).mean(dim=0).to(bias.device)
 
 
 def prior_rows(count: int) -> IntArray:
@@ -118,11 +121,13 @@ def prior_rows(count: int) -> IntArray:
     return np.sort(np.random.default_rng(0).permutation(count)[:PRIOR_TEXTS])
 
 
-def _check_words(words: Mapping[str, tuple[str, ...]], rows: Mapping[str, list[int]]) -> None:
-    seen: dict[tuple[int, ...], str] = {}
-    for label, tokens in rows.items():
-        other = seen.setdefault(tuple(sorted(tokens)), label)
-        if not tokens or other != label:
+def _check_words(
+    words: Mapping[str, tuple[str, ...]], rows: Mapping[str, list[list[int]]], *, unknown: int | None
+) -> None:
+    seen: dict[tuple[tuple[int, ...], ...], str] = {}
+    for label, each in rows.items():
+        other = seen.setdefault(tuple(sorted(map(tuple, each))), label)
+        if other != label or any(not tokens or unknown in tokens for tokens in each):
             raise ConfigError(
                 t(
                     "The words {words} do not tell the class {label} from others.",

@@ -19,22 +19,27 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 
+Words = Sequence[Sequence[int]]
+"""Words, each as its tokens."""
+
+
 class GapFiller(PreTrainedModel):  # type: ignore[misc]
     """Logits of classes: what the language model says of their words at the gap.
 
     The gap is the mask token, or what comes after the last token of a model that writes from left to right. A class of
-    several words has the mean of their logits, as the output layer is linear: one row of `classifier` for each class.
+    several words has the mean of their logits, and a word of several tokens the mean of theirs, as the output layer is
+    linear: one row of `classifier` for each class.
 
     Args:
         language_model: its body and its head become parts of this model.
-        rows: the tokens of each class's words.
+        rows: the words of each class, each as its tokens.
         mask_id: the mask token; None for a model that writes from left to right.
     """
 
     reads_first_token = False
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = True  # as its body does
 
-    def __init__(self, language_model: PreTrainedModel, rows: Sequence[Sequence[int]], mask_id: int | None) -> None:
+    def __init__(self, language_model: PreTrainedModel, rows: Sequence[Words], mask_id: int | None) -> None:
         config: PretrainedConfig = language_model.config
         super().__init__(config)
         self.base_model_prefix = language_model.base_model_prefix
@@ -44,10 +49,9 @@ class GapFiller(PreTrainedModel):  # type: ignore[misc]
         self.transform = torch.nn.Identity() if mask_id is None else _without(language_model, decoder)
         self.classifier = torch.nn.Linear(decoder.in_features, len(rows))
         with torch.no_grad():
-            for number, tokens in enumerate(rows):
-                self.classifier.weight[number] = decoder.weight[list(tokens)].mean(dim=0)
-                bias = 0.0 if decoder.bias is None else decoder.bias[list(tokens)].mean()
-                self.classifier.bias[number] = bias
+            for number, words in enumerate(rows):
+                self.classifier.weight[number] = _mean(decoder.weight, words)
+                self.classifier.bias[number] = 0.0 if decoder.bias is None else _mean(decoder.bias, words)
 
     def forward(
         self,
@@ -72,11 +76,16 @@ class GapFiller(PreTrainedModel):  # type: ignore[misc]
         return mask.cumsum(dim=1) * mask == mask.sum(dim=1, keepdim=True)
 
 
+def _mean(values: torch.Tensor, words: Words) -> torch.Tensor:
+    """The mean over words of the mean over their tokens."""
+    return torch.stack([values[list(tokens)].mean(dim=0) for tokens in words]).mean(dim=0)
+
+
 def load_gap_filler(
     folder: Path,
     task: Outputs,
     *,
-    rows: Sequence[Sequence[int]],
+    rows: Sequence[Words],
     mask_id: int | None,
     dropout: float | None = None,
     trust_remote_code: bool = False,

@@ -47,13 +47,26 @@ def padded_width(lengths: IntArray) -> int:
     return -(-int(lengths.max(initial=1)) // WIDTH_STEP) * WIDTH_STEP
 
 
+def positions(model: PreTrainedModel) -> int | None:
+    """How many tokens the model has learnt places for; None where places have no table of their own.
+
+    RoBERTa and its kin begin to count behind the number of their padding token.
+    """
+    import torch
+
+    for name, module in model.named_modules():
+        if name.endswith(("position_embeddings", ".wpe")) and isinstance(module, torch.nn.Embedding):
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return None
+
+
 def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[str, torch.Tensor]:
     """The given texts as the model takes them, each (batch, tokens), on its device."""
     import torch
 
     longest, width = int(tokens.lengths[rows].max(initial=1)), padded_width(tokens.lengths[rows])
-    positions = getattr(model.config, "max_position_embeddings", width)
-    batch = tokens.batch(rows, width=width if width <= positions else longest)
+    room = getattr(model.config, "max_position_embeddings", width)
+    batch = tokens.batch(rows, width=width if width <= room else longest)
     return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model)}
 
 
@@ -150,7 +163,7 @@ def _forward(
     import torch
 
     model.train(False)
-    for rows in inference_batches(tokens.lengths, max_tokens=max_tokens):
+    for rows in inference_batches(tokens.lengths, max_tokens=max_tokens, step=WIDTH_STEP):
         batch = to_tensors(model, tokens, rows)
         with torch.inference_mode(), autocast(precision, model.device.type):
             answer = model(**batch).logits.float()

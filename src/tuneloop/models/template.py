@@ -47,11 +47,12 @@ class TemplateTokenizer(Tokenizer):
                 t("The template takes {taken} tokens of {limit}.", taken=taken, limit=max_tokens),
                 t("Shorten method.template or raise model.max_tokens."),
             )
+        self._inner.encode_special_tokens = True  # a mask that somebody has written is no gap
 
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
-        return hash_json([super().identity, self.template])
+        return hash_json([super().identity, self.template, "special tokens in texts are text"])
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input in the template, in order."""

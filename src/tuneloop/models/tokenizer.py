@@ -98,6 +98,12 @@ class Tokenizer:
             pad_id=self.pad_id,
         )
 
+    @property
+    def unknown_id(self) -> int | None:
+        """What stands for a word that the tokenizer does not know; None if it knows all."""
+        token = getattr(self._inner.model, "unk_token", None)
+        return self._inner.token_to_id(token) if token else None
+
     def _id_of(self, name: str) -> int | None:
         """The id of a token by its name in tokenizer_config.json, such as `pad_token`."""
         settings = self._folder / "tokenizer_config.json"

@@ -18,7 +18,7 @@ from tuneloop.core.progress import format_duration
 from tuneloop.data.batches import inference_batches, split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
-from tuneloop.models.forward import MAX_TOKENS, predict_logits
+from tuneloop.models.forward import MAX_TOKENS, WIDTH_STEP, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
 from tuneloop.training.choice import settle
@@ -193,7 +193,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         every.sum() * seconds.sum() / sampled.sum() if len(seconds) else whole.total * float(marks_s[-1] - marks_s[0])
     )
     saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
-    extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + math.ceil(saves) * _saving_s(folder)
+    extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + int(saves) * _saving_s(folder)
     extra_s += _keeping_s(ready, sample, folder / "frozen") if cache else 0
     texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
     share = 1 - texts / costs(whole, 0).sum()
@@ -203,7 +203,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
 def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     """Solve for some of the texts; both the passes through the model and the solution grow with their number."""
     method = cast("SolvedMethod", ready.method)
-    everything = inference_batches(ready.train.tokens.lengths, max_tokens=MAX_TOKENS)
+    everything = inference_batches(ready.train.tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP)
     cost = padded(ready.train.tokens.lengths, everything)
     sample, dev = ready.train.select(_evenly(ready.train.tokens.lengths)), _dev_part(ready)
     predict_logits(ready.model, dev.tokens, ready.precision)
@@ -211,8 +211,10 @@ def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
     took_s = time.monotonic() - began_s
     lengths = [part.tokens.lengths for part in (sample, dev)]
-    measured = sum(padded(each, inference_batches(each, max_tokens=MAX_TOKENS)) for each in lengths)
-    dev_cost = padded(ready.dev.tokens.lengths, inference_batches(ready.dev.tokens.lengths, max_tokens=MAX_TOKENS))
+    measured = sum(padded(each, inference_batches(each, max_tokens=MAX_TOKENS, step=WIDTH_STEP)) for each in lengths)
+    dev_cost = padded(
+        ready.dev.tokens.lengths, inference_batches(ready.dev.tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP)
+    )
     seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev)
     share = 1 - ready.train.tokens.lengths.sum() / cost
     return _Work(0, float(share), float(seconds), peak_memory_bytes(ready.model.device.type))

@@ -17,7 +17,7 @@ from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
-from tuneloop.models.forward import WIDTH_STEP, predict_logits
+from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
@@ -150,8 +150,13 @@ def prepare(
 
 
 def _check_room(method: Method, model: PreTrainedModel, max_tokens: int) -> None:
-    room = getattr(model.config, "max_position_embeddings", None)
+    room = positions(model)
     widest = -(-max_tokens // WIDTH_STEP) * WIDTH_STEP
+    if room and max_tokens > room:
+        raise ConfigError(
+            t("model.max_tokens is {given}, but the model reads {room} tokens.", given=max_tokens, room=room),
+            t("Lower model.max_tokens."),
+        )
     if method.positions and room and widest + method.positions > room:
         raise ConfigError(
             t(

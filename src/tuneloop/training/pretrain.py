@@ -198,6 +198,7 @@ def _training(config: RunConfig) -> TrainingConfig:
     given = config.pretraining
     rate = given.learning_rate or RATES[given.source == SCRATCH]
     own = {"epochs": given.epochs, "batch_size": given.batch_size, "learning_rate": rate}
+    own |= {"r_drop": 0.0, "supcon": 0.0}  # there is one answer for each token, and no class
     return config.training.model_copy(update=own)
 
 

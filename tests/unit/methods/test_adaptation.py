@@ -120,6 +120,24 @@ def test_adalora_moves_its_budget_to_the_layers_that_need_it(tiny_model: Path, m
     assert len(set(ranks.values())) > 1
 
 
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0.1), (2, 0.5), (3, 0.6), (5, 0.69)])
+def test_adalora_of_few_steps_ends_with_its_final_rank(
+    tiny_model: Path, made_up: Any, tmp_path: Path, steps: int, warmup: float
+) -> None:
+    options = {"type": "adalora", "first_rank": 4, "rank": 2, "warmup": warmup, "rate_scale": 1.0}
+    training = {"epochs": steps / 12, "batch_size": 8, "precision": "fp32", "report_to": []}
+    plain = {"data": {"source": "x.csv"}, "method": options, "training": training}
+    settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 16}})
+    run = tune(settings, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+    assert run.info["steps"] == steps
+    assert steps == 1 or sum(run.info["ranks"].values()) == 6 * 2
+
+
+def test_a_warm_up_that_leaves_no_steps_is_one_clear_error() -> None:
+    with pytest.raises(ConfigError, match="together less than 1"):
+        create_method(MethodConfig(type="adalora", warmup=0.7))
+
+
 @pytest.mark.parametrize("method", sorted({*METHODS.names()} - {"pet", "in_context"}))  # which read their gap
 def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str

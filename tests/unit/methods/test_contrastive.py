@@ -85,6 +85,27 @@ def ready(tiny_model: Any, made_up: Any) -> Any:
     return prepare(settings, made_up("classification"))
 
 
+@pytest.mark.parametrize(("labels", "size"), [(["x", "y"] * 6, 1), (["x", "y"] * 6, 3), (["x", "y"], 32), (["x"], 1)])
+def test_a_small_batch_has_two_texts_of_each_of_two_classes(labels: list[str], size: int) -> None:
+    method = create_method(MethodConfig(type="contrastive"))
+    for batch in method.batches(split_of(labels), batch_size=size, seed=0, epoch=0):
+        chosen = [labels[row] for row in batch]
+        assert {name: chosen.count(name) for name in set(labels)} == dict.fromkeys(labels, 2)
+
+
+def test_a_model_whose_head_reads_the_mean_is_compared_by_it() -> None:
+    from types import SimpleNamespace
+
+    states = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))
+    body = SimpleNamespace(base_model=lambda **_: SimpleNamespace(last_hidden_state=states))
+    method = create_method(MethodConfig(type="contrastive"))
+    method._reads_mean = True
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+    cosine = torch.nn.functional.cosine_similarity(states[0, :3].mean(dim=0), states[1].mean(dim=0), dim=0)
+    found = method.loss(body, None, {"attention_mask": mask}, torch.tensor([0, 1]), np.arange(2))
+    assert found.tolist() == pytest.approx([float(cosine) ** 2] * 2, rel=1e-4)
+
+
 @pytest.mark.parametrize("loss", ["cosine", "supcon"])
 def test_a_batch_in_parts_has_the_loss_of_the_whole_over_all_its_pairs(
     ready: Any, loss: str, monkeypatch: pytest.MonkeyPatch

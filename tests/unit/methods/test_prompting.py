@@ -24,8 +24,9 @@ from tuneloop.training.run import tune
 
 TASK = create_task(TaskConfig(type="classification"), {"labels": ["no", "yes"]})
 WORDS = {"no": ["bad"], "yes": ["good", "a"]}
+LONGER = {"no": ["bad"], "yes": ["good b", "a"]}
 TEXTS = ["good a b", "bad", "c c c good bad d"]
-GOOD, BAD, A = 4, 5, 6
+GOOD, BAD, A, B, MASK = 4, 5, 6, 7, 21
 
 
 def method(kind: str, **options: Any) -> Any:
@@ -47,13 +48,14 @@ def roberta(tiny_model: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("words", [WORDS, LONGER])
 @pytest.mark.parametrize("kind", ["bert", "roberta", "gpt"])
-def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request: Any, kind: str) -> None:
+def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request: Any, kind: str, words: Any) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     folder = tiny_model if kind == "bert" else request.getfixturevalue(kind)
     template = "{text} d {mask}"
-    chosen = method("pet", template=template, verbalizer=WORDS)
+    chosen = method("pet", template=template, verbalizer=words)
     model = chosen.load(folder, TASK, pooling="auto", trust_remote_code=False)
     tokens = TemplateTokenizer(folder, 24, template).encode(TEXTS)
     ours = predict_logits(model, tokens, "fp32")
@@ -63,7 +65,9 @@ def test_the_logits_are_those_of_the_words_in_the_gap(tiny_model: Path, request:
         with torch.inference_mode():
             logits = whole(input_ids=ids[None]).logits[0]
         gap = logits[-1] if kind == "gpt" else logits[int((ids == 21).nonzero())]
-        theirs = [float(gap[BAD]), float((gap[GOOD] + gap[A]) / 2)]
+        # a word of two tokens counts once; one that is written from left to right begins with its first
+        first = (gap[GOOD] + gap[B]) / 2 if words is LONGER and kind != "gpt" else gap[GOOD]
+        theirs = [float(gap[BAD]), float((first + gap[A]) / 2)]
         assert ours[row] == pytest.approx(theirs, abs=1e-5)
 
 
@@ -74,6 +78,27 @@ def test_the_gap_is_read_wherever_it_is(tiny_model: Path) -> None:
     before = predict_logits(model, tokens, "fp32")
     assert predict_logits(read_first_token_only(model), tokens, "fp32") == pytest.approx(before, abs=1e-6)
     assert np.abs(before[0] - before[1]).max() > 1e-3
+
+
+def test_a_mask_that_somebody_has_written_is_no_gap(tiny_model: Path) -> None:
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(["what is [MASK] good"])
+    assert tokens.ids.tolist().count(MASK) == 1
+
+
+@pytest.mark.parametrize("words", [["unheard"], ["good", "unheard"]])
+def test_a_word_that_the_model_does_not_know_is_refused(tiny_model: Path, words: list[str]) -> None:
+    chosen = method("pet", template="{text} {mask}", verbalizer={"no": "bad", "yes": words})
+    with pytest.raises(ConfigError, match="do not tell the class yes"):
+        chosen.load(tiny_model, TASK, pooling="auto", trust_remote_code=False)
+
+
+def test_classes_that_exclude_no_other_are_calibrated_each_for_itself(tiny_model: Path) -> None:
+    several = create_task(TaskConfig(type="multilabel"), {"labels": ["no", "yes"]})
+    chosen = method("pet", template="{text} {mask}", verbalizer=WORDS)
+    model = chosen.load(tiny_model, several, pooling="auto", trust_remote_code=False)
+    tokens = TemplateTokenizer(tiny_model, 24, "{text} {mask}").encode(TEXTS)
+    chosen.begin(model, several, Split(tokens, [("no",)] * 3), total=3, per_epoch=1, precision="fp32")
+    assert predict_logits(model, tokens, "fp32").mean(axis=0) == pytest.approx([0, 0], abs=1e-5)
 
 
 def test_no_weight_is_left_without_a_gradient(tiny_model: Path) -> None:

@@ -116,6 +116,11 @@ def test_stopped_it_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, monkeyp
     assert not list((tmp_path / "cut" / "w" / "cache" / "pretraining").iterdir())
 
 
+def test_regularisers_of_a_run_do_not_end_it(tmp_path: Path) -> None:
+    made = make(tmp_path, config(tmp_path, {"r_drop": 1.0, "supcon": 0.2, "fgm": 0.5}, epochs=1))
+    assert (made.path / "model.safetensors").is_file()
+
+
 def test_a_text_without_a_known_word_is_no_piece(learnt: Any, tmp_path: Path) -> None:
     _, _, made = learnt
     (tmp_path / "plain.txt").write_text("\u2603\na b\nc d\n\u2602\u2602")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tuneloop.core.config import RunConfig, parse_config
-from tuneloop.core.errors import TrainingError
+from tuneloop.core.errors import ConfigError, TrainingError
 from tuneloop.core.paths import Workspace
 from tuneloop.models.device import choose_precision, peak_memory_bytes
+from tuneloop.models.forward import positions
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.training import loop
 from tuneloop.training.plan import plan
@@ -172,3 +173,27 @@ def test_a_plan_of_very_few_texts_still_works(tiny_model: Path, made_up: Any) ->
 def test_a_wish_for_a_precision_is_kept() -> None:
     assert [choose_precision(wish, "cpu") for wish in ("fp32", "bf16")] == ["fp32", "bf16"]
     assert choose_precision("auto", "cpu") in ("fp32", "bf16")
+
+
+def test_more_tokens_than_the_model_has_places_for_are_refused_before_training(
+    tiny_model: Path, made_up: Any, tmp_path: Path
+) -> None:
+    settings = config(tiny_model)
+    wide = settings.model_copy(update={"model": settings.model.model_copy(update={"max_tokens": 33})})
+    with pytest.raises(ConfigError, match=r"max_tokens is 33, but the model reads 32"):
+        tune(wide, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+
+
+def test_the_places_of_a_model_are_counted_as_it_counts_them() -> None:
+    from transformers import (
+        DebertaV2Config,
+        DebertaV2ForSequenceClassification,
+        RobertaConfig,
+        RobertaForSequenceClassification,
+    )
+
+    shape = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 16, "max_position_embeddings": 42}
+    assert positions(RobertaForSequenceClassification(RobertaConfig(**shape, pad_token_id=1))) == 40
+    relative = DebertaV2Config(**shape, position_biased_input=False, relative_attention=True)
+    assert positions(DebertaV2ForSequenceClassification(relative)) is None

@@ -1,6 +1,6 @@
 """What `method: auto` takes, beside every method that it could have taken, for several numbers of labels.
 
-    python -m benchmarks.auto [--methods full,lora,contrastive] [--budgets 8,16,32,128,all] [--seeds 0,1,2]
+    python -m benchmarks.auto [--methods full,lora,contrastive,probe] [--budgets 8,16,32,128,all] [--seeds 0,1,2]
 
 Writes `benchmarks/quality/auto.json`: for each number of labels the figure of auto, that of the best single method
 (which is known only afterwards), and how far auto stays behind it. Methods and auto are judged on the 2,000 test texts;
@@ -31,7 +31,7 @@ def regret(table: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", type=values, default=["full", "lora", "contrastive"])
+    parser.add_argument("--methods", type=values, default=["full", "lora", "contrastive", "probe"])
     parser.add_argument("--budgets", type=values, default=[8, 16, 32, 128, "all"])
     parser.add_argument("--seeds", type=values, default=[0, 1, 2])
     options = parser.parse_args()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
@@ -29,6 +29,14 @@ SHARPNESS = 10.0
 """Logit of a text that lies exactly in the direction of a class; the temperature found on dev corrects it."""
 
 
+READ_BY = {
+    "similarity": ("descriptions",),
+    "prompt": ("template", "verbalizer", "calibrate"),
+    "entailment": ("hypothesis", "hypotheses", "entailment"),
+}
+"""The options that each way of judging reads."""
+
+
 class ZeroShotOptions(GapOptions):
     """Options of zero-shot."""
 
@@ -49,6 +57,15 @@ class ZeroShotOptions(GapOptions):
     entailment: str = Field(
         "", description="What the model calls entailment; by default the class whose name begins with entail."
     )
+
+    @model_validator(mode="after")
+    def _no_option_of_another_way(self) -> ZeroShotOptions:
+        for other, names in READ_BY.items():
+            for name in names if other != self.by else ():
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    unread = t("{name} is read with by: {other}, not by: {by}", name=name, other=other, by=self.by)
+                    raise ValueError(unread)
+        return self
 
     @field_validator("hypothesis")
     @classmethod

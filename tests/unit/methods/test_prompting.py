@@ -185,6 +185,15 @@ def test_what_cannot_be_asked_is_refused(options: dict[str, Any], task: Any, com
         method("pet", **options).check(task)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"verbalizer": {"no": "bad"}}, {"by": "prompt", "descriptions": {"no": "x"}}, {"hypothesis": "{label}!"}],
+)
+def test_an_option_that_would_not_be_read_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is read with by:"):
+        method("zero_shot", **options)
+
+
 def test_classes_without_words_of_their_own_are_refused(tiny_model: Path) -> None:
     with pytest.raises(ConfigError, match="do not tell the class"):  # both names are unknown words
         method("pet", template="{text} {mask}").load(tiny_model, TASK, pooling="auto", trust_remote_code=False)

@@ -23,8 +23,8 @@ WORDS = {
         "other": "[中文](methods.zh-CN.md)",
         "intro": (
             "`method: NAME` in tuneloop.yaml, or `method: {type: NAME, OPTION: VALUE}`. `tuneloop methods NAME` prints "
-            "what stands here; `auto` chooses and says why. Another method replaces the whole block: the options of one are "
-            "errors in another.\n\n"
+            "what stands here; `auto` chooses and says why. Another method replaces the whole block: the options of "
+            "one are errors in another.\n\n"
             "✓: a small real training of this pair beats the weakest baseline in `tests/contracts/test_methods.py`. "
             "–: it makes no sense, and the refusal says why. `zero_shot` is shown as it is by default, judging by "
             "similarity; with `by: prompt` it also takes `pair`, with `by: entailment` also `multilabel`."
@@ -39,8 +39,8 @@ WORDS = {
             "在 tuneloop.yaml 中写 `method: 名称`，或 `method: {type: 名称, 选项: 值}`。`tuneloop methods 名称` 会打印"
             "这里的内容；`auto` 自动选择并说明理由。换方法时请替换整个块：一种方法的选项对另一种是错误。\n\n"
             "✓：`tests/contracts/test_methods.py` 用一次小规模的真实训练验证该组合胜过最弱的基线。"
-            "–：该组合没有意义，拒绝时会说明原因。表中的 `zero_shot` 是默认的按相似度判断；`by: prompt` 还可用于 `pair`，"
-            "`by: entailment` 还可用于 `multilabel`。"
+            "–：该组合没有意义，拒绝时会说明原因。表中的 `zero_shot` 是默认的按相似度判断；"
+            "`by: prompt` 还可用于 `pair`，`by: entailment` 还可用于 `multilabel`。"
         ),
         "not for": "不适用于",
         "made": "本页由 `make docs` 生成。",

@@ -13,6 +13,7 @@ from tuneloop.core.errors import ConfigError, ModelError, TrainingError
 from tuneloop.core.i18n import use_language
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
+from tuneloop.methods import auto
 from tuneloop.methods.auto import RULES, Case, choose
 from tuneloop.models.source import count_weights
 from tuneloop.tasks import create_task
@@ -35,8 +36,8 @@ def of(task: str) -> Any:
     [
         (MINILM, "full", "23 million"),
         (FEW, "contrastive", "16 labels for each class"),
-        (replace(MINILM, labelled=89), "contrastive", "30 labels"),
-        (replace(MINILM, labelled=90), "full", "90 texts"),
+        (replace(MINILM, labelled=299), "contrastive", "100 labels"),
+        (replace(MINILM, labelled=300), "full", "300 texts"),
         (replace(FEW, labelled=0), "zero_shot", "no training text has a label"),
         (replace(MINILM, parameters=335_000_000, memory_bytes=80 * GIB), "lora", "335 million"),
         (replace(MINILM, parameters=110_000_000, memory_bytes=4 * GIB), "lora", "2.0 GiB"),
@@ -85,7 +86,13 @@ def settings(source: Path, method: Any = "auto") -> RunConfig:
 
 
 @pytest.fixture
-def run(tiny_model: Path, made_up: Any, tmp_path: Path) -> Run:
+def enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made-up texts are labels enough."""
+    monkeypatch.setattr(auto, "FEW_LABELS", 30)
+
+
+@pytest.fixture
+def run(enough: None, tiny_model: Path, made_up: Any, tmp_path: Path) -> Run:
     """A finished run of a method that was chosen."""
     data = made_up("classification")
     return tune(settings(tiny_model), snapshot=data, workspace=Workspace(tmp_path / "ws"), quiet=True)
@@ -100,6 +107,7 @@ def test_the_run_says_what_was_asked_and_what_was_done(run: Run) -> None:
 
 
 @pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.usefixtures("enough")
 def test_the_reason_is_shown(tiny_model: Path, made_up: Any, tmp_path: Path, capsys: Any, quiet: bool) -> None:
     data = made_up("classification")
     tune(settings(tiny_model), snapshot=data, workspace=Workspace(tmp_path), quiet=quiet)
@@ -119,6 +127,7 @@ def test_a_run_goes_on_with_what_was_chosen_even_where_another_would_be(
         tune(settings(tiny_model, "lora"), snapshot=data, workspace=workspace, resume=run.id, quiet=True)
 
 
+@pytest.mark.usefixtures("enough")
 def test_a_plan_says_it_too(tiny_model: Path, made_up: Any) -> None:
     planned = plan(settings(tiny_model), snapshot=made_up("classification"))
     assert planned.method == "full"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -161,6 +162,19 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         "zero_shot": lambda _: {"descriptions": {"yes": ["good good good"], "no": ["bad bad bad"]}},
     }
     return lambda method, task: needed.get(method, lambda _: {})(task)
+
+
+@pytest.fixture
+def texts_csv(tmp_path: Path) -> Path:
+    """texts.csv in the test's folder: all rows of the made-up classification."""
+    path, data = tmp_path / "texts.csv", MadeUp("classification")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for name in ("train", "dev", "test"):
+            rows = data.split(name)
+            writer.writerows(zip(rows.texts, rows.labels, strict=True))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,12 @@ CHOSEN = {
 
 
 @pytest.fixture(params=CHOSEN)
-def released(request: Any, tiny_model: Path, gpt: Path, made_up: Any, tmp_path: Path, monkeypatch: Any) -> Any:
+def released(request: Any, tiny_model: Path, gpt: Path, texts_csv: Path, monkeypatch: Any) -> Any:
     """A run of the method, and its release."""
-    monkeypatch.chdir(tmp_path)
-    with Path("texts.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for name in ("train", "dev", "test"):
-            rows = made_up("classification").split(name)
-            writer.writerows(zip(rows.texts, rows.labels, strict=True))
+    monkeypatch.chdir(texts_csv.parent)
     config = {
         "name": "small",
-        "data": {"source": "texts.csv", "split": {"dev": 0.2, "test": 0.3}, "clean": {"duplicates": "exact"}},
+        "data": {"source": texts_csv.name, "split": {"dev": 0.2, "test": 0.3}, "clean": {"duplicates": "exact"}},
         "method": CHOSEN[request.param],
         "model": {"source": str(gpt if request.param.endswith("gpt") else tiny_model), "max_tokens": 20},
         "training": {"epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -94,7 +95,7 @@ def _common_first(arguments: list[str]) -> list[str]:
         common = argument == "--debug" or argument.partition("=")[0] == "--lang"
         (first if common else rest).append(argument)
         if argument == "--lang":
-            first.extend([value for value in [next(given, None)] if value is not None])
+            first.extend(islice(given, 1))
     return [*first, *rest]
 
 

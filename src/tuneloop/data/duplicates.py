@@ -52,15 +52,23 @@ class DuplicateReport:
 
 def comparables(examples: Examples) -> list[str]:
     """Each input as it is compared: case and spaces do not count, a pair is part of it."""
-    if examples.pairs is None:
-        return [comparable(text) for text in examples.texts]
-    return [f"{comparable(one)}\n{comparable(two)}" for one, two in zip(examples.texts, examples.pairs, strict=True)]
+    return _whole(_sides([examples]))
 
 
-def _finder(examples: Examples, threshold: float) -> NearDuplicates:
-    parts = [] if examples.pairs is None else [examples.texts, examples.pairs]
-    alike = [[comparable(text) for text in part] for part in parts]
-    return NearDuplicates(comparables(examples), threshold, parts=alike)
+def _sides(splits: Sequence[Examples]) -> list[list[str]]:
+    """The texts of all splits as they are compared, one after the other; and their second texts, if they have any."""
+    texts = [comparable(text) for each in splits for text in each.texts]
+    pairs = [comparable(pair) for each in splits for pair in each.pairs or []]
+    return [texts, pairs] if pairs else [texts]
+
+
+def _whole(sides: Sequence[Sequence[str]]) -> list[str]:
+    return ["\n".join(parts) for parts in zip(*sides, strict=True)]
+
+
+def _finder(splits: Sequence[Examples], threshold: float) -> NearDuplicates:
+    sides = _sides(splits)
+    return NearDuplicates(_whole(sides), threshold, parts=sides if len(sides) > 1 else ())
 
 
 def remove_duplicates(
@@ -91,7 +99,7 @@ def remove_duplicates(
 def remove_leaks(splits: dict[str, Examples], threshold: float, report: DuplicateReport) -> dict[str, Examples]:
     """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row."""
     names = [name for name in ("test", "dev", "train") if name in splits]
-    finder = _finder(_together([splits[name] for name in names]), threshold)
+    finder = _finder([splits[name] for name in names], threshold)
     kept: dict[str, Examples] = {}
     start = 0
     for name in names:
@@ -105,16 +113,6 @@ def remove_leaks(splits: dict[str, Examples], threshold: float, report: Duplicat
             report.leaks[name] = len(rows) - len(stay)
         start = rows.stop
     return {name: kept[name] for name in splits}
-
-
-def _together(splits: Sequence[Examples]) -> Examples:
-    """Ids, texts and pairs of several splits, one after the other."""
-    pairs = [pair for each in splits for pair in each.pairs or []]
-    return Examples(
-        ids=[id for each in splits for id in each.ids],
-        texts=[text for each in splits for text in each.texts],
-        pairs=pairs or None,
-    )
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
@@ -173,7 +171,7 @@ def _remove_exact(examples: Examples, rows: Sequence[int], report: DuplicateRepo
 
 
 def _remove_near(examples: Examples, rows: Sequence[int], threshold: float, report: DuplicateReport) -> list[int]:
-    finder = _finder(examples.select(rows), threshold)
+    finder = _finder([examples.select(rows)], threshold)
     texts = finder.texts
     keys = [examples.texts[row] + "\n" + repr(examples.labels[row]) for row in rows]
     kept: list[int] = []

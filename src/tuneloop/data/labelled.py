@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -121,7 +121,7 @@ def read_unlabelled(
     limit = config.max_text_chars
     pair = columns.pair if task and task.takes_pairs else None
     if task and task.row_by_row:
-        table = _as_inputs(table, columns.text, pair, task)
+        table, _ = _parsed(table, columns.text, pair, task.parse_input, at=pair or columns.text)
     return Examples(
         ids=_ids(table, None),
         texts=_texts(table, columns.text, setting=setting, max_chars=limit),
@@ -173,43 +173,37 @@ def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str
     return values
 
 
-def _as_inputs(table: Table, text: str, pair: str | None, task: LabelReader) -> Table:
-    """The table with texts and pairs as the task has them, where there are no labels."""
-    texts = table.column(text, setting="data.columns.text")
-    pairs = [None] * len(table) if pair is None else table.column(pair, setting="data.columns.pair")
-    read = []
-    for row, given in enumerate(zip(texts, pairs, strict=True)):
-        try:
-            read.append(task.parse_input(*given))
-        except ValueError as error:
-            raise DataError(
-                t("{place}: {reason}.", place=table.place(row, pair or text), reason=error),
-                t("Correct the row, or leave it out of the file."),
-            ) from None
-    mine = {text: [one for one, _ in read]} | ({} if pair is None else {pair: [two for _, two in read]})
-    return replace(table, columns=table.columns | mine)
-
-
 def _row_by_row(table: Table, columns: Columns, task: LabelReader) -> tuple[Table, list[Label]]:
     """The table with texts and pairs as the task has them, and its labels."""
-    texts = table.column(columns.text, setting="data.columns.text")
-    pairs = [None] * len(table) if columns.pair is None else table.column(columns.pair, setting="data.columns.pair")
     raw: list[Any] = [None] * len(table)
     if task.needs_label or columns.label in table.columns:
         raw = table.column(columns.label, setting="data.columns.label")
+    table, read = _parsed(table, columns.text, columns.pair, task.parse_row, raw, at=columns.label)
+    return table, [label for _, _, label in read]
+
+
+def _parsed(
+    table: Table, text: str, pair: str | None, parse: Callable[..., tuple[Any, ...]], *beside: list[Any], at: str
+) -> tuple[Table, list[tuple[Any, ...]]]:
+    """What `parse` makes of each row, text and pair first, and the table with these.
+
+    Args:
+        beside: what it is given beside text and pair, by row.
+        at: the column that an error names.
+    """
+    texts = table.column(text, setting="data.columns.text")
+    pairs = [None] * len(table) if pair is None else table.column(pair, setting="data.columns.pair")
     read = []
-    for row, given in enumerate(zip(texts, pairs, raw, strict=True)):
+    for row, given in enumerate(zip(texts, pairs, *beside, strict=True)):
         try:
-            read.append(task.parse_row(*given))
+            read.append(parse(*given))
         except ValueError as error:
             raise DataError(
-                t("{place}: {reason}.", place=table.place(row, columns.label), reason=error),
+                t("{place}: {reason}.", place=table.place(row, at), reason=error),
                 t("Correct the row, or leave it out of the file."),
             ) from None
-    mine = {columns.text: [text for text, _, _ in read]}
-    if columns.pair is not None:
-        mine[columns.pair] = [pair for _, pair, _ in read]
-    return replace(table, columns=table.columns | mine), [label for _, _, label in read]
+    mine = {text: [each[0] for each in read]} | ({} if pair is None else {pair: [each[1] for each in read]})
+    return replace(table, columns=table.columns | mine), read
 
 
 def _labels(table: Table, name: str, task: LabelReader) -> list[Label]:

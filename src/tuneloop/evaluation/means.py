@@ -33,5 +33,5 @@ class Means:
 
     def resample(self, weights: Array) -> dict[str, Array]:
         """The weighted mean of each figure; weights (resamples, rows), figures (resamples,)."""
-        counted = weights * self._counts
-        return {name: counted @ found / counted.sum(axis=1) for name, found in self._rows.items()}
+        total = weights @ self._counts
+        return {name: weights @ (self._counts * found) / total for name, found in self._rows.items()}

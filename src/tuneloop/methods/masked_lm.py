@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tuneloop.core.options import Options
-from tuneloop.data.batches import inference_batches
 from tuneloop.data.masking import Marks, hide
 from tuneloop.methods.base import GradientMethod, ParameterGroup
 from tuneloop.models.device import autocast
-from tuneloop.models.forward import MAX_TOKENS, WIDTH_STEP, to_tensors
+from tuneloop.models.forward import reading_batches, to_tensors
 from tuneloop.models.masked_lm import guesses
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class MaskedLanguageModel(GradientMethod):
 
         model.train(False)
         loss, right, count = 0.0, 0, 0
-        for rows in inference_batches(dev.tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP):
+        for rows in reading_batches(dev.tokens.lengths):
             batch = to_tensors(model, dev.tokens, rows)
             with torch.inference_mode(), autocast(precision, model.device.type):
                 logits, wanted, _ = self._guess(model, batch, [DEV, *rows.tolist()])

@@ -47,6 +47,11 @@ def padded_width(lengths: IntArray) -> int:
     return -(-int(lengths.max(initial=1)) // WIDTH_STEP) * WIDTH_STEP
 
 
+def reading_batches(lengths: IntArray, *, max_tokens: int = MAX_TOKENS) -> list[IntArray]:
+    """The rows of each batch of texts of these lengths that a model of torch only reads: see `inference_batches`."""
+    return inference_batches(lengths, max_tokens=max_tokens, step=WIDTH_STEP)
+
+
 def positions(model: PreTrainedModel) -> int | None:
     """How many tokens the model has learnt places for; None where places have no table of their own.
 
@@ -163,7 +168,7 @@ def _forward(
     import torch
 
     model.train(False)
-    for rows in inference_batches(tokens.lengths, max_tokens=max_tokens, step=WIDTH_STEP):
+    for rows in reading_batches(tokens.lengths, max_tokens=max_tokens):
         batch = to_tensors(model, tokens, rows)
         with torch.inference_mode(), autocast(precision, model.device.type):
             answer = model(**batch).logits.float()

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
-from tuneloop.data.batches import inference_batches
 from tuneloop.models.device import autocast
 from tuneloop.models.features import tokens_hash, weights_hash
 from tuneloop.models.first_token import encoder_layers, is_like_bert, sample_batch
-from tuneloop.models.forward import MAX_TOKENS, WIDTH_STEP, to_tensors
+from tuneloop.models.forward import reading_batches, to_tensors
 from tuneloop.models.states import States, make_room, open_states, size_bytes, write_states
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ class FrozenPrefix:
         """Rows and their states, for batches of texts of like length; the layers above are left out."""
         import torch
 
-        model, batches = self._model, inference_batches(tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP)
+        model, batches = self._model, reading_batches(tokens.lengths)
         encoder, every = model.base_model.encoder, encoder_layers(model)
         encoder.layer = every[: len(self._layers)]
         model.eval()

@@ -211,9 +211,7 @@ def _answers(raw: Any) -> list[tuple[str, int | None]]:
     """Texts and where they begin."""
     if isinstance(raw, str):
         found = from_json(raw)
-        if not isinstance(found, dict) and not (
-            isinstance(found, list) and all(isinstance(each, str | dict) for each in found)
-        ):
+        if not all(isinstance(each, str | dict) for each in (found if isinstance(found, list) else [found])):
             return [(raw, None)] if raw.strip() else []
         raw = found
     if raw is None:

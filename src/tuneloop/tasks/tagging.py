@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -238,19 +237,16 @@ def _text(item: Input) -> str:
 
 def _words(text: Any) -> list[str] | None:
     """The words that a text is given as: a list, or a JSON list of texts in a cell."""
-    listed = text if isinstance(text, list | tuple) else from_json(text)
-    if not isinstance(listed, list | tuple) or not (listed and all(isinstance(word, str) for word in listed)):
-        return None
-    return list(listed)
+    if isinstance(text, list | tuple):
+        return [str(word) for word in text]
+    listed = from_json(text)
+    return listed if isinstance(listed, list) and listed and all(isinstance(word, str) for word in listed) else None
 
 
 def _listed(raw: Any) -> list[Any]:
     """A list, or the JSON list in a cell; an empty cell is an empty list."""
     if isinstance(raw, str):
-        try:
-            raw = json.loads(raw) if raw.strip() else []
-        except json.JSONDecodeError:
-            raw = None
+        raw = from_json(raw) if raw.strip() else []
     if not isinstance(raw, list | tuple):
         raise ValueError(t("the label is no list of stretches or tags"))
     return list(raw)

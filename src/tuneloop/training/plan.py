@@ -15,10 +15,10 @@ import numpy as np
 from tuneloop.core.config import RunConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import format_duration
-from tuneloop.data.batches import inference_batches, split_by_tokens
+from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
-from tuneloop.models.forward import MAX_TOKENS, WIDTH_STEP, predict_logits
+from tuneloop.models.forward import predict_logits, reading_batches
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.training import checkpoint
 from tuneloop.training.choice import settle
@@ -164,7 +164,8 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     sample = ready.train.select(_spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
     dev = _dev_part(ready)
     marks_s: list[float] = []
-    sampled_steps, device = Steps(method, sample, training, config.seed), ready.model.device.type
+    sampled_steps = Steps(method, sample, training, config.seed)
+    device = ready.model.device.type
     loaded_bytes = peak_memory_bytes(device)
     cache = ready.frozen_cache(training, folder)
     try:
@@ -203,21 +204,21 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
 def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     """Solve for some of the texts; both the passes through the model and the solution grow with their number."""
     method = cast("SolvedMethod", ready.method)
-    everything = inference_batches(ready.train.tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP)
-    cost = padded(ready.train.tokens.lengths, everything)
+    cost, dev_cost = _reading_cost(ready.train), _reading_cost(ready.dev)
     sample, dev = ready.train.select(_evenly(ready.train.tokens.lengths)), _dev_part(ready)
     predict_logits(ready.model, dev.tokens, ready.precision)
     began_s = time.monotonic()
     method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
     took_s = time.monotonic() - began_s
-    lengths = [part.tokens.lengths for part in (sample, dev)]
-    measured = sum(padded(each, inference_batches(each, max_tokens=MAX_TOKENS, step=WIDTH_STEP)) for each in lengths)
-    dev_cost = padded(
-        ready.dev.tokens.lengths, inference_batches(ready.dev.tokens.lengths, max_tokens=MAX_TOKENS, step=WIDTH_STEP)
-    )
+    measured = _reading_cost(sample) + _reading_cost(dev)
     seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev)
     share = 1 - ready.train.tokens.lengths.sum() / cost
     return _Work(0, float(share), float(seconds), peak_memory_bytes(ready.model.device.type))
+
+
+def _reading_cost(split: Split) -> int:
+    """Tokens in the batches that it is read in, padding included."""
+    return padded(split.tokens.lengths, reading_batches(split.tokens.lengths))
 
 
 def padded(lengths: IntArray, batches: Sequence[IntArray]) -> int:

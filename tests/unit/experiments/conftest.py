@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def project(tmp_path: Path, tiny_model: Path, made_up: Any) -> Path:
+def project(tmp_path: Path, texts_csv: Path, tiny_model: Path) -> Path:
     """A folder with a data file and a tuneloop.yaml that compares one method on two budgets."""
-    with (tmp_path / "texts.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for name in ("train", "dev", "test"):
-            rows = made_up("classification").split(name)
-            writer.writerows(zip(rows.texts, rows.labels, strict=True))
     settings = {
         "name": "tiny",
-        "data": {"source": "texts.csv", "split": {"dev": 0.25, "test": 0.25}, "clean": {"duplicates": "exact"}},
+        "data": {"source": texts_csv.name, "split": {"dev": 0.25, "test": 0.25}, "clean": {"duplicates": "exact"}},
         "model": {"source": str(tiny_model), "max_tokens": 16},
         "training": {"epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []},
         "comparison": {"methods": ["full"], "seeds": [0], "budgets": ["all", 4]},

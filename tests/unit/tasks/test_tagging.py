@@ -81,6 +81,7 @@ def test_words_in_the_cell_of_a_table_are_words_with_and_without_tags() -> None:
     words = '["Ada", "ran"]'
     assert Tagging.parse_row(words, None, '["B-x", "O"]') == ("Ada ran", None, (Span(0, 3, "x"),))
     assert Tagging.parse_input(words, None) == Tagging.parse_input(["Ada", "ran"], None) == ("Ada ran", None)
+    assert Tagging.parse_row(["Ada", 3], None, ["B-x", "O"])[0] == "Ada 3"
     assert Tagging.parse_input("[1] Ada", None) == ("[1] Ada", None)
 
 

@@ -66,7 +66,7 @@ def tune(
     else:
         for name, value in finished.info["best_dev"].items():
             say(t("Run {run}: dev {metric} {value:.3f}", run=finished.id, metric=name, value=value))
-    say(t("Next: tuneloop release   (evaluates on the test split and exports)"))
+    say(t("Next: tuneloop release {run}   (evaluates on the test split and exports)", run=finished.id))
 
 
 def _show_plan(planned: Plan) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.data.stored import plain_label
-
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
     from tuneloop.tasks.base import FloatArray, Task
@@ -28,8 +26,8 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
             "id": examples.ids[row],
             "text": examples.texts[row][:MOST_CHARACTERS],
             "pair": None if examples.pairs is None else examples.pairs[row][:MOST_CHARACTERS],
-            "label": plain_label(examples.labels[row]),
-            "answer": plain_label(answers[row]),
+            "label": task.told(examples.labels[row], examples.texts[row]),
+            "answer": task.told(answers[row], examples.texts[row]),
             "probability": None if task.problem_type == "regression" else float(sure[row]),
         }
         for row in sorted(wrong, key=lambda row: -sure[row])[:MOST_ERRORS]

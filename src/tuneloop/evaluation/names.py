@@ -85,11 +85,16 @@ def answer_text(answer: object) -> str:
     """A label for people: a class, several classes, stretches of the text, or a number."""
     if isinstance(answer, list | tuple):
         return ", ".join(map(_part_text, answer)) or t("none")
-    return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+    return f"{answer:.3f}" if isinstance(answer, float) else _part_text(answer)
 
 
 def _part_text(part: object) -> str:
-    return f"{part['start']}–{part['end']} {part['label']}" if isinstance(part, dict) else str(part)
+    if not isinstance(part, dict):
+        return str(part)
+    if "place" in part:
+        return t("place {place}", place=part["place"])
+    where = f"{part['start']}–{part['end']}"
+    return f"{part['text']} ({part['label']}, {where})" if "text" in part else f"{where} {part['label']}"
 
 
 def figure_text(figure: Mapping[str, Any] | None, *, signed: bool = False) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tuneloop.core.options import Options
 from tuneloop.data.examples import Input, Label
+from tuneloop.data.stored import plain_label
 
 if TYPE_CHECKING:
     import torch
@@ -292,6 +293,10 @@ class Task(ABC):
         return np.array(
             [label == answer for label, answer in zip(labels, self.decide(scores), strict=True)], dtype=bool
         )
+
+    def told(self, answer: Label, text: str) -> Any:
+        """A label or an answer as the list of errors keeps it, in plain JSON."""
+        return plain_label(answer)
 
     def changes(self, scores: FloatArray, others: FloatArray) -> Any:
         """The largest change of a probability, or of a value, in each row, (n,)."""

@@ -105,6 +105,9 @@ class Tagging(SpanTask):
         answer: Tensor = losses.sum(dim=1) / (wanted != NOT_JUDGED).sum(dim=1).clamp(min=1)
         return answer
 
+    def told(self, answer: Label, text: str) -> Any:
+        return [each | {"text": text[each["start"] : each["end"]]} for each in super().told(answer, text)]
+
     def answers(self, logits: FloatArray, tokens: Tokens, inputs: Sequence[Input]) -> FloatArray:
         """What is found in each text; a unit in two windows is judged in the one with more of the text around it."""
         best: dict[int, tuple[Any, Any]] = {}

@@ -152,7 +152,7 @@ def open_run(name: str, workspace: Workspace) -> Run:
     except (OSError, ValueError):
         raise TrainingError(
             t("There is no run {name} in {folder}.", name=name, folder=workspace.runs),
-            t("Start one first, or check the workspace."),
+            t("Give the name of a run there, or no name for the newest; tuneloop tune makes one."),
         ) from None
 
 

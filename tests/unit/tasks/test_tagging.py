@@ -182,3 +182,12 @@ def test_a_stretch_that_overlaps_another_is_refused() -> None:
     with pytest.raises(ValueError, match="overlap"):
         Tagging.parse_row("a b c d", None, raw)
     assert Tagging.parse_row("a b c", None, '[{"start": 2, "end": 3, "label": "x"}]')[2] == (Span(2, 3, "x"),)
+
+
+def test_mistakes_are_told_with_the_words_that_they_are_about() -> None:
+    from tuneloop.evaluation.names import answer_text
+
+    task = create_task(TaskConfig(type="tagging"), {"labels": ["person"]})
+    told = task.told((Span(5, 7, "person"),), "新华社记者孙新")
+    assert told == [{"start": 5, "end": 7, "label": "person", "text": "孙新"}]
+    assert answer_text(told) == "孙新 (person, 5–7)"

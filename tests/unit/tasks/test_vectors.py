@@ -147,3 +147,12 @@ def test_the_logits_of_a_sentence_encoder_are_the_mean_of_its_tokens(tiny_model:
     assert task.outputs == model.config.num_labels == 32
     task.meet(SimpleNamespace(hidden_size=7))
     assert task.outputs == 7
+
+
+def test_mistakes_of_a_search_are_told_by_the_place_of_the_right_passage() -> None:
+    from tuneloop.evaluation.names import answer_text
+
+    task = create_task(TaskConfig(type="retrieval"), {"width": 2})
+    scores = np.array([[1, 0, 0.8, 0.6], [0, 1, 1, 0]], np.float32)
+    told = [answer_text(task.told(each, "text")) for each in ("q:p", task.decide(scores)[0])]
+    assert told == ["place 1", "place 2"]

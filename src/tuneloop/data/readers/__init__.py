@@ -149,7 +149,11 @@ def _nearby(path: Path) -> str:
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, n=1)
-    return t("Did you mean {name}?", name=near[0]) if near else t("Check data.source in tuneloop.yaml.")
+    return (
+        t("Did you mean {name}?", name=near[0])
+        if near
+        else t("Check the name of the file, or data.source in tuneloop.yaml.")
+    )
 
 
 __all__ = ["READERS", "Reader", "Table", "locate", "read_table"]

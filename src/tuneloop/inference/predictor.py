@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import Prediction, Task
+    from tuneloop.tasks.generation import Generation
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
     IntArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -129,6 +130,10 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
         )
     settings = read_settings(folder)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    if task.generates:
+        from tuneloop.inference.writing import open_writer
+
+        return open_writer(folder, engine=engine, task=cast("Generation", task), settings=settings)
     opened = _open_engine(folder, engine, form_folder or folder)
     tokenizer = open_tokenizer(folder, task, settings)
     clean = CleanConfig(**settings["clean"])

@@ -38,7 +38,7 @@ class Adaptation(GradientMethod):
         groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = defaultdict(list)
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                head = is_head(name, model.base_model_prefix)
+                head = is_head(name, model)
                 scale = self.options.head_scale if head else self.options.rate_scale
                 groups[scale, parameter.ndim > 1].append(parameter)
         return [ParameterGroup(parameters, scale, decay) for (scale, decay), parameters in sorted(groups.items())]
@@ -71,27 +71,27 @@ class PeftMethod(Adaptation):
     def prepare(self, model: PreTrainedModel) -> None:
         self.tuner = self.attach(model)
         for name, parameter in model.named_parameters():
-            if is_head(name, model.base_model_prefix):
+            if is_head(name, model):
                 parameter.requires_grad_(True)
 
     def adapter(self, model: PreTrainedModel) -> Adapter:
         heads = {
             name.removeprefix(f"{model.base_model_prefix}.").split(".")[0]
             for name, _ in model.named_parameters()
-            if is_head(name, model.base_model_prefix)
+            if is_head(name, model)
         }
         settings = self.tuner.peft_config["default"].to_dict()
         config = {name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()}
-        per_token = "TokenClassification" in type(model).__name__
+        name = type(model).__name__
         config |= {
-            "task_type": "TOKEN_CLS" if per_token else "SEQ_CLS",
+            "task_type": "CAUSAL_LM" if not heads else "TOKEN_CLS" if "TokenClassification" in name else "SEQ_CLS",
             "modules_to_save": sorted(heads),
             "inference_mode": True,
         }
         tensors = {
             f"base_model.model.{name.replace('.default', '')}": parameter.detach().clone()
             for name, parameter in model.named_parameters()
-            if parameter.requires_grad and not is_head(name, model.base_model_prefix)
+            if parameter.requires_grad and not is_head(name, model)
         }
         return Adapter(config, tensors, tuple(sorted(heads)))
 
@@ -103,7 +103,7 @@ class PeftMethod(Adaptation):
 def train_head_alone(model: PreTrainedModel) -> None:
     """Freeze all but the head; what a method adds after this learns beside it."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(is_head(name, model.base_model_prefix))
+        parameter.requires_grad_(is_head(name, model))
 
 
 def linear_layers(model: PreTrainedModel, *, attention_only: bool = False) -> list[str]:

@@ -14,7 +14,6 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 from tuneloop.data.batches import batches_of_groups
-from tuneloop.models.forward import predict_logits
 
 if TYPE_CHECKING:
     import torch
@@ -173,9 +172,11 @@ class Method(ABC):
         return task.tokenizer(folder, max_tokens, self.template)
 
     def load(self, folder: Path, task: Task, *, pooling: str, trust_remote_code: bool) -> PreTrainedModel:
-        """The pretrained model with what answers the task, in float32; see `load_classifier`."""
-        from tuneloop.models.load import load_classifier
+        """The pretrained model with what answers the task, in float32; see `load_classifier` and `load_writer`."""
+        from tuneloop.models.load import load_classifier, load_writer
 
+        if not task.has_head:
+            return load_writer(folder, dropout=task.options.dropout, trust_remote_code=trust_remote_code)
         return load_classifier(
             folder, task, dropout=task.options.dropout, pooling=pooling, trust_remote_code=trust_remote_code
         )
@@ -245,7 +246,7 @@ class GradientMethod(Method):
             targets: what the task wants of them.
             rows: their numbers in the training split.
         """
-        return task.loss(model(**batch).logits.float(), targets)
+        return task.losses(model, batch, targets)
 
     def begin(
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
@@ -263,9 +264,8 @@ class GradientMethod(Method):
         """Called when the model has the weights that dev is about to judge, averaged ones where they are averaged."""
 
     def figures(self, model: PreTrainedModel, task: Task, dev: Split, precision: str) -> dict[str, float]:
-        """How good the model is on dev; the task's `primary_metric` among them decides which weights are kept."""
-        logits = task.unscale(predict_logits(model, dev.tokens, precision))
-        return task.metrics(dev.labels, task.answers(logits, dev.tokens, dev.inputs))
+        """How good the model is on dev; the one that the task `selects_by` decides which weights are kept."""
+        return task.judge(model, dev.tokens, dev.labels, dev.inputs, precision)
 
     def settled(self, step: int) -> bool:
         """Whether the weights after step number `step`, from 0, may be kept as the best."""

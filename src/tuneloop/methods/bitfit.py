@@ -27,7 +27,7 @@ class BitFit(Adaptation):
         biases, pooling = 0, mean_layer(model)
         aside = set() if pooling is None else set(pooling.parameters())
         for name, parameter in model.named_parameters():
-            head = is_head(name, model.base_model_prefix)
+            head = is_head(name, model)
             bias = name.endswith("bias") and parameter not in aside
             parameter.requires_grad_(head or bias)
             biases += bias and not head

@@ -12,6 +12,7 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 from tuneloop.methods.base import GradientMethod, ParameterGroup
+from tuneloop.models.load import has_new_head
 from tuneloop.models.pooling import mean_layer
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class FullFineTuning(GradientMethod):
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 scale = self.options.layer_decay ** (layers + 1 - level_of(name, layers))
-                if is_head(name, model.base_model_prefix):
+                if is_head(name, model):
                     scale = self.options.head_scale
                 groups[scale, parameter.ndim > 1].append(parameter)
         return [
@@ -77,9 +78,11 @@ class FullFineTuning(GradientMethod):
         ]
 
 
-def is_head(name: str, prefix: str) -> bool:
-    """Whether a parameter belongs to what stands on the pretrained model: the pooler and all that follows."""
-    return not name.startswith(f"{prefix}.") or ".pooler." in name
+def is_head(name: str, model: PreTrainedModel) -> bool:
+    """Whether a parameter belongs to the new part on the pretrained model: the pooler and all that follows."""
+    if not has_new_head(model):
+        return False
+    return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 
 def depth(model: PreTrainedModel) -> int:

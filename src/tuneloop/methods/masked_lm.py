@@ -29,7 +29,7 @@ DEV, TRAIN = 0, 1
 class HiddenTokens:
     """The goal: a row's target is its own number, which its mask is drawn from."""
 
-    primary_metric: ClassVar[str] = "log_likelihood"
+    selects_by: ClassVar[str] = "log_likelihood"
 
     def aligned(self, labels: Sequence[Any], tokens: Tokens, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
         return np.asarray(labels, dtype=np.int64)

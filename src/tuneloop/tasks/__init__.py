@@ -24,6 +24,7 @@ TASKS: Registry[type[Task]] = Registry(
         "qa": "tuneloop.tasks.qa:ExtractiveQA",
         "similarity": "tuneloop.tasks.similarity:Similarity",
         "retrieval": "tuneloop.tasks.retrieval:Retrieval",
+        "generation": "tuneloop.tasks.generation:Generation",
         "multiple_choice": "tuneloop.tasks.multiple_choice:MultipleChoice",
     },
 )

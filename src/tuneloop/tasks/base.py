@@ -18,6 +18,7 @@ from tuneloop.data.stored import plain_label
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from transformers import PreTrainedModel
 
     from tuneloop.core.config import CleanConfig
     from tuneloop.data.tokens import Tokens
@@ -73,7 +74,9 @@ class ModelHandle(Protocol):
 class Goal(Protocol):
     """All that the training loop itself asks of a task; the rest is between the task and the method."""
 
-    primary_metric: ClassVar[str]
+    @property
+    def selects_by(self) -> str:
+        """The key of the dev figures that decides which weights are kept; higher is better."""
 
     def aligned(self, labels: Sequence[Any], tokens: Tokens, inputs: Sequence[Any]) -> np.ndarray[Any, Any]:
         """What the method's `loss` is given for each text, one after the other."""
@@ -107,8 +110,8 @@ class Task(ABC):
     """What Hugging Face calls it: single_label_classification, multi_label_classification, regression; or else."""
     architecture: ClassVar[str] = "AutoModelForSequenceClassification"
     """The class of transformers that answers it."""
-    layout: ClassVar[Literal["whole", "windows", "choices", "apart"]] = "whole"
-    """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, or each."""
+    layout: ClassVar[Literal["whole", "windows", "choices", "apart", "written"]] = "whole"
+    """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, each, or to write on."""
     needs_label: ClassVar[bool] = True
     embeds: ClassVar[bool] = False
     """Whether the logits are the vector of a text: see `models.embedding`."""
@@ -122,6 +125,12 @@ class Task(ABC):
     """What stands beside every model; the strongest last."""
     primary_metric: ClassVar[str]
     """The key of `metrics` that early stopping and comparison look at; higher is better."""
+    dev_metric: ClassVar[str] = ""
+    """The key of `judge` that chooses weights, where it is another one."""
+    has_head: ClassVar[bool] = True
+    """Whether a new last layer answers; else the pretrained model does as it is."""
+    generates: ClassVar[bool] = False
+    """Whether the answer is a text that the model writes."""
 
     def __init__(self, options: TaskOptions, state: Mapping[str, Any]) -> None:
         self.options = options
@@ -234,6 +243,28 @@ class Task(ABC):
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """What the loss wants of each text in `tokens`, which hold the inputs of these labels."""
         return self.targets(labels)
+
+    def lessons(self, inputs: Sequence[Input], labels: Sequence[Label]) -> list[Input]:
+        """What the tokenizer reads of rows that are learnt from, or judged by how likely their label is."""
+        return list(inputs)
+
+    def losses(self, model: PreTrainedModel, batch: dict[str, Tensor], targets: Tensor) -> Tensor:
+        """The training loss of each text of a batch, (texts,), with its gradient."""
+        return self.loss(model(**batch).logits.float(), targets)
+
+    @property
+    def selects_by(self) -> str:
+        """The key of `judge` that chooses weights."""
+        return self.dev_metric or self.primary_metric
+
+    def judge(
+        self, model: PreTrainedModel, tokens: Tokens, labels: Sequence[Label], inputs: Sequence[Input], precision: str
+    ) -> dict[str, float]:
+        """How good a model in training is on rows that it does not learn from."""
+        from tuneloop.models.forward import predict_logits
+
+        logits = self.unscale(predict_logits(model, tokens, precision))
+        return self.metrics(labels, self.answers(logits, tokens, inputs))
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

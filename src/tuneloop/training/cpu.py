@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import Dropout
 
+from tuneloop.models import packed
 from tuneloop.models.first_token import encoder_layers, is_like_bert
+from tuneloop.models.load import has_new_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -79,6 +81,8 @@ def use_cheap_operations(model: PreTrainedModel, precision: str) -> None:
     In bf16 the plain attention takes 3.7 ms where torch's fused one takes 6.9 ms (with dropout) or
     23 ms (without), forward and backward; in fp32 the fused one is faster and stays.
     """
+    if not has_new_head(model):
+        packed.use_packed_attention(model)
     if model.device.type != "cpu":
         return
     if precision == "bf16" and model.config._attn_implementation == "sdpa":

@@ -148,12 +148,12 @@ def train(
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
                     figures = method.figures(model, task, dev_split, precision)
-                    if method.settled(step) and _judge(place, figures[task.primary_metric], config.patience):
+                    if method.settled(step) and _judge(place, figures[task.selects_by], config.patience):
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
                 if judged:
-                    judged(sum(step <= place.step for step in steps.due), figures[task.primary_metric])
-            bar.update(place.step, _note(losses, place, task.primary_metric))
+                    judged(sum(step <= place.step for step in steps.due), figures[task.selects_by])
+            bar.update(place.step, _note(losses, place, task.selects_by))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
             stopping = interrupted()
             if late or stopping or place.step % config.checkpoint_every_steps == 0:

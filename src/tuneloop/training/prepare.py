@@ -118,7 +118,7 @@ def prepare(
     regularisers.check(config.training, method, task, model)
     device = choose_device()
     splits = {
-        name: Split(cached_tokens(tokenizer, part.inputs, cache), part.labels, part.inputs)
+        name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)
         for name, part in rows.items()
     }
     root = base or Path.cwd()

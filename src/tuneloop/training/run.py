@@ -120,7 +120,8 @@ def tune(
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
-        ready.task.fold(head_of(model))
+        if ready.task.has_head:
+            ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
         if ready.task.calibrates:
             logits = predict_logits(model, ready.dev.tokens, ready.precision)
@@ -175,7 +176,7 @@ def _fit(
     judged: Callable[[int, float], None] | None,
 ) -> dict[str, Any]:
     """Put the best weights into the model; what run.json says of how it went."""
-    metric = ready.task.primary_metric
+    metric = ready.task.selects_by
     if isinstance(ready.method, SolvedMethod):
         solution = ready.method.solve(
             ready.model, ready.task, train=ready.train, dev=ready.dev, precision=ready.precision, cache=cache

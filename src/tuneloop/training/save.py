@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
+from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
+from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tuneloop.core.config import RunConfig
     from tuneloop.methods.base import Adapter
     from tuneloop.training.prepare import Prepared
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", TEMPLATE_FILE)
 
 
 def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
@@ -29,6 +32,8 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
+        if ready.task.generates and not chat_template(staging):
+            write_text(staging / TEMPLATE_FILE, PLAIN_TEMPLATE)
         ready.method.keep(staging)
         write_json(
             staging / "tuneloop.json",
@@ -50,7 +55,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy whatever a model folder has of a tokenizer."""
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+    for name in TOKENIZER_FILES:
         if (source / name).is_file():
             (target / name).write_bytes((source / name).read_bytes())
 

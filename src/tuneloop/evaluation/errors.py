@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.evaluation.written import prompt_text, rows_of_chrf, texts_of, writes
+from tuneloop.evaluation.written import prompt_text, rows_of_chrf, shortened, texts_of, writes
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
@@ -46,10 +46,10 @@ def _furthest(examples: Examples, scores: FloatArray) -> list[dict[str, Any]]:
     return [
         {
             "id": examples.ids[row],
-            "text": prompt_text(examples.inputs[row])[:MOST_CHARACTERS],
+            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
             "pair": None,
-            "label": str(examples.labels[row])[:MOST_CHARACTERS],
-            "answer": texts[row][:MOST_CHARACTERS],
+            "label": shortened(str(examples.labels[row]), MOST_CHARACTERS),
+            "answer": shortened(texts[row], MOST_CHARACTERS),
             "probability": None,
             "chrf": float(overlap[row]),
         }

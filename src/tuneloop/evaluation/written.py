@@ -177,10 +177,10 @@ def samples(examples: Examples, scores: FloatArray, base: FloatArray | None) -> 
     return [
         {
             "id": examples.ids[row],
-            "text": prompt_text(examples.inputs[row])[:MOST_CHARACTERS],
-            "reference": str(examples.labels[row])[:MOST_CHARACTERS],
-            "answer": scores[row].text[:MOST_CHARACTERS],
-            "base": None if base is None else base[row].text[:MOST_CHARACTERS],
+            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
+            "reference": shortened(str(examples.labels[row]), MOST_CHARACTERS),
+            "answer": shortened(scores[row].text, MOST_CHARACTERS),
+            "base": None if base is None else shortened(base[row].text, MOST_CHARACTERS),
         }
         for row in rows
     ]
@@ -189,6 +189,11 @@ def samples(examples: Examples, scores: FloatArray, base: FloatArray | None) -> 
 def prompt_text(item: Input) -> str:
     """A prompt, or a prompt and its pair on two lines."""
     return item if isinstance(item, str) else "\n".join(item)
+
+
+def shortened(text: str, most: int) -> str:
+    """The first `most` characters, and a sign that there were more."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _per_token(scores: FloatArray) -> Means:

@@ -229,6 +229,13 @@ def test_the_worst_answers_are_those_furthest_from_their_reference(evaluation, m
     assert overlaps == pytest.approx(sorted(each)[:20]) and found[0]["probability"] is None
 
 
+def test_a_long_text_is_cut_where_it_is_shown_and_says_so(evaluation, made_up_writing):
+    _, scores = made_up_writing(nats=1.0)
+    found = evaluation(scores=as_scores([scores[0]._replace(text="猫" * 5000), *scores[1:]]))
+    assert found["samples"][0]["answer"] == "猫" * 1000 + "…" and not found["samples"][1]["answer"].endswith("…")
+    assert found["worst_errors"][0]["answer"] == "猫" * 500 + "…"
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_page_shows_the_samples_and_runs_nothing_that_a_model_wrote(evaluation, made_up_writing, language):
     _, scores = made_up_writing(nats=1.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.evaluation.written import prompt_text, rows_of_chrf, shortened, texts_of, writes
+
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
     from tuneloop.tasks.base import FloatArray, Task
@@ -16,8 +18,11 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
     """Id, text, pair, label, answer and probability of the most confident mistakes, the surest first.
 
     `probability` is what the model gave to its mistake: to the wrong class, or for multi-label tasks to the decision on
-    the class that it is most wrong about. For numbers it is None, and the largest errors come first.
+    the class that it is most wrong about. For numbers it is None, and the largest errors come first. For written texts
+    it is None too, and those with the lowest chrF come first, which stands beside them as `chrf`.
     """
+    if writes(task):
+        return _furthest(examples, scores)
     answers = task.decide(scores)
     sure = task.sureness(examples.labels, scores)
     wrong = (~task.right(examples.labels, scores)).nonzero()[0].tolist()
@@ -31,4 +36,22 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
             "probability": None if task.problem_type == "regression" else float(sure[row]),
         }
         for row in sorted(wrong, key=lambda row: -sure[row])[:MOST_ERRORS]
+    ]
+
+
+def _furthest(examples: Examples, scores: FloatArray) -> list[dict[str, Any]]:
+    """The written texts that share least with their reference; those that equal it are no errors."""
+    overlap, texts = rows_of_chrf(examples.labels, scores), texts_of(scores)
+    other = [row for row, text in enumerate(texts) if text.strip() != str(examples.labels[row]).strip()]
+    return [
+        {
+            "id": examples.ids[row],
+            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
+            "pair": None,
+            "label": shortened(str(examples.labels[row]), MOST_CHARACTERS),
+            "answer": shortened(texts[row], MOST_CHARACTERS),
+            "probability": None,
+            "chrf": float(overlap[row]),
+        }
+        for row in sorted(other, key=lambda row: overlap[row])[:MOST_ERRORS]
     ]

@@ -19,11 +19,15 @@ from tuneloop.evaluation.metrics import measure, measure_classes, ranking_resamp
 from tuneloop.evaluation.names import model_name
 from tuneloop.evaluation.paired import Comparison, compare
 from tuneloop.evaluation.slices import Slice, slices
+from tuneloop.evaluation.written import bleu_signature, samples, writes
 
 if TYPE_CHECKING:
     from tuneloop.core.config import EvaluationConfig
-    from tuneloop.data.examples import Examples
+    from tuneloop.data.examples import Examples, Label
     from tuneloop.tasks.base import FloatArray, Task
+
+BASE = "base"
+"""The baseline that is the pretrained model itself, before it was tuned."""
 
 MOST_POINTS = 500
 """Rows of a regression that the report draws."""
@@ -49,6 +53,7 @@ class Evaluation:
         calibration: data of the reliability plot.
         slices: one figure on parts of the split.
         worst_errors: the most confident mistakes.
+        samples: some prompts with their reference, the answer, and that of the model before tuning; for written texts.
         fit: labels and answers of some rows of a regression, for a plot.
         truncated: how many texts were longer than the model reads; None if unknown.
         scripts: share of the texts in each script.
@@ -67,6 +72,7 @@ class Evaluation:
     calibration: dict[str, Any] | None
     slices: list[Slice]
     worst_errors: list[dict[str, Any]]
+    samples: list[dict[str, Any]]
     fit: dict[str, list[float]] | None
     truncated: int | None
     scripts: dict[str, float]
@@ -89,6 +95,7 @@ class Evaluation:
             "calibration": self.calibration,
             "slices": [part.to_json() for part in self.slices],
             "worst_errors": self.worst_errors,
+            "samples": self.samples,
             "fit": self.fit,
             "truncated": self.truncated,
             "scripts": self.scripts,
@@ -124,7 +131,7 @@ def evaluate(
         _check(name, found, examples, task)
     labels, resamples = examples.labels, config.resamples
     figures = {
-        name: measure(task, labels, found, resamples=resamples, seed=seed)
+        name: measure(task, labels, found, resamples=resamples, seed=seed, inputs=examples.inputs)
         for name, found in {"": scores, **others}.items()
     }
     counts = Counts(task, labels, scores) if task.has_classes else None
@@ -133,7 +140,7 @@ def evaluate(
         rows=len(examples),
         task={"type": task.name, "problem_type": task.problem_type, "labels": list(task.labels)}
         | {"primary_metric": task.primary_metric},
-        settings=_settings(task, rows=len(examples), resamples=resamples, seed=seed),
+        settings=_settings(task, labels, resamples=resamples, seed=seed),
         metrics=figures[""],
         baselines={name: figures[name] for name in baselines},
         reference=(reference[0], figures[reference[0]]) if reference else None,
@@ -147,6 +154,7 @@ def evaluate(
             task, examples, scores, columns=config.slices, truncated=truncated, resamples=resamples, seed=seed
         ),
         worst_errors=worst_errors(task, examples, scores),
+        samples=samples(examples, scores, baselines.get(BASE)) if writes(task) else [],
         fit=_fit(examples, scores, seed) if task.problem_type == "regression" else None,
         truncated=None if truncated is None else int(np.sum(truncated)),
         scripts=scripts(examples.texts),
@@ -157,6 +165,8 @@ def _check(name: str, scores: FloatArray, examples: Examples, task: Task) -> Non
     if not len(examples):
         raise DataError(t("The test split is empty."), t("Give data.split.test a larger share, or name data.test."))
     if task.score_columns is None and len(scores) == len(examples):
+        if writes(task):
+            _check_finite(name, np.array([each.log_likelihood or 0.0 for each in scores], np.float64))
         return
     if scores.shape != (len(examples), task.score_columns):
         raise ModelError(
@@ -169,16 +179,21 @@ def _check(name: str, scores: FloatArray, examples: Examples, task: Task) -> Non
             ),
             t("Let the model answer every row of the test split once."),
         )
-    if not np.isfinite(scores).all():
+    _check_finite(name, scores)
+
+
+def _check_finite(name: str, numbers: Any) -> None:
+    if not np.isfinite(numbers).all():
         raise ModelError(
             t("The scores of {name} are not all finite numbers.", name=name),
             t("The training has diverged: lower training.learning_rate and tune again."),
         )
 
 
-def _settings(task: Task, *, rows: int, resamples: int, seed: int) -> dict[str, Any]:
-    ranking = ranking_resamples(rows, classes=len(task.labels), resamples=resamples)
-    return {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
+def _settings(task: Task, labels: Sequence[Label], *, resamples: int, seed: int) -> dict[str, Any]:
+    ranking = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
+    found = {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
+    return found | ({"bleu": bleu_signature(list(map(str, labels)))} if writes(task) else {})
 
 
 def _calibration(task: Task, examples: Examples, scores: FloatArray) -> dict[str, Any]:

@@ -38,9 +38,23 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
             rows=rows,
             percent=f"{300 / rows:.1f}",
         )
+    if evaluation["task"]["problem_type"] == "generation":
+        yield from _about_writing(settings)
     yield from _about_reference(evaluation)
     yield from _about_classes(evaluation)
     yield from _about_length(evaluation)
+
+
+def _about_writing(settings: dict[str, Any]) -> Iterator[str]:
+    yield t(
+        "Every answer was compared with one reference. Another wording can be just as good, and a wrong answer can "
+        "share most of its words with the right one: overlap is a rough sign of quality, so read some answers yourself."
+    )
+    yield t("Whether what the answers say is true, harmless or polite was not measured.")
+    yield t(
+        "BLEU is that of all texts together ({signature}); chrF, ROUGE-L and F1 are means over the texts.",
+        signature=settings["bleu"],
+    )
 
 
 def _about_reference(evaluation: dict[str, Any]) -> Iterator[str]:

@@ -13,9 +13,10 @@ from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure, inte
 from tuneloop.evaluation.means import Means
 from tuneloop.evaluation.ranking import Ranking
 from tuneloop.evaluation.regression import Numbers
+from tuneloop.evaluation.written import WrittenTexts, rows_of_chrf, writes
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Label
+    from tuneloop.data.examples import Input, Label
     from tuneloop.tasks.base import FloatArray, Task
 
 RANKING_WORK = 15_000_000
@@ -40,12 +41,30 @@ def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> 
         return Numbers(task, labels, scores)
     if task.has_classes:
         return Counts(task, labels, scores)
+    if writes(task):  # of all figures of texts only this one: it is asked for with every part and every comparison
+        return Means({"chrf": rows_of_chrf(labels, scores)})
     return Means(task.row_figures(labels, scores), task.row_weights(labels))
 
 
-def measure(task: Task, labels: Sequence[Label], scores: FloatArray, *, resamples: int, seed: int) -> dict[str, Figure]:
-    """Every metric of the task with its 95 % interval, the headline figures first."""
-    families: list[tuple[Family, int]] = [(headline_family(task, labels, scores), resamples)]
+def measure(
+    task: Task,
+    labels: Sequence[Label],
+    scores: FloatArray,
+    *,
+    resamples: int,
+    seed: int,
+    inputs: Sequence[Input] | None = None,
+) -> dict[str, Figure]:
+    """Every metric of the task with its 95 % interval, the headline figures first.
+
+    Args:
+        inputs: what was answered; a task that writes texts has a figure that needs them.
+
+    Raises:
+        MissingExtraError: if texts were written and a package that compares texts is not installed.
+    """
+    headline = WrittenTexts(labels, scores, inputs) if writes(task) else headline_family(task, labels, scores)
+    families: list[tuple[Family, int]] = [(headline, resamples)]
     if task.has_probabilities:
         fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
         families += [(Ranking(task, labels, scores), fewer), (Calibration(task, labels, scores), resamples)]

@@ -7,7 +7,10 @@ from typing import Any
 
 from tuneloop.core.i18n import t
 
-LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "rmse"})
+LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "rmse", "perplexity", "repetition", "unfinished"})
+
+NEITHER_IS_BETTER = frozenset({"length_ratio", "support"})
+"""Figures that describe the answers: how much is right depends on the references and the prompts."""
 
 
 def metric_name(metric: str) -> str:
@@ -34,6 +37,16 @@ def metric_name(metric: str) -> str:
         "rmse": t("root mean square error"),
         "pearson": t("Pearson correlation"),
         "spearman": t("Spearman correlation"),
+        "chrf": t("chrF"),
+        "bleu": t("BLEU"),
+        "rouge_l": t("ROUGE-L"),
+        "token_f1": t("F1 of the words"),
+        "perplexity": t("perplexity of the references"),
+        "log_likelihood": t("log-likelihood per token of the references"),
+        "length_ratio": t("length against the references"),
+        "repetition": t("repetition"),
+        "unfinished": t("unfinished answers"),
+        "support": t("words taken from the prompt"),
     }
     return names.get(metric, metric)
 
@@ -54,7 +67,7 @@ def metric_meaning(metric: str) -> str:
         "ece": t("How far the stated probabilities are from the share that came true, on average; 0 is honest."),
         "brier": t("Mean squared error of the probabilities; small only if they are both right and honest."),
         "f1": t("How many words the answer shares with the best right one, on average; 1 is the same words."),
-        "exact_match": t("The share of questions answered with exactly the right words."),
+        "exact_match": t("The share of answers that are exactly the right words."),
         "ndcg_at_10": t("How near to the top the right passages stand, the first places counting most; 1 is perfect."),
         "mrr_at_10": t("One divided by the place of the first right passage, on average."),
         "recall_at_1": t("The share of the right passages that come first."),
@@ -64,6 +77,25 @@ def metric_meaning(metric: str) -> str:
         "rmse": t("The same with large errors counting more, in the units of the labels."),
         "pearson": t("How well the answers follow the labels along a line, from -1 to 1."),
         "spearman": t("How well the order of the answers follows the order of the labels, from -1 to 1."),
+        "chrf": t("How many runs of up to six characters an answer shares with its reference, on average."),
+        "bleu": t(
+            "How many runs of up to four words the answers share with the references; too short ones are punished."
+        ),
+        "rouge_l": t("How much of the words of answer and reference stands in the same order in both, on average."),
+        "token_f1": t("How many words an answer shares with its reference in any order, on average."),
+        "perplexity": t(
+            "Among how many equally likely tokens the model is undecided at each token of the references; 1 is sure. "
+            "Only models with the same tokenizer compare."
+        ),
+        "length_ratio": t("Words and signs written for each of the references: below 1 is shorter, above 1 is longer."),
+        "repetition": t(
+            "The share of runs of four words or signs that stood in the same answer before; high where it goes round."
+        ),
+        "unfinished": t("The share of answers that were cut off at the most tokens allowed."),
+        "support": t(
+            "The share of an answer's words that occur in the prompt. Only a rough sign that it keeps to a given text: "
+            "right words can make a wrong sentence."
+        ),
     }
     return meanings.get(metric, "")
 
@@ -77,6 +109,8 @@ def model_name(name: str) -> str:
         "lexicon": t("stretches known from training"),
         "overlap": t("most words shared with the question"),
         "term_match": t("TF-IDF cosine"),
+        "nearest": t("the answer to the most similar training prompt"),
+        "base": t("the model before tuning"),
     }
     return names.get(name, name)
 

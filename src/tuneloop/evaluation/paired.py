@@ -13,12 +13,28 @@ from tuneloop.evaluation.intervals import CHUNK, LEVEL, Array, draws, interval
 from tuneloop.evaluation.means import Means
 from tuneloop.evaluation.metrics import Family, headline_family
 from tuneloop.evaluation.names import decimals, metric_name
+from tuneloop.evaluation.written import paired_likelihoods, texts_of, writes
+from tuneloop.tasks.written import chrf
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Label
     from tuneloop.tasks.base import FloatArray, Task
 
 BETTER, WORSE, UNCLEAR = "better", "worse", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much two models, a and b, differ in one figure. The fields are those of `Comparison`."""
+
+    metric: str
+    value_a: float
+    value_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -36,9 +52,10 @@ class Comparison:
         p: how often a difference this large comes about if a and b are equally good.
         verdict: "better" (a than b), "worse" or "cannot tell".
         changed: rows that got different answers, the largest change of a score first.
-        only_a_right: rows that a alone answers rightly; None for numbers, and so the next two.
+        only_a_right: rows that a alone answers rightly; None for numbers and written texts, and so the next two.
         only_b_right: rows that b alone answers rightly.
         mcnemar_p: p of the exact McNemar test on those rows.
+        likelihood: the log-likelihood per token of the references under both, where both write texts and know it.
     """
 
     metric: str
@@ -54,6 +71,7 @@ class Comparison:
     only_a_right: int | None = None
     only_b_right: int | None = None
     mcnemar_p: float | None = None
+    likelihood: Difference | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, with the number of changed rows in place of the rows."""
@@ -109,35 +127,52 @@ def compare(
         scores_a: scores of a, (n, classes) or (n, 1).
         scores_b: scores of b, the same shape.
     """
-    metric = task.primary_metric
-    families = [headline_family(task, labels, scores) for scores in (scores_a, scores_b)]
-    value_a, value_b = (family.values()[metric] for family in families)
-    differences = np.concatenate(
-        [
-            families[0].resample(weights)[metric] - families[1].resample(weights)[metric]
-            for weights in draws(len(labels), resamples=resamples, seed=seed)
-        ]
-    )
-    low, high = map(float, interval(differences))
+    families = headline_family(task, labels, scores_a), headline_family(task, labels, scores_b)
     if isinstance(families[0], Means) and isinstance(families[1], Means):
         both: Family = families[0].joined(families[1])
     else:
         both = headline_family(task, [*labels, *labels], np.concatenate([scores_a, scores_b]))
-    p = _randomisation(both, len(labels), metric, resamples=resamples, seed=seed)
-    clear = p < 1 - LEVEL
+    found = _difference(families, both, task.primary_metric, rows=len(labels), seed=seed, resamples=resamples)
+    likelihoods = paired_likelihoods(scores_a, scores_b) if writes(task) else None
     return Comparison(
-        metric=metric,
         rows=len(labels),
-        value_a=value_a,
-        value_b=value_b,
-        difference=value_a - value_b,
-        low=low,
-        high=high,
-        p=p,
-        verdict=BETTER if clear and low > 0 else WORSE if clear and high < 0 else UNCLEAR,
         changed=_changed(task, scores_a, scores_b),
-        **({} if task.problem_type == "regression" else _mcnemar(task, labels, scores_a, scores_b)),
+        likelihood=likelihoods
+        and _difference(
+            likelihoods,
+            likelihoods[0].joined(likelihoods[1]),
+            "log_likelihood",
+            rows=len(labels),
+            seed=seed,
+            resamples=resamples,
+        ),
+        **asdict(found),
+        **(
+            _mcnemar(task, labels, scores_a, scores_b) if task.problem_type != "regression" and not writes(task) else {}
+        ),
     )
+
+
+def _difference(
+    families: tuple[Family, Family], both: Family, metric: str, *, rows: int, seed: int, resamples: int
+) -> Difference:
+    """One figure of two models on the same rows.
+
+    Args:
+        both: of the answers of a, then those of b.
+    """
+    value_a, value_b = (family.values()[metric] for family in families)
+    differences = np.concatenate(
+        [
+            families[0].resample(weights)[metric] - families[1].resample(weights)[metric]
+            for weights in draws(rows, resamples=resamples, seed=seed)
+        ]
+    )
+    low, high = map(float, interval(differences))
+    p = _randomisation(both, rows, metric, resamples=resamples, seed=seed)
+    clear = p < 1 - LEVEL
+    verdict = BETTER if clear and low > 0 else WORSE if clear and high < 0 else UNCLEAR
+    return Difference(metric, value_a, value_b, value_a - value_b, low, high, p, verdict)
 
 
 def _randomisation(family: Family, rows: int, metric: str, *, resamples: int, seed: int) -> float:
@@ -172,5 +207,9 @@ def _mcnemar(task: Task, labels: Sequence[Label], scores_a: FloatArray, scores_b
 def _changed(task: Task, scores_a: FloatArray, scores_b: FloatArray) -> tuple[int, ...]:
     pairs = zip(task.decide(scores_a), task.decide(scores_b), strict=True)
     rows = [row for row, (a, b) in enumerate(pairs) if a != b]
-    size = task.changes(scores_a, scores_b)
+    size: Any
+    if writes(task):
+        size = [1 - chrf(a, b) for a, b in zip(texts_of(scores_a), texts_of(scores_b), strict=True)]
+    else:
+        size = task.changes(scores_a, scores_b)
     return tuple(sorted(rows, key=lambda row: -size[row]))

@@ -41,6 +41,9 @@ def report_html(evaluation: dict[str, Any], *, title: str, lineage: Mapping[str,
         section(t("Probabilities"), *parts.calibration(evaluation)) if evaluation["calibration"] else Markup(""),
         section(t("Answers and labels"), plots.fit(evaluation["fit"])) if evaluation["fit"] else Markup(""),
         section(t("Parts of the test split"), *parts.slices(evaluation)),
+        section(parts.samples_title(evaluation), *parts.samples(evaluation))
+        if evaluation.get("samples")
+        else Markup(""),
         section(t("Worst errors"), *parts.errors(evaluation)),
         section(t("What the figures mean"), parts.meanings(evaluation)),
         section(t("Limits"), bullets(limits(evaluation))),

@@ -11,13 +11,14 @@ from tuneloop.core.page import figures, gap, paragraph, table
 from tuneloop.evaluation import plots
 from tuneloop.evaluation.names import (
     LOWER_IS_BETTER,
+    NEITHER_IS_BETTER,
     answer_text,
     figure_text,
     metric_meaning,
     metric_name,
     model_name,
 )
-from tuneloop.evaluation.paired import BETTER, WORSE
+from tuneloop.evaluation.paired import BETTER, WORSE, sentence
 
 MOST_CLASSES_DRAWN = 20
 MOST_CONFUSIONS = 10
@@ -54,11 +55,15 @@ def _name_and_way(metric: str) -> str:
 
 
 def how_to_read(evaluation: dict[str, Any]) -> str:
-    return t(
+    text = t(
         "In brackets the 95 % interval: with other test texts of the same kind the figure would likely lie in it. "
         "↓: lower is better; otherwise higher is better. The main metric is {metric}.",
         metric=metric_name(evaluation["task"]["primary_metric"]),
     )
+    neither = [metric_name(metric) for metric in evaluation["metrics"] if metric in NEITHER_IS_BETTER]
+    if neither:
+        text += gap() + t("These only describe the answers: {metrics}.", metrics=", ".join(neither))
+    return text
 
 
 def comparisons(evaluation: dict[str, Any]) -> list[Markup]:
@@ -78,7 +83,12 @@ def comparisons(evaluation: dict[str, Any]) -> list[Markup]:
         "difference in {metric} is clear of 0.",
         metric=metric_name(evaluation["task"]["primary_metric"]),
     )
-    return [table(headers, rows), paragraph(note, "note")]
+    likelihoods = [
+        paragraph(sentence(one["likelihood"], t("The model"), model_name(one["against"])))
+        for one in evaluation["comparisons"]
+        if one.get("likelihood")
+    ]
+    return [table(headers, rows), paragraph(note, "note"), *likelihoods]
 
 
 def _p(value: float) -> str:
@@ -173,6 +183,8 @@ def errors(evaluation: dict[str, Any]) -> list[Markup]:
     found = evaluation["worst_errors"]
     if not found:
         return [paragraph(t("Every text was answered rightly."))]
+    if "chrf" in found[0]:
+        return _furthest(found)
     sure = found[0]["probability"] is not None
     rows = [
         [
@@ -191,6 +203,33 @@ def errors(evaluation: dict[str, Any]) -> list[Markup]:
         else t("The answers that are furthest from their label. Some may be wrong labels, not wrong answers.")
     )
     return [paragraph(note), table(headers, rows)]
+
+
+def _furthest(found: list[dict[str, Any]]) -> list[Markup]:
+    note = t("The answers furthest from their reference. Some may be right in other words, or have a poor reference.")
+    headers = [t("id"), t("prompt"), t("reference"), t("answer of the model"), t("chrF")]
+    rows = [[one["id"], one["text"], one["label"], one["answer"], one["chrf"]] for one in found]
+    return [paragraph(note), table(headers, rows)]
+
+
+def samples_title(evaluation: dict[str, Any]) -> str:
+    return t("Examples before and after") if _has_base(evaluation) else t("Examples")
+
+
+def samples(evaluation: dict[str, Any]) -> list[Markup]:
+    """Some prompts with their reference, the answer, and what the model wrote before it was tuned."""
+    before = _has_base(evaluation)
+    headers = [t("prompt"), t("reference"), *([t("before tuning")] if before else []), t("answer of the model")]
+    rows = [
+        [one["text"], one["reference"], *([one["base"]] if before else []), one["answer"]]
+        for one in evaluation["samples"]
+    ]
+    note = t("Spread evenly over the test split, not chosen by how good they are; long texts are cut.")
+    return [paragraph(note, "note"), table(headers, rows)]
+
+
+def _has_base(evaluation: dict[str, Any]) -> bool:
+    return evaluation["samples"][0]["base"] is not None
 
 
 def meanings(evaluation: dict[str, Any]) -> Markup:

@@ -44,6 +44,7 @@ BASELINES: Registry[type[Baseline]] = Registry(
         "overlap": "tuneloop.methods.overlap:Overlap",
         "term_match": "tuneloop.methods.term_match:TermMatch",
         "lexicon": "tuneloop.methods.lexicon:Lexicon",
+        "nearest": "tuneloop.methods.nearest:Nearest",
     },
 )
 

@@ -1,4 +1,4 @@
-"""The answer that knows no text: how often each class occurs, or the mean."""
+"""The answer that knows no text: how often each class occurs, the mean, or the most frequent text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 
 from tuneloop.methods.base import Baseline, BaselineModel
 from tuneloop.tasks.spans import as_scores
+from tuneloop.tasks.written import Written
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Examples, Input
+    from tuneloop.data.examples import Examples, Input, Label
     from tuneloop.tasks.base import FloatArray, Task
 
 
 class Majority(Baseline):
-    """The training frequencies as probabilities of every text; the training mean for numbers."""
+    """The training frequencies as probabilities of every text; the mean for numbers; the commonest answer."""
 
     name = "majority"
 
@@ -26,6 +27,8 @@ class Majority(Baseline):
             return _Nothing(self.name, task)
         if task.layout == "choices":
             return _Position(self.name, task, examples)
+        if task.problem_type == "generation":
+            return _Answer(self.name, task, most_frequent(examples.labels))
         targets = task.targets(examples.labels)
         if task.problem_type == "single_label_classification":
             row = np.bincount(targets, minlength=len(task.labels)) / len(targets)
@@ -39,6 +42,18 @@ class _Nothing(BaselineModel):
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         return as_scores(() for _ in inputs)
+
+
+class _Answer(BaselineModel):
+    """One text for every prompt."""
+
+    def __init__(self, name: str, task: Task, text: str) -> None:
+        super().__init__(name, task)
+        self.text = text
+
+    def scores(self, inputs: Sequence[Input]) -> FloatArray:
+        """An array (n,) of `Written`, without likelihoods."""
+        return as_scores(Written(self.text) for _ in inputs)
 
 
 class _Position(BaselineModel):
@@ -64,3 +79,8 @@ class _Constant(BaselineModel):
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         return np.tile(self.row, (len(inputs), 1))
+
+
+def most_frequent(answers: Sequence[Label]) -> str:
+    """The answer that occurs most often, the first of several; empty if there are none."""
+    return next((str(answer) for answer, _ in Counter(answers).most_common(1)), "")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +12,7 @@ from pydantic import Field
 from tuneloop.core.i18n import t
 from tuneloop.data.cells import from_json
 from tuneloop.data.examples import Input, Label, Span
-from tuneloop.data.units import HAN
+from tuneloop.tasks.answer_words import same_words, shared_f1
 from tuneloop.tasks.base import TaskOptions
 from tuneloop.tasks.parted import windows
 from tuneloop.tasks.spans import SpanOptions, SpanTask, as_scores
@@ -138,8 +135,8 @@ class ExtractiveQA(SpanTask):
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         rows = list(zip(labels, self.decide(scores), strict=True))
         return {
-            "f1": np.array([_best_of(overlap, *row) for row in rows]),
-            "exact_match": np.array([_best_of(_equal, *row) for row in rows]),
+            "f1": np.array([_best_of(shared_f1, *row) for row in rows]),
+            "exact_match": np.array([_best_of(same_words, *row) for row in rows]),
         }
 
     def right(self, labels: Sequence[Label], scores: FloatArray) -> Any:
@@ -169,26 +166,6 @@ class ExtractiveQA(SpanTask):
         rivals = [each[1] for each in read] + ([none] if self.may_be_none else [])
         sure = float(np.exp(best - np.logaddexp.reduce(rivals)))
         return ((Span(start, end, item[1][start:end]), sure),)
-
-
-def overlap(one: str, other: str) -> float:
-    """F1 of the words that two answers share, as in SQuAD's own evaluation."""
-    first, second = _words(one), _words(other)
-    if not first or not second:
-        return float(first == second)
-    shared = sum((Counter(first) & Counter(second)).values())
-    return 2 * shared / (len(first) + len(second))
-
-
-def _equal(one: str, other: str) -> float:
-    return float(_words(one) == _words(other))
-
-
-def _words(answer: str) -> list[str]:
-    """The words of an answer without case, punctuation and English articles; each Chinese character is one."""
-    kept = "".join(c for c in answer.lower() if c not in string.punctuation and unicodedata.category(c)[0] != "P")
-    spaced = re.sub(f"([{HAN}])", r" \1 ", re.sub(r"\b(a|an|the)\b", " ", kept))
-    return spaced.split()
 
 
 def _best_of(figure: Any, label: Label, answer: Label) -> float:

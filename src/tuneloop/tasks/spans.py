@@ -86,7 +86,7 @@ def object_changes(scores: FloatArray, others: FloatArray) -> Any:
     return np.array([max((abs(a.get(key, 0.0) - b.get(key, 0.0)) for key in {*a, *b}), default=0.0) for a, b in pairs])
 
 
-def as_scores(found: Iterable[Found]) -> FloatArray:
+def as_scores(found: Iterable[Any]) -> FloatArray:
     """An array (n,) of objects."""
     listed = list(found)
     scores = np.empty(len(listed), dtype=object)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuneloop.data.examples import Span
 from tuneloop.tasks.spans import as_scores
+from tuneloop.tasks.written import Written
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray
@@ -18,9 +19,9 @@ NPY = b"\x93NUMPY"
 
 
 def pack_scores(scores: FloatArray) -> bytes:
-    """Numbers as a .npy file; what was found in each text, an array of objects, as JSON."""
+    """Numbers as a .npy file; what was found in each text, or written for it, an array of objects, as JSON."""
     if scores.dtype == object:
-        return json.dumps(list(scores), ensure_ascii=False).encode("utf-8")
+        return json.dumps(list(map(_plain, scores)), ensure_ascii=False).encode("utf-8")
     buffer = io.BytesIO()
     np.save(buffer, scores, allow_pickle=False)
     return buffer.getvalue()
@@ -35,7 +36,28 @@ def unpack_scores(data: bytes) -> FloatArray:
     if data.startswith(NPY):
         found: FloatArray = np.load(io.BytesIO(data), allow_pickle=False)
         return found
-    return as_scores(tuple(map(_answer, each)) for each in json.loads(data))
+    return as_scores(
+        _written(each) if isinstance(each, dict) else tuple(map(_answer, each)) for each in json.loads(data)
+    )
+
+
+def _plain(answer: Any) -> Any:
+    """What was found as it is; what was written as an object of plain numbers, which numpy's are not."""
+    if not isinstance(answer, Written):
+        return answer
+    sure = answer.log_likelihood
+    return answer._asdict() | {
+        "finished": bool(answer.finished),
+        "log_likelihood": None if sure is None else float(sure),
+        "tokens": int(answer.tokens),
+    }
+
+
+def _written(fields: dict[str, Any]) -> Written:
+    try:
+        return Written(**fields)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _answer(pair: list[Any]) -> tuple[Any, float]:

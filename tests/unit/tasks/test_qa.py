@@ -10,7 +10,8 @@ import pytest
 from tuneloop.core.config import TaskConfig
 from tuneloop.data.examples import Span
 from tuneloop.tasks import create_task
-from tuneloop.tasks.qa import ExtractiveQA, overlap
+from tuneloop.tasks.answer_words import shared_f1
+from tuneloop.tasks.qa import ExtractiveQA
 from tuneloop.tasks.spans import as_scores
 
 
@@ -28,7 +29,7 @@ from tuneloop.tasks.spans import as_scores
     ],
 )
 def test_shared_words_are_counted_as_in_squad(one: str, other: str, f1: float) -> None:
-    assert overlap(one, other) == overlap(other, one) == pytest.approx(f1)
+    assert shared_f1(one, other) == shared_f1(other, one) == pytest.approx(f1)
 
 
 def test_the_best_of_several_answers_counts() -> None:

@@ -115,6 +115,8 @@ class Task(ABC):
     needs_label: ClassVar[bool] = True
     embeds: ClassVar[bool] = False
     """Whether the logits are the vector of a text: see `models.embedding`."""
+    free_answers: ClassVar[bool] = False
+    """Whether labels are texts of which many may be right, so that one prompt with two answers is no contradiction."""
     row_by_row: ClassVar[bool] = False
     """Whether a label in a file is understood only beside its text: see `parse_row`."""
     unit: ClassVar[Literal["", "text", "pair"]] = ""

@@ -65,7 +65,7 @@ class Generation(Task):
     layout = "written"
     row_by_row = True
     unit = "text"
-    baselines: ClassVar[tuple[str, ...]] = ("commonest", "nearest")
+    baselines: ClassVar[tuple[str, ...]] = ("majority", "nearest")
 
     def __init__(self, options: TaskOptions, state: Mapping[str, Any]) -> None:
         super().__init__(options, state)

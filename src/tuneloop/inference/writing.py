@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.config import CleanConfig
-from tuneloop.core.errors import ModelError
+from tuneloop.core.config import CleanConfig, RunConfig, TaskConfig
+from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label
-from tuneloop.inference.opening import open_model
+from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
-from tuneloop.models.device import choose_device
+from tuneloop.inference.sharing import share_weights
+from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.load import load_writer
 from tuneloop.models.packed import use_packed_attention
+from tuneloop.models.source import resolve
+from tuneloop.tasks import task_class
 from tuneloop.tasks.spans import as_scores
 from tuneloop.tasks.written import Written
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
     from tuneloop.data.tokens import Tokens
     from tuneloop.models.chat import ChatTokenizer
     from tuneloop.tasks.generation import Generation
@@ -39,22 +46,16 @@ class WritingEngine:
     """A causal model of torch that writes on, on the GPU if there is one.
 
     Args:
-        folder: a model folder with config.json and safetensors weights.
+        model: ready to answer.
         name: torch-fp32 or torch-bf16.
-
-    Raises:
-        ModelError: if the folder cannot be loaded.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        import torch
-
-        self.name = name
-        dtype = torch.bfloat16 if name.endswith("bf16") else torch.float32
-        self.model = open_model(folder, dtype=dtype).to(choose_device())  # type: ignore[arg-type]
-        use_packed_attention(self.model)
-
     max_batch_tokens = WRITING_TOKENS
+
+    def __init__(self, model: PreTrainedModel, name: str) -> None:
+        self.name = name
+        self.model = share_weights(model.to(choose_device()))  # type: ignore[arg-type]
+        use_packed_attention(self.model)
 
 
 class Writer(Predictor):
@@ -80,13 +81,9 @@ class Writer(Predictor):
         )
 
     def likelihoods(self, inputs: Sequence[Input], labels: Sequence[Label]) -> tuple[FloatArray, Any]:
-        """Log-likelihood of each reference answer (of the last turn alone), and its tokens, (n,) each."""
+        """Log-likelihood of what is learnt of each conversation with its reference answer, and its tokens, (n,) each."""
         lessons = self.task.lessons(clean_inputs(inputs, self.clean), labels)
         return self.task.likelihoods(self._opened.model, self.tokenizer.encode(lessons), "fp32")
-
-    def stream(self, prompt: Input) -> Iterator[str]:
-        """What is written, piece by piece, as soon as it is."""
-        raise NotImplementedError
 
     def logits(self, inputs: Sequence[Input]) -> FloatArray:
         """Logits of the token that follows each prompt, (n, words)."""
@@ -154,21 +151,64 @@ class Writer(Predictor):
         return self.engine
 
 
+def evaluated_with(task: TaskConfig) -> str:
+    """The form of torch that a run is evaluated with."""
+    return writes_with() if task_class(task).generates else "torch-fp32"
+
+
+def writes_with() -> str:
+    """The form of torch that texts are written and evaluated with here: bf16 where the machine computes in it.
+
+    Decoding is bound by reading the weights, of which bf16 is half; the published figures of language models are
+    those of 16 bits too.
+    """
+    return f"torch-{choose_precision('auto', choose_device())}"
+
+
 def open_writer(folder: Path, *, engine: str, task: Generation, settings: dict[str, Any]) -> Writer:
     """The writer of a model folder, in a form of torch.
 
     Raises:
+        ConfigError: if there is no such form.
         ModelError: if a file is missing or damaged.
     """
-    from tuneloop.inference.opening import open_tokenizer
-
+    if engine not in ("torch-fp32", "torch-bf16"):
+        raise ConfigError(
+            t("The engine {name} does not write texts.", name=engine),
+            t("Choose one of: {known}.", known="torch-fp32, torch-bf16"),
+        )
+    model = open_model(folder, dtype=_dtype(engine))
     return Writer(
-        WritingEngine(folder, engine),  # type: ignore[arg-type]
+        WritingEngine(model, engine),  # type: ignore[arg-type]
         task=task,
-        tokenizer=open_tokenizer(folder, task, settings),
+        tokenizer=open_tokenizer(folder, task, settings),  # type: ignore[arg-type]
         clean=CleanConfig(**settings["clean"]),
         name=f"{folder.name} ({engine})",
     )
+
+
+def open_untuned(config: RunConfig, *, task: Generation, base: Path) -> Writer:
+    """The pretrained model that a configuration starts from, as it came: what tuning is to be compared with.
+
+    Raises:
+        ModelError: if it cannot be found or opened.
+    """
+    folder = resolve(config.model.source, base=base)
+    model = load_writer(folder, trust_remote_code=config.model.trust_remote_code).requires_grad_(False).train(False)
+    engine = writes_with()
+    return Writer(
+        WritingEngine(model.to(_dtype(engine)), engine),  # type: ignore[arg-type]
+        task=task,
+        tokenizer=task.tokenizer(folder, config.model.max_tokens),
+        clean=config.data.clean,
+        name=config.model.source,
+    )
+
+
+def _dtype(engine: str) -> torch.dtype:
+    import torch
+
+    return torch.bfloat16 if engine.endswith("bf16") else torch.float32
 
 
 def _left_padded(tokens: Tokens, rows: Any, device: Any) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class AdaLora(PeftMethod):
     """
 
     name = "adalora"
+    writes = True
     Options = AdaLoraOptions
     options: AdaLoraOptions
 

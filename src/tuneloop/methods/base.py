@@ -147,13 +147,25 @@ class Method(ABC):
         """How many of the model's positions the method takes from every text."""
         return 0
 
+    writes: ClassVar[bool] = False
+    """Whether it can tune a model that answers by writing."""
+
     def check(self, task: Task) -> None:
+        """Raise a ConfigError that says why, where the method makes no sense for a task that judges texts."""
+
+    def fit(self, task: Task) -> None:
         """Raise a ConfigError that says why, where the method makes no sense for a task."""
+        if task.generates and not self.writes:
+            raise ConfigError(
+                t("method {name} needs a model that judges texts; task {task} writes them.", name=self.name, task=task.name),
+                t("Choose method: lora, adalora, ia3 or full."),
+            )
+        self.check(task)
 
     def refusal(self, task: Task) -> str:
         """Why the method makes no sense for a task; empty where it does."""
         try:
-            self.check(task)
+            self.fit(task)
         except ConfigError as refused:
             return refused.problem
         return ""

@@ -41,6 +41,7 @@ class FullFineTuning(GradientMethod):
     """
 
     name = "full"
+    writes = True
     Options = FullOptions
     options: FullOptions
 

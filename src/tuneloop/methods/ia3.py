@@ -29,6 +29,7 @@ class Ia3(PeftMethod):
     """
 
     name = "ia3"
+    writes = True
     Options = Ia3Options
     options: Ia3Options
 

@@ -32,6 +32,7 @@ class Lora(PeftMethod):
     """
 
     name = "lora"
+    writes = True
     Options = LoraOptions
     options: LoraOptions
 

@@ -45,7 +45,7 @@ class PromptTuning(Adaptation):
 
     def check(self, task: Task) -> None:
         # its vectors would be answered for too, and alone they hardly move the vector of a text
-        if task.per_token or task.embeds or task.generates:
+        if task.per_token or task.embeds:
             check_whole(task, method=self.name)
 
     def prepare(self, model: PreTrainedModel) -> None:

@@ -26,11 +26,11 @@ HUB_METRICS = {
 
 PIPELINES = {
     "tagging": "token-classification", "qa": "question-answering", "multiple_choice": "multiple-choice",
-    "similarity": "sentence-similarity", "retrieval": "sentence-similarity",
+    "similarity": "sentence-similarity", "retrieval": "sentence-similarity", "generation": "text-generation",
 }  # fmt: skip
 """What Hugging Face calls a task; every other is a text-classification."""
 
-OPENED_BY_PIPELINE = ("text-classification", "token-classification")
+OPENED_BY_PIPELINE = ("text-classification", "token-classification", "text-generation")
 
 HAN_SHARE = 0.5
 """Share of Chinese texts from which the card names the language; Latin letters do not tell one."""
@@ -94,6 +94,7 @@ def _about(info: dict[str, Any]) -> str:
         "similarity": t("Says whether two texts match, each by a vector of its own."),
         "retrieval": t("Gives queries and passages vectors that lie near each other where one answers the other."),
         "pair_regression": t("Gives a pair of texts a number."),
+        "generation": t("Writes the answer to a prompt."),
     }
     return sentences.get(str(task), str(task))
 
@@ -117,6 +118,8 @@ def _use(info: dict[str, Any]) -> str:
     else:
         lines = ["```python", "from transformers import pipeline", ""]
         lines += [f'answer = pipeline("{kind}", model="{info["id"]}")', "```"]
+    if kind == "text-generation":
+        return "\n".join(lines)
     return (
         "\n".join(lines) + "\n\n" + t("Or over HTTP, with its fastest form: `tuneloop serve {name}`", name=info["id"])
     )

@@ -14,6 +14,7 @@ from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
 from tuneloop.inference.engine import ENGINES
 from tuneloop.releases.agreement import agree, batch_effect
+from tuneloop.releases.next_tokens import agree_on_next, neighbours_effect, next_tokens
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray
@@ -57,16 +58,17 @@ class Proof:
         forms: dict[str, Any] = {}
         with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
             reference = self.tools.open(self.folder, REFERENCE)
+            tried = [form for form in self.rules.forms if not reference.task.generates or ENGINES.get(form) is None]
             try:
-                self.task, self.expected = reference.task, reference.scores(self.dev.inputs)
+                self.task, self.expected = reference.task, self._answers(reference)
                 speed = self.tools.speed(reference, self.dev.inputs)
                 forms[REFERENCE] = {"accepted": True, "texts_per_s": speed}
             finally:
                 reference.close()
-            for form in self.rules.forms:
+            for form in tried:
                 bar.update(len(forms), form)
                 forms[form] = self._try(form)
-            bar.update(len(forms))
+            bar.update(len(self.rules.forms) + 1)
         fit = [name for name, found in forms.items() if self._may_be_default(found)]
         return forms, max(fit, key=lambda name: forms[name]["texts_per_s"])
 
@@ -76,7 +78,7 @@ class Proof:
         Raises:
             ReleaseError: if they lose more than a form may.
         """
-        if self.tools.serve is None:
+        if self.tools.serve is None or self.task.generates:  # models that write are not served yet
             return None
         predictor = self.tools.open(self.folder, engine)
         try:
@@ -95,16 +97,23 @@ class Proof:
         files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
         predictor = self.tools.open(self.folder, form)
         try:
-            found = agree(self.task, self.dev.labels, self.expected, predictor.scores(self.dev.inputs))
+            answers = self._answers(predictor)
+            if self.task.generates:
+                found = agree_on_next(self.expected, answers)
+            else:
+                found = agree(self.task, self.dev.labels, self.expected, answers)
             if not found.finite or found.loss > self.rules.max_loss:
                 for file in files:
                     file.unlink()
                 return {"accepted": False, "reason": "loss", **found.to_json()}
-            effect = batch_effect(predictor, self.dev)
+            effect = (neighbours_effect if self.task.generates else batch_effect)(predictor, self.dev)
             speed = self.tools.speed(predictor, self.dev.inputs)
         finally:
             predictor.close()
         return {"accepted": True, "texts_per_s": speed, **found.to_json(), "batch_effect": effect}
+
+    def _answers(self, predictor: Any) -> Any:
+        return next_tokens(predictor, self.dev) if predictor.task.generates else predictor.scores(self.dev.inputs)
 
     def _may_be_default(self, found: dict[str, Any]) -> bool:
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect

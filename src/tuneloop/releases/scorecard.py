@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import DataError, ReleaseError
@@ -14,6 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
+from tuneloop.inference.writing import evaluated_with
 from tuneloop.methods import BASELINES
 from tuneloop.releases.index import newest, rows
 from tuneloop.releases.read import Release, open_release
@@ -21,7 +22,9 @@ from tuneloop.releases.read import Release, open_release
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
     from tuneloop.inference.predictor import Predictor
+    from tuneloop.inference.writing import Writer
     from tuneloop.tasks.base import FloatArray
+    from tuneloop.tasks.generation import Generation
     from tuneloop.training.run import Run
 
 EVALUATION, REPORT = "evaluation.json", "report.html"
@@ -99,10 +102,10 @@ def _measure(
     train = subject.snapshot.split("train")
     models = {name: BASELINES.get(name) for name in task.baselines}
     with progress(t("evaluating"), len(models) + 2, quiet=quiet) as bar:
-        scores = subject.predictor.scores(inputs)
+        scores = _scores(subject.predictor, examples)
         truncated = subject.predictor.truncated(inputs).tolist()
         bar.update(1)
-        baselines = {}
+        baselines = _untuned(subject, examples, workspace)
         for name, model in models.items():
             baselines[name] = model().fit(train, task, seed=subject.config.seed).scores(inputs)
             bar.update(1 + len(baselines))
@@ -111,7 +114,7 @@ def _measure(
             examples=examples,
             scores=scores,
             baselines=baselines,
-            reference=_answers_of(reference, subject, inputs),
+            reference=_answers_of(reference, subject, examples),
             config=subject.config.evaluation,
             seed=subject.config.seed,
             truncated=truncated,
@@ -131,7 +134,8 @@ def _subject(target: Run | Release, workspace: Workspace) -> Subject:
         raise ReleaseError(
             t("The run {name} is not finished.", name=target.id), t("Finish the run first: tuneloop tune --resume")
         )
-    return Subject(target.id, target.config, find_snapshot(target.snapshot_hash, workspace), target.handle())
+    engine = evaluated_with(target.config.task)
+    return Subject(target.id, target.config, find_snapshot(target.snapshot_hash, workspace), target.handle(engine))
 
 
 def _labelled(path: Path, subject: Subject) -> Examples:
@@ -155,7 +159,28 @@ def _reference(subject: Subject, against: str | None, workspace: Workspace) -> R
     return open_release(others[-1], workspace) if others else None
 
 
-def _answers_of(reference: Release | None, subject: Subject, inputs: Any) -> tuple[str, FloatArray] | None:
+def _scores(predictor: Predictor, examples: Examples) -> FloatArray:
+    """What a model answers, and for texts how likely it finds the right ones."""
+    if predictor.task.generates:
+        return cast("Writer", predictor).scores(examples.inputs, examples.labels)
+    return predictor.scores(examples.inputs)
+
+
+def _untuned(subject: Subject, examples: Examples, workspace: Workspace) -> dict[str, FloatArray]:
+    """The answers of the pretrained model as it came, where it can answer."""
+    if not subject.predictor.task.generates:
+        return {}
+    from tuneloop.inference.writing import open_untuned
+
+    task = cast("Generation", subject.predictor.task)
+    untuned = open_untuned(subject.config, task=task, base=workspace.root.parent)
+    try:
+        return {"base": _scores(untuned, examples)}
+    finally:
+        untuned.close()
+
+
+def _answers_of(reference: Release | None, subject: Subject, examples: Examples) -> tuple[str, FloatArray] | None:
     """The reference's answers to the same rows; none if it gives other classes, where no paired test is possible."""
     if reference is None:
         return None
@@ -163,7 +188,7 @@ def _answers_of(reference: Release | None, subject: Subject, inputs: Any) -> tup
     try:
         if predictor.task.labels != subject.predictor.task.labels:
             return None
-        return reference.id, predictor.scores(inputs)
+        return reference.id, _scores(predictor, examples)
     finally:
         predictor.close()
 

@@ -93,6 +93,12 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
     """
     release = open_release(release_id, workspace)
     handle = release.predictor(engine)
+    if handle.task.generates:
+        handle.close()
+        raise ServeError(
+            t("{name} writes texts, and only models that judge texts are served yet.", name=release.id),
+            t("Let it answer with: tuneloop predict {name} FILE", name=release.id),
+        )
     running = getattr(handle, "engine", None)
     if running is not None:
         running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)

@@ -172,7 +172,10 @@ class Generation(Task):
         return [written.text for written in scores]
 
     def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        raise NotImplementedError("see `evaluation.written`")
+        from tuneloop.tasks.written import chrf
+
+        found = [chrf(written.text, str(label)) for written, label in zip(scores, labels, strict=True)]
+        return {"chrf": float(np.mean(found))}
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         cut = truncated if truncated is not None else [False] * len(scores)

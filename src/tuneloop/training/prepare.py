@@ -103,7 +103,7 @@ def prepare(
     config, _ = settle(config, snapshot, base=base)
     task = create_task(config.task, {"labels": list(snapshot.labels)})
     method = create_method(config.method)
-    method.check(task)
+    method.fit(task)
     source = resolve(config.model.source, base=base)
     tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again

@@ -1,0 +1,68 @@
+"""Does a form of a model that writes find the same tokens likely as the model that was evaluated?
+
+Texts are a poor measure of that: one token that differs by a rounding changes all that follows. So what is compared is
+the distribution of the first token of the answer, and how likely the right answers are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.releases.agreement import Agreement
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Examples
+    from tuneloop.inference.writing import Writer
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+
+PROMPTS = 64
+"""Rows of dev that are compared: their distributions are as wide as the vocabulary."""
+
+NEIGHBOURS = 8
+
+
+@dataclass(frozen=True)
+class NextTokens:
+    """What a model makes of some prompts.
+
+    Args:
+        shares: the probability of each token as the first of the answer, (prompts, words).
+        log_likelihood: of the tokens of the right answers, their mean.
+    """
+
+    shares: FloatArray
+    log_likelihood: float
+
+
+def next_tokens(writer: Writer, dev: Examples) -> NextTokens:
+    """What a model makes of the first `PROMPTS` rows of dev."""
+    few = dev.select(range(min(PROMPTS, len(dev))))
+    sums, counts = writer.likelihoods(few.inputs, few.labels)
+    return NextTokens(_shares(writer.logits(few.inputs)), float(sums.sum() / max(1, counts.sum())))
+
+
+def agree_on_next(expected: NextTokens, found: NextTokens) -> Agreement:
+    """Largest difference of a probability, share of prompts with the same likeliest token, loss of log-likelihood."""
+    same = expected.shares.argmax(axis=1) == found.shares.argmax(axis=1)
+    loss = expected.log_likelihood - found.log_likelihood
+    return Agreement(float(np.abs(expected.shares - found.shares).max()), float(same.mean()), loss)
+
+
+def neighbours_effect(writer: Writer, dev: Examples) -> float:
+    """Largest change of a probability when a short prompt is read beside the longest one."""
+    by_length = sorted(dev.select(range(min(PROMPTS, len(dev)))).inputs, key=len)
+    short, longest = by_length[:NEIGHBOURS], by_length[-1]
+    changes = [
+        np.abs(_shares(writer.logits([each])) - _shares(writer.logits([each, longest])[:1])).max() for each in short
+    ]
+    return float(np.max(changes))
+
+
+def _shares(logits: FloatArray) -> FloatArray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: FloatArray = shifted / shifted.sum(axis=1, keepdims=True)
+    return shares

@@ -75,6 +75,11 @@ def instruction(text: str) -> str:
     return "\n".join(message.content for message in to_messages(text) if message.role == "system")
 
 
+def spoken(text: str) -> str:
+    """All that is said in a prompt, one message below the other, without the roles."""
+    return "\n".join(message.content for message in to_messages(text))
+
+
 def parse_messages(raw: Sequence[Any]) -> list[Message]:
     """The messages of a file or a request, as OpenAI or ShareGPT write them.
 

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from tuneloop.core.config import CleanConfig
 from tuneloop.data.clean import clean_inputs
-from tuneloop.data.conversation import QUOTES, Message, instruction, parse_messages, said, to_messages, to_text
+from tuneloop.data.conversation import (
+    NEVER_BROKEN,
+    QUOTES,
+    Message,
+    instruction,
+    parse_messages,
+    said,
+    to_messages,
+    to_text,
+)
 from tuneloop.tasks.generation import Generation
 
 CONTENT = st.one_of(
@@ -99,6 +108,13 @@ def test_what_is_no_conversation_is_said_by_one_user(text: str) -> None:
 def test_every_character_that_becomes_a_quote_is_escaped() -> None:
     found = {chr(code) for code in range(128, 0x110000) if {'"', "\\"} & set(unicodedata.normalize("NFKC", chr(code)))}
     assert all(map(QUOTES.match, found)) and len(found) == 3
+
+
+@given(st.from_regex(NEVER_BROKEN, fullmatch=True))
+def test_what_is_never_looked_at_is_never_broken(text: str) -> None:
+    from ftfy.badness import is_bad
+
+    assert not is_bad(text) and not is_bad(unicodedata.normalize("NFKC", text))
 
 
 def test_what_is_compared_is_what_was_said() -> None:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tuneloop.training.run import Run
 
 DEFAULT_WORKSPACE = Path(".tuneloop")
-NO_CUT = 1 << 20
-"""More tokens than a text has: its length is counted, not cut."""
 
 
 def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) -> Guess:
@@ -49,10 +47,7 @@ def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) ->
             t("{path} exists already.", path=path), t("Choose another name with --output, or replace it with --force.")
         )
     found = guess(source, base=Path.cwd())
-    config = parse_config(
-        {"name": found.name, "data": {"source": source, "columns": found.columns.model_dump()}, "task": found.task}
-    )
-    write_config(config, path)
+    write_config(parse_config(found.settings(source)), path)
     return found
 
 
@@ -94,18 +89,21 @@ def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Che
         DataError: if the data cannot be used at all.
     """
     from tuneloop.data.check import check as check_snapshot
+    from tuneloop.models.chat import uncut_tokenizer
     from tuneloop.models.source import resolve
-    from tuneloop.models.tokenizer import Tokenizer
+    from tuneloop.tasks import task_class
 
     project = _project(config)
     model = project.config.model
+    task = task_class(project.config.task)
     data = snapshot(project, quiet=quiet)
-    counter = Tokenizer(resolve(model.source, base=project.base), max_tokens=NO_CUT)
+    counter = uncut_tokenizer(resolve(model.source, base=project.base), writes=task.generates)
     return check_snapshot(
         data,
         seed=project.config.seed,
         count_tokens=lambda inputs: counter.encode(inputs).lengths,
         max_tokens=model.max_tokens,
+        free_answers=task.free_answers,
         quiet=quiet,
     )
 

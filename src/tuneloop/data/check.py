@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
+from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Examples, Input, Label, Span
 from tuneloop.data.label_errors import suspected_labels
 from tuneloop.data.personal_data import PersonalData, find_personal_data
@@ -58,6 +59,7 @@ class CheckReport:
         suspect_rows: how many there are in all.
         examined: how many rows were looked at for that.
         personal: hints of personal data.
+        answers: lengths in characters of the answers per split, where these are written texts; empty otherwise.
     """
 
     name: str
@@ -75,6 +77,7 @@ class CheckReport:
     suspect_rows: int
     examined: int
     personal: list[PersonalData]
+    answers: dict[str, Lengths] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Problem]:
@@ -97,6 +100,7 @@ def check(
     seed: int,
     count_tokens: TokenCounter | None = None,
     max_tokens: int | None = None,
+    free_answers: bool = False,
     quiet: bool = False,
 ) -> CheckReport:
     """What there is to know of a snapshot.
@@ -106,17 +110,23 @@ def check(
         seed: of the folds that look for label errors.
         count_tokens: lengths in tokens of the model that will be tuned.
         max_tokens: how many tokens that model will read.
+        free_answers: see `Task.free_answers`: prompts and answers are measured, and no label is suspected.
         quiet: show no progress.
     """
     with progress(t("checking data"), STEPS, quiet=quiet) as bar:
         splits = {name: snapshot.split(name) for name in SPLITS}
-        texts = [text for examples in splits.values() for text in examples.texts]
+        read = {name: _with_answers(rows) for name, rows in splits.items()} if free_answers else splits
+        texts = [text for rows in read.values() for text in (*rows.texts, *(rows.pairs or () if free_answers else ()))]
         labels = _counts(splits) if snapshot.labels else {}
-        tokens = {} if count_tokens is None else {name: count_tokens(rows.inputs) for name, rows in splits.items()}
+        tokens = (
+            {}
+            if count_tokens is None
+            else {name: count_tokens(_counted(rows, free_answers)) for name, rows in splits.items()}
+        )
         bar.update(1, t("personal data"))
-        personal = find_personal_data(list(splits.values()))
+        personal = find_personal_data(list(read.values()))
         bar.update(2, t("suspected label errors"))
-        suspects, suspect_rows, examined = _suspects(splits, seed)
+        suspects, suspect_rows, examined = ([], 0, 0) if free_answers else _suspects(splits, seed)
         bar.update(STEPS)
     return CheckReport(
         name=snapshot.name,
@@ -127,7 +137,7 @@ def check(
         numbers={
             name: _range(rows) for name, rows in splits.items() if rows.labels and isinstance(rows.labels[0], float)
         },
-        characters={name: lengths([len(text) for text in rows.texts]) for name, rows in splits.items()},
+        characters={name: lengths(list(map(len, rows.texts))) for name, rows in read.items()},
         tokens={name: lengths(values) for name, values in tokens.items()},
         too_long=_share_above(tokens, max_tokens),
         scripts=scripts(texts),
@@ -136,6 +146,9 @@ def check(
         suspect_rows=suspect_rows,
         examined=examined,
         personal=personal,
+        answers={name: lengths(list(map(len, rows.pairs or []))) for name, rows in read.items()}
+        if free_answers
+        else {},
     )
 
 
@@ -146,6 +159,9 @@ def summary_rows(report: CheckReport) -> list[tuple[str, str]]:
         (t("Rows"), ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())),
         (t("Characters (median, 95 %, longest)"), _short_lengths(report.characters["train"])),
     ]
+    if report.answers:
+        lines[1] = (t("Characters of prompts (median, 95 %, longest)"), lines[1][1])
+        lines.append((t("Characters of answers (median, 95 %, longest)"), _short_lengths(report.answers["train"])))
     if report.tokens:
         lines.append((t("Tokens (median, 95 %, longest)"), _short_lengths(report.tokens["train"])))
     lines.append(
@@ -164,8 +180,8 @@ def summary_rows(report: CheckReport) -> list[tuple[str, str]]:
               exact=duplicates["exact"], near=duplicates["near"], conflicts=duplicates["conflicts"],
               blank=report.snapshot["cleaning"].get("blank", 0)),
         ),
-        (t("Suspected label errors"),
-         t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined)),
+        *([] if report.answers else [(t("Suspected label errors"),
+         t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined))]),
         (t("Personal data"),
          ", ".join(f"{personal_name(hint.kind)} {hint.rows:,}" for hint in report.personal) or t("none found")),
     ]  # fmt: skip
@@ -209,6 +225,19 @@ def _share_above(tokens: dict[str, np.ndarray[Any, Any]], limit: int | None) -> 
     if limit is None or not tokens:
         return None
     return float(np.mean(np.concatenate(list(tokens.values())) > limit))
+
+
+def _with_answers(examples: Examples) -> Examples:
+    """Prompts as people read them, each beside its answer."""
+    texts = [spoken(text) for text in examples.texts]
+    return replace(examples, texts=texts, pairs=[str(label) for label in examples.labels])
+
+
+def _counted(examples: Examples, free_answers: bool) -> list[Input]:
+    """What the model reads while it learns: prompts with their answers, where it is to write these."""
+    if not free_answers:
+        return examples.inputs
+    return [(text, str(label)) for text, label in zip(examples.texts, examples.labels, strict=True)]
 
 
 def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow], int, int]:

@@ -21,8 +21,8 @@ MAX_TEXT_CHARS = 300
 def check_page(report: CheckReport) -> str:
     """The report as a self-contained HTML document."""
     lead = t("Snapshot {hash}, task {task}.", hash=report.hash[:12], task=report.task)
-    parts = [paragraph(lead, "lead"), _problems(report), _overview(report), _plots(report), _suspects(report)]
-    parts += [*_duplicates(report), *_personal(report)]
+    parts = [paragraph(lead, "lead"), _problems(report), _overview(report), _plots(report)]
+    parts += [*([] if report.answers else [_suspects(report)]), *_duplicates(report), *_personal(report)]
     return page(t("Data check: {name}", name=report.name), parts)
 
 
@@ -50,6 +50,8 @@ def _plots(report: CheckReport) -> Markup:
     measured = report.tokens or report.characters
     unit = t("Tokens per text") if report.tokens else t("Characters per text")
     plots.append(plot(lambda axes: _draw_lengths(axes, measured), caption=unit))
+    if report.answers:
+        plots.append(plot(lambda axes: _draw_lengths(axes, report.answers), caption=t("Characters per answer")))
     plots.append(plot(lambda axes: _draw_scripts(axes, report), caption=t("Share of texts per script"), height=2.2))
     return section(t("Distributions"), figures(*plots))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tuneloop.core.config import CleanConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.conversation import instruction, said
 from tuneloop.data.examples import Examples
 from tuneloop.data.near import NearDuplicates, comparable, content_key
 
@@ -50,9 +51,12 @@ class DuplicateReport:
         return asdict(self)
 
 
-def comparables(examples: Examples) -> list[str]:
-    """Each input as it is compared: case and spaces do not count, a pair is part of it."""
-    return _whole(_sides([examples]))
+def comparables(examples: Examples, *, prompts: bool = False) -> list[str]:
+    """Each input as it is compared: case and spaces do not count, a pair is part of it.
+
+    Of `prompts` what was said is compared, but not what the system says to all of them.
+    """
+    return _whole(_sides([_said(examples) if prompts else examples]))
 
 
 def _sides(splits: Sequence[Examples]) -> list[list[str]]:
@@ -62,17 +66,35 @@ def _sides(splits: Sequence[Examples]) -> list[list[str]]:
     return [texts, pairs] if pairs else [texts]
 
 
+def _said(examples: Examples) -> Examples:
+    return replace(examples, texts=[said(text) for text in examples.texts])
+
+
 def _whole(sides: Sequence[Sequence[str]]) -> list[str]:
     return ["\n".join(parts) for parts in zip(*sides, strict=True)]
 
 
-def _finder(splits: Sequence[Examples], threshold: float) -> NearDuplicates:
-    sides = _sides(splits)
+def _finder(splits: Sequence[Examples], threshold: float, *, prompts: bool = False) -> NearDuplicates:
+    sides = _sides(list(map(_said, splits)) if prompts else splits)
     return NearDuplicates(_whole(sides), threshold, parts=sides if len(sides) > 1 else ())
 
 
+def _answered_finder(examples: Examples, threshold: float) -> NearDuplicates:
+    """Finds prompts with answers where what was said, the answer and what the system says all are alike."""
+    prompts = [comparable(said(text)) for text in examples.texts]
+    answers = [comparable(str(label)) for label in examples.labels]
+    systems = [comparable(instruction(text)) for text in examples.texts]
+    # one system for all would make every prompt a candidate of every other
+    return NearDuplicates(_whole([prompts, answers]), threshold, parts=[systems, prompts, answers])
+
+
 def remove_duplicates(
-    examples: Examples, config: CleanConfig, report: DuplicateReport, *, place: Callable[[int], str]
+    examples: Examples,
+    config: CleanConfig,
+    report: DuplicateReport,
+    *,
+    place: Callable[[int], str],
+    free_answers: bool = False,
 ) -> list[int]:
     """The rows that stay, in order.
 
@@ -84,22 +106,36 @@ def remove_duplicates(
         config: what to remove.
         report: is filled.
         place: where a row stands in its file, for errors.
+        free_answers: labels are texts of which many may be right: one prompt with two answers is no conflict, and rows
+            are equal only if prompt and answer are.
 
     Raises:
         DataError: if `clean.conflicts` is error and there is a conflict.
     """
-    rows = _remove_conflicts(examples, config, report, place)
+    if free_answers:
+        rows = list(range(len(examples)))
+        examples = replace(examples, pairs=[str(label) for label in examples.labels])
+    else:
+        rows = _remove_conflicts(examples, config, report, place)
     if config.duplicates != "keep":
         rows = _remove_exact(examples, rows, report)
     if config.duplicates == "near":
-        rows = _remove_near(examples, rows, config.near_threshold, report)
+        find = _answered_finder if free_answers else _near_finder
+        rows = _remove_near(examples, rows, find(examples.select(rows), config.near_threshold), report)
+    if free_answers:
+        report.near_other_label = 0
     return rows
 
 
-def remove_leaks(splits: dict[str, Examples], threshold: float, report: DuplicateReport) -> dict[str, Examples]:
-    """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row."""
+def remove_leaks(
+    splits: dict[str, Examples], threshold: float, report: DuplicateReport, *, prompts: bool = False
+) -> dict[str, Examples]:
+    """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row.
+
+    Of `prompts` what was said is compared: see `comparables`.
+    """
     names = [name for name in ("test", "dev", "train") if name in splits]
-    finder = _finder([splits[name] for name in names], threshold)
+    finder = _finder([splits[name] for name in names], threshold, prompts=prompts)
     kept: dict[str, Examples] = {}
     start = 0
     for name in names:
@@ -170,8 +206,11 @@ def _remove_exact(examples: Examples, rows: Sequence[int], report: DuplicateRepo
     return list(first.values())
 
 
-def _remove_near(examples: Examples, rows: Sequence[int], threshold: float, report: DuplicateReport) -> list[int]:
-    finder = _finder([examples.select(rows)], threshold)
+def _near_finder(examples: Examples, threshold: float) -> NearDuplicates:
+    return _finder([examples], threshold)
+
+
+def _remove_near(examples: Examples, rows: Sequence[int], finder: NearDuplicates, report: DuplicateReport) -> list[int]:
     texts = finder.texts
     keys = [examples.texts[row] + "\n" + repr(examples.labels[row]) for row in rows]
     kept: list[int] = []

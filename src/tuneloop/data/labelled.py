@@ -45,6 +45,10 @@ class LabelReader(Protocol):
         """Whether a label is understood only beside its text."""
 
     @property
+    def free_answers(self) -> bool:
+        """Whether labels are texts of which many may be right."""
+
+    @property
     def unit(self) -> Literal["", "text", "pair"]:
         """Of rows with an equal text, or an equal second one, none may stand in another split; empty: of no rows."""
 
@@ -79,6 +83,8 @@ def labelled(table: Table, columns: Columns, task: LabelReader, *, max_chars: in
     labels = None
     if task.row_by_row:
         table, labels = _row_by_row(table, columns, task)
+    if task.free_answers:
+        _texts(table, columns.label, setting="data.columns.label", max_chars=max_chars)
     texts = _texts(table, columns.text, setting="data.columns.text", max_chars=max_chars)
     pairs = None
     if task.takes_pairs and columns.pair is not None:
@@ -103,7 +109,7 @@ def read_unlabelled(
 ) -> Examples:
     """Rows to predict: text and pair; no label is needed, and no row is changed or left out.
 
-    `columns` holds every column of the file, in its order, so that it can be written back.
+    `columns` holds every column of the file, in its order, so that it can be written back; prompts as they were given.
 
     Args:
         source: a file or folder, or `sample:NAME`.
@@ -116,7 +122,7 @@ def read_unlabelled(
     Raises:
         DataError: if the file cannot be read or has no such column.
     """
-    table = read_table(source, base=base, format=format, encoding=config.encoding)
+    given = table = read_table(source, base=base, format=format, encoding=config.encoding)
     columns = columns_of(source, config.columns)
     limit = config.max_text_chars
     pair = columns.pair if task and task.takes_pairs else None
@@ -126,7 +132,7 @@ def read_unlabelled(
         ids=_ids(table, None),
         texts=_texts(table, columns.text, setting=setting, max_chars=limit),
         pairs=None if pair is None else _texts(table, pair, setting="data.columns.pair", max_chars=limit),
-        columns=dict(table.columns),
+        columns=dict((given if task and task.free_answers else table).columns),
     )
 
 

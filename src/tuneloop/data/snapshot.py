@@ -102,16 +102,19 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     read = {split: _about(part, cleaning) for split, part in parts.items()}
     bar.update(1, t("cleaned"))
     train = parts["train"]
-    kept = remove_duplicates(train.examples, config.data.clean, duplicates, place=train.place)
+    kept = remove_duplicates(
+        train.examples, config.data.clean, duplicates, place=train.place, free_answers=task.free_answers
+    )
     parts["train"] = train.select(kept)
     bar.update(2, t("duplicates removed"))
     splits = _split(config, task, parts)
     unused = len(parts["train"].rows) - sum(
         len(rows) for name, rows in splits.items() if name not in parts or name == "train"
     )
-    if len(parts) > 1 or (config.data.split.by == "time" and config.data.clean.duplicates != "near"):
+    kept_near = config.data.clean.duplicates != "near" or task.free_answers
+    if len(parts) > 1 or (config.data.split.by == "time" and kept_near):
         # in all other cases near-duplicates are gone, or went into one split together
-        splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates)
+        splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates, prompts=task.free_answers)
     labels = _check_labels(task, splits, parts)
     bar.update(3, t("split"))
     snapshot = save_snapshot(
@@ -187,11 +190,17 @@ def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Count
     if raw.pairs is not None:
         pairs, more = clean_texts(raw.pairs, data.clean)
         counts += more
-    cleaning.update(counts)
+    if task.free_answers:
+        answers, more = clean_texts([str(label) for label in raw.labels], data.clean)
+        counts += more
+        raw = replace(raw, labels=list(answers))
     examples = Examples(raw.ids, texts, raw.labels, pairs, raw.columns)
+    cleaning.update(counts)
     if task.row_by_row:
         examples = _moved(raw, examples, table, task, config)
     filled = [row for row, text in enumerate(texts) if text.strip()]
+    if task.free_answers:
+        filled = [row for row in filled if str(raw.labels[row]).strip()]
     if not filled:
         raise DataError(
             t("{file}: every text is blank.", file=table.path.name),
@@ -249,14 +258,22 @@ def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dic
 
 
 def _units(config: RunConfig, task: LabelReader, part: _Part) -> list[int]:
-    """What must stay together: rows of a group, of a query or a passage, and near-duplicates if they were kept."""
+    """What must stay together: rows of a group, of a query or a passage, and near-duplicates if they were kept.
+
+    Prompts that nearly equal each other stay together too, as their rows are kept where the answers differ.
+    """
     pairs: list[tuple[int, int]] = []
     if task.unit:
         texts = part.examples.texts if task.unit == "text" else part.examples.pairs or []
         seen: dict[str, int] = {}
         pairs += [(seen.setdefault(comparable(text), row), row) for row, text in enumerate(texts)]
-    if config.data.clean.duplicates != "near":
-        pairs += near_pairs(comparables(part.examples), config.data.clean.near_threshold)
+    if config.data.clean.duplicates != "near" or task.free_answers:
+        inputs = comparables(part.examples, prompts=task.free_answers)
+        first_with = dict(reversed([(text, row) for row, text in enumerate(inputs)]))
+        pairs += [(first_with[text], row) for row, text in enumerate(inputs)]
+        once = sorted(first_with.values())
+        near = near_pairs([inputs[row] for row in once], config.data.clean.near_threshold)
+        pairs += [(once[first], once[second]) for first, second in near]
     if config.data.split.by == "group":
         first: dict[Any, int] = {}
         pairs += [(first.setdefault(str(value), row), row) for row, value in enumerate(_values(config, part, "group"))]

@@ -29,6 +29,9 @@ PLAIN_TEMPLATE = (
 LEAST_PROMPT = 0.25
 """Share of `max_tokens` that a prompt keeps beside an answer that would fill it all."""
 
+NO_CUT = 1 << 20
+"""More tokens than a text has: its length is counted, not cut."""
+
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
@@ -217,6 +220,11 @@ class ChatTokenizer(Tokenizer):
             str(self.special["bos_token"])
         )
         return [] if shown else before
+
+
+def uncut_tokenizer(folder: Path, *, writes: bool) -> Tokenizer:
+    """What counts the tokens of texts, or of conversations for a model that `writes`, however long they are."""
+    return ChatTokenizer(folder, NO_CUT) if writes else Tokenizer(folder, NO_CUT)
 
 
 def chat_template(folder: Path) -> str:

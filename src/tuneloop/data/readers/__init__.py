@@ -7,6 +7,7 @@ from pathlib import Path
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.registry import Registry
+from tuneloop.data.readers.chat import is_chat
 from tuneloop.data.readers.samples import SAMPLE_PREFIX, find_sample
 from tuneloop.data.readers.squad import is_squad
 from tuneloop.data.readers.table import Reader, Table
@@ -25,12 +26,14 @@ READERS: Registry[Reader] = Registry(
         "squad": "tuneloop.data.readers.squad:read_squad",
         "c3": "tuneloop.data.readers.c3:read_c3",
         "chid": "tuneloop.data.readers.chid:read_chid",
+        "chat": "tuneloop.data.readers.chat:read_chat",
+        "dialogues": "tuneloop.data.readers.dialogues:read_dialogues",
         "parquet": "tuneloop.data.readers.parquet:read_parquet",
         "datasets": "tuneloop.data.readers.datasets_folder:read_datasets_folder",
     },
 )
 SUFFIXES = {".bio": "conll", ".iob": "conll", ".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl", ".pq": "parquet"}
-TEXT_FORMATS = ("csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid")
+TEXT_FORMATS = ("csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat")
 MAGIC = {
     b"PK\x03\x04": "Excel or ZIP", b"\xd0\xcf\x11\xe0": "Excel (xls)", b"%PDF": "PDF", b"\x1f\x8b": "gzip",
     b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "zstd",
@@ -98,6 +101,8 @@ def _format(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix == ".json" and is_squad(path):
         return "squad"
+    if suffix in (".json", ".jsonl", ".ndjson") and is_chat(path):
+        return "chat"
     name = SUFFIXES.get(suffix, suffix.removeprefix("."))
     if name not in READERS.names():
         _refuse_by_magic(path)
@@ -111,7 +116,7 @@ def _format(path: Path) -> str:
 def _refuse_what_it_is_not(path: Path, format: str) -> None:
     if format not in READERS.names():
         READERS.get(format)
-    if path.is_dir() and format not in ("datasets", "txt"):
+    if path.is_dir() and format not in ("datasets", "txt", "dialogues"):
         raise DataError(
             t("{path} is a folder, not a file.", path=path), t("Name a file inside it, or set data.format: datasets.")
         )

@@ -73,6 +73,9 @@ SAMPLES = {
         format="slashed",
         labels={"nr": "I-person", "ns": "B-place", "nt": "B-organisation"},
     ),
+    # short talks by topic, ChatterBot's corpus; of tech_support in English most rows are repeated
+    "dialogues-en": Sample(package="chatterbot_corpus", file="data/english", format="dialogues"),
+    "dialogues-zh": Sample(package="chatterbot_corpus", file="data/chinese", format="dialogues"),
 }
 
 

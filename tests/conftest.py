@@ -47,6 +47,7 @@ class MadeUp:
     def labels(self) -> list[str]:
         names = {"multilabel": ["cold", "kind", "warm"], "tagging": ["blame", "praise"]}
         names |= {"regression": [], "pair_regression": [], "qa": [], "multiple_choice": [], "retrieval": []}
+        names |= {"generation": []}
         return names.get(self.task, ["no", "yes"])
 
     def split(self, name: str) -> Examples:
@@ -78,6 +79,8 @@ class MadeUp:
             return Examples(ids, ["a b"] * rows, ["good a"] * rows, list(map("\n".join, choices)))
         if self.task == "tagging":
             return Examples(ids, texts, list(map(tagged, texts)))
+        if self.task == "generation":
+            return Examples(ids, texts, ["good a" if each else "bad b" for each in good])
         labels = [LABELS[self.task](bool(each)) for each in good]
         pairs = ["a b"] * rows if self.task.startswith("pair") else None
         return Examples(ids, texts, labels, pairs)
@@ -120,6 +123,40 @@ def gpt(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     GPT2LMHeadModel(GPT2Config(vocab_size=22, pad_token_id=0, initializer_range=0.3, **shape)).save_pretrained(folder)
     shutil.copy(tiny_model / "tokenizer.json", folder / "tokenizer.json")
     return folder
+
+
+CHAT_WORDS = ["<pad>", "<unk>", "<|begin|>", "<|end|>", "user", "assistant", "system", ":", *WORDS[4:-1]]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|begin|>{{ message['role'] }}: {{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|begin|>assistant: {% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Llama of two layers, grouped keys, a word tokenizer and a chat template."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("chat")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.3, "tie_word_embeddings": True}
+    config = LlamaConfig(
+        vocab_size=len(CHAT_WORDS), bos_token_id=2, eos_token_id=3, pad_token_id=0, **shape, **heads
+    )
+    LlamaForCausalLM(config).save_pretrained(path)
+    inner = Tokenizer(models.WordLevel({word: n for n, word in enumerate(CHAT_WORDS)}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.add_special_tokens(["<pad>", "<|begin|>", "<|end|>"])
+    inner.save(str(path / "tokenizer.json"))
+    marks = {"pad_token": "<pad>", "bos_token": "<|begin|>", "eos_token": "<|end|>", "unk_token": "<unk>"}
+    marks |= {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (path / "tokenizer_config.json").write_text(json.dumps(marks))
+    (path / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    return path
 
 
 def gap(task: str) -> dict[str, object]:

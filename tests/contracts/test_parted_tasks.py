@@ -17,7 +17,7 @@ from tuneloop.tasks import TASKS, create_task
 from tuneloop.tasks.base import Task
 from tuneloop.tasks.stored import pack_scores, unpack_scores
 
-PARTED = [name for name in TASKS.names() if TASKS.get(name).layout != "whole"]
+PARTED = [name for name in TASKS.names() if TASKS.get(name).layout not in ("whole", "written")]
 WIDTH = 6
 
 

@@ -90,6 +90,13 @@ RULES = (
     # where both fit, the two differ by chance: full 0.7714, lora 0.7718 with 4,000 labels (adapter 0.767, tfidf 0.679)
     Rule(
         "lora",
+        lambda case: case.labelled > 0 and case.task.generates,
+        lambda case: t(
+            "Method lora: a model that writes keeps what it knows, and small additions learn how to answer."
+        ),
+    ),
+    Rule(
+        "lora",
         lambda case: case.labelled > 0 and case.parameters > MANY_PARAMETERS,
         lambda case: t(
             "Method lora: the model has {count} million parameters, of which only small additions are trained.",
@@ -127,6 +134,7 @@ class Auto(Method):
     """
 
     name = "auto"
+    writes = True
 
     def prepare(self, model: PreTrainedModel) -> None:
         raise NotImplementedError("auto is replaced by the method it chooses before a model is loaded")

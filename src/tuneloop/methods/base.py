@@ -157,7 +157,11 @@ class Method(ABC):
         """Raise a ConfigError that says why, where the method makes no sense for a task."""
         if task.generates and not self.writes:
             raise ConfigError(
-                t("method {name} needs a model that judges texts; task {task} writes them.", name=self.name, task=task.name),
+                t(
+                    "method {name} needs a model that judges texts; task {task} writes them.",
+                    name=self.name,
+                    task=task.name,
+                ),
                 t("Choose method: lora, adalora, ia3 or full."),
             )
         self.check(task)

@@ -22,7 +22,7 @@ from tuneloop.models.tokenizer import Tokenizer, sound
 TEMPLATE_FILE = "chat_template.jinja"
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
 )
 """For models that were never made to talk: what was said line by line, and an end behind every answer."""
 
@@ -45,7 +45,7 @@ class _Piece:
 
 
 class ChatTokenizer(Tokenizer):
-    """A prompt becomes the tokens up to where the model writes; a (prompt, answer) tuple those of the whole conversation.
+    """A prompt becomes the tokens up to where the model writes; a (prompt, answer) tuple those of the conversation.
 
     Of a whole conversation `Tokens.type_ids` is 1 for what the model is to write: its answer, or all of its answers,
     each with the token that ends it. A special token that somebody has typed into a message is text, so that no

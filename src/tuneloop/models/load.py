@@ -142,13 +142,24 @@ def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code
             setattr(config, name, dropout)
 
     model, new = _open(folder, torch.float32, describe, trust_remote_code, kind="AutoModelForCausalLM")
-    if new:
+    if new or _looks_ahead(model):
         raise ModelError(
-            t("The model in {folder} does not write texts: it has no trained head for the next token.", folder=folder),
+            t("The model in {folder} does not write texts: it was not made to foretell the next token.", folder=folder),
             t("Give a causal language model, such as {example}.", example=EXAMPLE_WRITER),
         )
     model.answers_as_it_is = True  # type: ignore[assignment]
     return model
+
+
+def _looks_ahead(model: PreTrainedModel) -> bool:
+    """Whether what comes later changes what a model makes of the first token, as in an encoder: not guessed but tried."""
+    import torch
+
+    ids = torch.tensor([[1, 1, 1], [1, 2, 2]])
+    model.train(False)
+    with torch.inference_mode():
+        one, other = model(input_ids=ids).logits[:, 0].float()
+    return not torch.allclose(one, other, atol=1e-3, rtol=1e-3)
 
 
 def has_new_head(model: PreTrainedModel) -> bool:

@@ -6,6 +6,7 @@ tokens of a text meet; it is told where each text begins.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def packed_attention(
         )
         return answer, weights
     edges = cu_seq_lens_q.tolist()
-    lengths = [end - start for start, end in zip(edges, edges[1:], strict=False)]
+    lengths = [end - start for start, end in pairwise(edges)]
     queries, keys, values = (torch.split(part[0], lengths, dim=1) for part in (query, key, value))
     found: list[Tensor] = [query] * len(lengths)
     for group in _alike(lengths):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray
 
 REFERENCE = "torch-fp32"
-"""The engine that the evaluation was made with."""
+"""The engine that the evaluation of models that judge texts is made with."""
+
+WRITING_FORMS = ("torch-fp32", "torch-bf16")
+"""The forms of a model that writes."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,28 @@ class Proof:
         rules: what a form must keep to.
         dev: rows that the model was not trained on.
         tools: what exports, opens and measures.
+        reference: the engine that the evaluation was made with.
     """
 
-    def __init__(self, folder: Path, rules: ReleaseConfig, dev: Examples, tools: Tools) -> None:
-        self.folder, self.rules, self.dev, self.tools = folder, rules, dev, tools
+    def __init__(
+        self, folder: Path, rules: ReleaseConfig, dev: Examples, tools: Tools, *, reference: str = REFERENCE
+    ) -> None:
+        self.folder, self.rules, self.dev, self.tools, self.reference = folder, rules, dev, tools, reference
 
     def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
         """What was found about each engine, and the fastest of those that may be the default."""
         forms: dict[str, Any] = {}
         with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
-            reference = self.tools.open(self.folder, REFERENCE)
-            tried = [form for form in self.rules.forms if not reference.task.generates or ENGINES.get(form) is None]
+            reference = self.tools.open(self.folder, self.reference)
+            tried = [
+                form
+                for form in (WRITING_FORMS if reference.task.generates else self.rules.forms)
+                if form != self.reference
+            ]
             try:
                 self.task, self.expected = reference.task, self._answers(reference)
                 speed = self.tools.speed(reference, self.dev.inputs)
-                forms[REFERENCE] = {"accepted": True, "texts_per_s": speed}
+                forms[self.reference] = {"accepted": True, "texts_per_s": speed}
             finally:
                 reference.close()
             for form in tried:

@@ -38,9 +38,14 @@ class Release:
         return open_predictor(self.path, engine=engine or self.engine)
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
-        """One prediction per input; opens and closes the model."""
+        """One prediction per input; opens and closes the model.
+
+        A prompt of a model that writes is a text that one user says, or a list of messages with `role` and `content`.
+        """
         predictor = self.predictor()
         try:
+            if predictor.task.generates:
+                inputs = [predictor.task.parse_input(each, None)[0] for each in inputs]
             return list(predictor.predict(inputs))
         finally:
             predictor.close()

@@ -16,6 +16,7 @@ from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
+from tuneloop.inference.writing import evaluated_with
 from tuneloop.models.load import APART
 from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
@@ -53,7 +54,8 @@ def write_release(
     path = workspace.releases / release_id
     with fsio.new_dir(path) as folder:
         shutil.copytree(run_path / "model", folder, dirs_exist_ok=True)
-        proof = Proof(folder, config.release, dev, tools or real_tools())
+        reference = evaluated_with(config.task)
+        proof = Proof(folder, config.release, dev, tools or real_tools(), reference=reference)
         forms, engine = proof.run(quiet=quiet)
         info = {
             "version": 1, "id": release_id, "run": run_path.name, "data_hash": str(run.get("snapshot_hash", "")),

@@ -111,7 +111,8 @@ class Task(ABC):
     architecture: ClassVar[str] = "AutoModelForSequenceClassification"
     """The class of transformers that answers it."""
     layout: ClassVar[Literal["whole", "windows", "choices", "apart", "written"]] = "whole"
-    """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, each, or to write on."""
+    """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, each, or to
+    write on."""
     needs_label: ClassVar[bool] = True
     embeds: ClassVar[bool] = False
     """Whether the logits are the vector of a text: see `models.embedding`."""

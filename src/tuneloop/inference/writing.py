@@ -81,7 +81,7 @@ class Writer(Predictor):
         )
 
     def likelihoods(self, inputs: Sequence[Input], labels: Sequence[Label]) -> tuple[FloatArray, Any]:
-        """Log-likelihood of what is learnt of each conversation with its reference answer, and its tokens, each (n,)."""
+        """Log-likelihood of what is learnt of each conversation with its answer, and how many tokens, each (n,)."""
         lessons = self.task.lessons(clean_inputs(inputs, self.clean), labels)
         return self.task.likelihoods(self._opened.model, self.tokenizer.encode(lessons), "fp32")
 

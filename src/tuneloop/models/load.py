@@ -152,7 +152,7 @@ def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code
 
 
 def _looks_ahead(model: PreTrainedModel) -> bool:
-    """Whether what comes later changes what a model makes of the first token, as in an encoder: not guessed but tried."""
+    """Whether what comes later changes what a model makes of the first token, as in an encoder: tried, not guessed."""
     import torch
 
     ids = torch.tensor([[1, 1, 1], [1, 2, 2]])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.data.examples import Examples, Label
+from tuneloop.data.examples import Examples, Input, Label
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
@@ -46,10 +46,21 @@ def agree(task: Task, labels: Sequence[Label], expected: FloatArray, found: Floa
     return Agreement(float(np.max(task.changes(expected, found))), float(np.mean(same)), float(before - after))
 
 
-def batch_effect(predictor: Any, dev: Examples, *, texts: int = 8) -> float:
-    """Largest change of a score when a short text is padded beside the longest one."""
-    by_length = sorted(dev.inputs, key=lambda each: len(each) if isinstance(each, str) else sum(map(len, each)))
-    short, longest = by_length[:texts], by_length[-1]
-    alone = np.concatenate([predictor.scores([each]) for each in short])
-    beside = np.concatenate([predictor.scores([each, longest])[:1] for each in short])
+TEXTS, COMPANIONS = 8, 16
+
+
+def companies(inputs: Sequence[Input]) -> list[list[Input]]:
+    """Texts from the shortest to the longest, each followed by those that share its batch: its like in length, and the
+    longest of all."""
+    order = sorted(set(inputs), key=lambda each: (sum(map(len, each)) if isinstance(each, tuple) else len(each), each))
+    places = np.linspace(0, max(0, len(order) - COMPANIONS), TEXTS).round().astype(int)
+    found = [order[place : place + COMPANIONS] for place in sorted(set(places.tolist()))]
+    return [list(dict.fromkeys([*each, order[-1]])) for each in found]
+
+
+def batch_effect(predictor: Any, dev: Examples) -> float:
+    """Largest change of a score through the texts that are answered with it."""
+    groups = companies(dev.inputs)
+    alone = np.concatenate([predictor.scores(group[:1]) for group in groups])
+    beside = np.concatenate([predictor.scores(group)[:1] for group in groups])
     return float(np.max(predictor.task.changes(alone, beside)))

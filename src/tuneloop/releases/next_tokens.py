@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.releases.agreement import Agreement
+from tuneloop.releases.agreement import Agreement, companies
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 PROMPTS = 64
 """Rows of dev that are compared: their distributions are as wide as the vocabulary."""
-
-NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,9 @@ def agree_on_next(expected: NextTokens, found: NextTokens) -> Agreement:
 
 
 def neighbours_effect(writer: Writer, dev: Examples) -> float:
-    """Largest change of a probability when a short prompt is read beside the longest one."""
-    by_length = sorted(dev.select(range(min(PROMPTS, len(dev)))).inputs, key=len)
-    short, longest = by_length[:NEIGHBOURS], by_length[-1]
-    changes = [
-        np.abs(_shares(writer.logits([each])) - _shares(writer.logits([each, longest])[:1])).max() for each in short
-    ]
+    """Largest change of a probability of the next token through the prompts that are read with it."""
+    groups = companies(dev.select(range(min(PROMPTS, len(dev)))).inputs)
+    changes = [np.abs(_shares(writer.logits(group[:1])) - _shares(writer.logits(group)[:1])).max() for group in groups]
     return float(np.max(changes))
 
 

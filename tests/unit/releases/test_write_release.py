@@ -30,6 +30,7 @@ DEV = Examples(ids=["1", "2"], texts=["a", "bbb"], labels=["n", "p"])
 
 class FakeTask:
     primary_metric = "accuracy"
+    generates = False
 
     def decide(self, scores):
         return ["np"[int(row.argmax())] for row in scores]

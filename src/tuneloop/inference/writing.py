@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 32
 """Answers that are written side by side at most."""
+
+MEASURED_PROMPTS, MEASURED_TOKENS = 8, 32
 
 WRITING_TOKENS = 8192
 """Tokens of prompts and answers of a batch at most, which the keys and values of all layers are kept for."""
@@ -96,6 +99,19 @@ class Writer(Predictor):
             with torch.inference_mode():
                 found[rows] = model(**batch, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
         return found
+
+    def answers_per_s(self, inputs: Sequence[Input]) -> float:
+        """Answers of `MEASURED_TOKENS` tokens to the first few of these prompts, written side by side, per second."""
+        tokens = self._encode(list(dict.fromkeys(inputs))[:MEASURED_PROMPTS])
+        batch = _left_padded(tokens, np.arange(len(tokens)), self._opened.model.device)
+        limits = {"max_new_tokens": MEASURED_TOKENS, "min_new_tokens": MEASURED_TOKENS, "do_sample": False}
+        pad = {"pad_token_id": self.tokenizer.pad_id}
+        took_s = []
+        for _ in range(2):  # the first one warms up
+            began_s = time.perf_counter()
+            self._opened.model.generate(**batch, **limits, **pad)
+            took_s.append(time.perf_counter() - began_s)
+        return len(tokens) / took_s[-1]
 
     def _answer(self, inputs: Sequence[Input]) -> tuple[FloatArray, Any]:
         numbers: dict[Input, int] = {}

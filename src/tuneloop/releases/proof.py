@@ -33,7 +33,7 @@ class Tools:
     Args:
         export: writes a form of the model in a folder; gives the files.
         open: the predictor of a folder with an engine.
-        speed: texts per second.
+        speed: texts per second; for a model that writes, answers (see `Writer.answers_per_s`).
         serve: the scores that a client of the HTTP server would get, near to the given ones; None leaves that out.
     """
 
@@ -138,6 +138,10 @@ def real_tools(serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None 
     return Tools(
         export=export_form,
         open=lambda folder, engine: open_predictor(folder, engine=engine),
-        speed=lambda predictor, inputs: float(measure_engine(predictor, inputs[:256], seconds=2.0).texts_per_s),
+        speed=lambda predictor, inputs: (
+            predictor.answers_per_s(inputs)
+            if predictor.task.generates
+            else float(measure_engine(predictor, inputs[:256], seconds=2.0).texts_per_s)
+        ),
         serve=serve,
     )

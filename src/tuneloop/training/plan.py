@@ -159,6 +159,8 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     def costs(steps: Steps, epoch: int) -> IntArray:
         tokens = steps.split.tokens
         parts = [split_by_tokens(batch, tokens, tokens_per_part(training)) for batch in steps.batches(epoch)]
+        if ready.task.generates:  # texts are packed, so padding costs nothing
+            return np.array([tokens.lengths[batch].sum() for batch in steps.batches(epoch)])
         return np.array([padded(tokens.lengths, each) for each in parts])
 
     sample = ready.train.select(_spread(costs(whole, 0), MEASURED_STEPS, whole.batches(0)))
@@ -246,7 +248,10 @@ def _dev_part(ready: Prepared) -> Split:
 def _evaluation_s(ready: Prepared, dev: Split) -> float:
     """Seconds of one pass over all of dev, from a pass over a part."""
     began_s = time.monotonic()
-    predict_logits(ready.model, dev.tokens, ready.precision)
+    if ready.task.has_head:
+        predict_logits(ready.model, dev.tokens, ready.precision)
+    else:
+        ready.task.judge(ready.model, dev.tokens, dev.labels, dev.inputs, ready.precision)
     return (time.monotonic() - began_s) * len(ready.dev.labels) / len(dev.labels)
 
 

@@ -50,7 +50,7 @@ def test_the_page_of_the_tasks_has_the_options_of_each(code: str) -> None:
 @pytest.mark.parametrize("name", ["howto.md", "howto.zh-CN.md"])
 def test_the_settings_of_the_how_to_are_valid(name: str) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     for block in blocks:
         config = parse_config({"data": {"source": "x.csv"}} | yaml.safe_load(block), where=name)
         create_method(config.method)

@@ -27,8 +27,9 @@ from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassificat
 from tuneloop.core.config import MethodConfig, TaskConfig, TrainingConfig
 from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods import base, create_method
+from tuneloop.methods import create_method
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
+from tuneloop.models import forward
 from tuneloop.models import frozen as frozen_layers
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
@@ -165,13 +166,13 @@ def _arm(kill: str, steps: list[int]) -> None:
 
         checkpoint.new_dir = die_before_it_appears
     if kind == "eval":
-        predict = base.predict_logits
+        predict = forward.predict_logits
 
         def die_instead(*given: object) -> object:
             # the step that is evaluated is not yet finished
             return die() if steps[0] + 1 == int(number) else predict(*given)
 
-        base.predict_logits = die_instead
+        forward.predict_logits = die_instead
     if kind == "keep":
         compute = frozen_layers.FrozenPrefix._compute
 

@@ -12,7 +12,9 @@ from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, parse_messages, to_text
 from tuneloop.data.examples import Input, Label
 from tuneloop.models.forward import padded_width
-from tuneloop.tasks.base import Prediction, Task, TaskOptions
+from tuneloop.tasks.base import Prediction, TaskOptions
+from tuneloop.tasks.parted import PartedTask
+from tuneloop.tasks.written import chrf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +43,7 @@ class GenerationOptions(TaskOptions):
     repetition_penalty: float = Field(1.0, ge=1, description="Above 1 what was said before becomes less likely.")
 
 
-class Generation(Task):
+class Generation(PartedTask):
     """The next-token loss of a causal language model, on the tokens of the answers alone.
 
     Its input is a prompt, plain or a conversation (see `data.conversation`), its label the answer. A text's loss is the
@@ -98,14 +100,6 @@ class Generation(Task):
     def outputs(self) -> int:
         return 0
 
-    @property
-    def score_columns(self) -> int | None:
-        return None
-
-    @property
-    def has_temperature(self) -> bool:
-        return False
-
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> ChatTokenizer:
         from tuneloop.models.chat import ChatTokenizer
 
@@ -115,9 +109,6 @@ class Generation(Task):
     def lessons(self, inputs: Sequence[Input], labels: Sequence[Label]) -> list[Input]:
         """Prompts with their answers."""
         return [(str(prompt), str(answer)) for prompt, answer in zip(inputs, labels, strict=True)]
-
-    def targets(self, labels: Sequence[Label]) -> np.ndarray[Any, Any]:
-        raise NotImplementedError("what is learnt stands in the tokens: see `aligned`")
 
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """1 for each token that is learnt, int8, (texts, longest)."""
@@ -171,20 +162,12 @@ class Generation(Task):
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         raise NotImplementedError("see `losses`")
 
-    def divergence(self, logits: Tensor, others: Tensor) -> Tensor:
-        raise NotImplementedError("generation has no distribution over classes")
-
-    def scores(self, logits: FloatArray) -> FloatArray:
-        raise NotImplementedError("texts are written by `inference.generator`")
-
     def decide(self, scores: FloatArray) -> list[Label]:
         return [written.text for written in scores]
 
-    def metrics(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, float]:
-        from tuneloop.tasks.written import chrf
-
+    def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         found = [chrf(written.text, str(label)) for written, label in zip(scores, labels, strict=True)]
-        return {"chrf": float(np.mean(found))}
+        return {"chrf": np.array(found)}
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         cut = truncated if truncated is not None else [False] * len(scores)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.evaluation.written import prompt_text, rows_of_chrf, shortened, texts_of, writes
+from tuneloop.evaluation.written import prompt_text, shortened, texts_of
+from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
@@ -21,7 +22,7 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dic
     the class that it is most wrong about. For numbers it is None, and the largest errors come first. For written texts
     it is None too, and those with the lowest chrF come first, which stands beside them as `chrf`.
     """
-    if writes(task):
+    if task.generates:
         return _furthest(examples, scores)
     answers = task.decide(scores)
     sure = task.sureness(examples.labels, scores)

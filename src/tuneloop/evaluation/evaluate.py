@@ -19,7 +19,7 @@ from tuneloop.evaluation.metrics import measure, measure_classes, ranking_resamp
 from tuneloop.evaluation.names import model_name
 from tuneloop.evaluation.paired import Comparison, compare
 from tuneloop.evaluation.slices import Slice, slices
-from tuneloop.evaluation.written import bleu_signature, samples, writes
+from tuneloop.evaluation.written import bleu_signature, samples
 
 if TYPE_CHECKING:
     from tuneloop.core.config import EvaluationConfig
@@ -154,7 +154,7 @@ def evaluate(
             task, examples, scores, columns=config.slices, truncated=truncated, resamples=resamples, seed=seed
         ),
         worst_errors=worst_errors(task, examples, scores),
-        samples=samples(examples, scores, baselines.get(BASE)) if writes(task) else [],
+        samples=samples(examples, scores, baselines.get(BASE)) if task.generates else [],
         fit=_fit(examples, scores, seed) if task.problem_type == "regression" else None,
         truncated=None if truncated is None else int(np.sum(truncated)),
         scripts=scripts(examples.texts),
@@ -165,7 +165,7 @@ def _check(name: str, scores: FloatArray, examples: Examples, task: Task) -> Non
     if not len(examples):
         raise DataError(t("The test split is empty."), t("Give data.split.test a larger share, or name data.test."))
     if task.score_columns is None and len(scores) == len(examples):
-        if writes(task):
+        if task.generates:
             _check_finite(name, np.array([each.log_likelihood or 0.0 for each in scores], np.float64))
         return
     if scores.shape != (len(examples), task.score_columns):
@@ -193,7 +193,7 @@ def _check_finite(name: str, numbers: Any) -> None:
 def _settings(task: Task, labels: Sequence[Label], *, resamples: int, seed: int) -> dict[str, Any]:
     ranking = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
     found = {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
-    return found | ({"bleu": bleu_signature(list(map(str, labels)))} if writes(task) else {})
+    return found | ({"bleu": bleu_signature(list(map(str, labels)))} if task.generates else {})
 
 
 def _calibration(task: Task, examples: Examples, scores: FloatArray) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure, inte
 from tuneloop.evaluation.means import Means
 from tuneloop.evaluation.ranking import Ranking
 from tuneloop.evaluation.regression import Numbers
-from tuneloop.evaluation.written import WrittenTexts, rows_of_chrf, writes
+from tuneloop.evaluation.written import WrittenTexts
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input, Label
@@ -41,8 +41,6 @@ def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> 
         return Numbers(task, labels, scores)
     if task.has_classes:
         return Counts(task, labels, scores)
-    if writes(task):  # of all figures of texts only this one: it is asked for with every part and every comparison
-        return Means({"chrf": rows_of_chrf(labels, scores)})
     return Means(task.row_figures(labels, scores), task.row_weights(labels))
 
 
@@ -63,7 +61,7 @@ def measure(
     Raises:
         MissingExtraError: if texts were written and a package that compares texts is not installed.
     """
-    headline = WrittenTexts(labels, scores, inputs) if writes(task) else headline_family(task, labels, scores)
+    headline = WrittenTexts(labels, scores, inputs) if task.generates else headline_family(task, labels, scores)
     families: list[tuple[Family, int]] = [(headline, resamples)]
     if task.has_probabilities:
         fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)

@@ -13,7 +13,7 @@ from tuneloop.evaluation.intervals import CHUNK, LEVEL, Array, draws, interval
 from tuneloop.evaluation.means import Means
 from tuneloop.evaluation.metrics import Family, headline_family
 from tuneloop.evaluation.names import decimals, metric_name
-from tuneloop.evaluation.written import paired_likelihoods, texts_of, writes
+from tuneloop.evaluation.written import paired_likelihoods, texts_of
 from tuneloop.tasks.written import chrf
 
 if TYPE_CHECKING:
@@ -25,7 +25,18 @@ BETTER, WORSE, UNCLEAR = "better", "worse", "cannot tell"
 
 @dataclass(frozen=True)
 class Difference:
-    """How much two models, a and b, differ in one figure. The fields are those of `Comparison`."""
+    """How much two models, a and b, differ in one figure.
+
+    Args:
+        metric: which one.
+        value_a: its value for a.
+        value_b: its value for b.
+        difference: a minus b.
+        low: lower bound of the difference's 95 % interval.
+        high: upper bound.
+        p: how often a difference this large comes about if a and b are equally good.
+        verdict: "better" (a than b), "worse" or "cannot tell".
+    """
 
     metric: str
     value_a: float
@@ -38,19 +49,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What the same rows say about two models, a and b.
+class Comparison(Difference):
+    """What the same rows say about two models, a and b: how they differ in the task's primary metric, and more.
 
     Args:
-        metric: the task's primary metric.
         rows: rows of the test split.
-        value_a: its value for a.
-        value_b: its value for b.
-        difference: a minus b.
-        low: lower bound of the difference's 95 % interval.
-        high: upper bound.
-        p: how often a difference this large comes about if a and b are equally good.
-        verdict: "better" (a than b), "worse" or "cannot tell".
         changed: rows that got different answers, the largest change of a score first.
         only_a_right: rows that a alone answers rightly; None for numbers and written texts, and so the next two.
         only_b_right: rows that b alone answers rightly.
@@ -58,15 +61,7 @@ class Comparison:
         likelihood: the log-likelihood per token of the references under both, where both write texts and know it.
     """
 
-    metric: str
     rows: int
-    value_a: float
-    value_b: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    verdict: str
     changed: tuple[int, ...]
     only_a_right: int | None = None
     only_b_right: int | None = None
@@ -133,7 +128,7 @@ def compare(
     else:
         both = headline_family(task, [*labels, *labels], np.concatenate([scores_a, scores_b]))
     found = _difference(families, both, task.primary_metric, rows=len(labels), seed=seed, resamples=resamples)
-    likelihoods = paired_likelihoods(scores_a, scores_b) if writes(task) else None
+    likelihoods = paired_likelihoods(scores_a, scores_b) if task.generates else None
     return Comparison(
         rows=len(labels),
         changed=_changed(task, scores_a, scores_b),
@@ -148,7 +143,9 @@ def compare(
         ),
         **asdict(found),
         **(
-            _mcnemar(task, labels, scores_a, scores_b) if task.problem_type != "regression" and not writes(task) else {}
+            _mcnemar(task, labels, scores_a, scores_b)
+            if task.problem_type != "regression" and not task.generates
+            else {}
         ),
     )
 
@@ -208,7 +205,7 @@ def _changed(task: Task, scores_a: FloatArray, scores_b: FloatArray) -> tuple[in
     pairs = zip(task.decide(scores_a), task.decide(scores_b), strict=True)
     rows = [row for row, (a, b) in enumerate(pairs) if a != b]
     size: Any
-    if writes(task):
+    if task.generates:
         size = [1 - chrf(a, b) for a, b in zip(texts_of(scores_a), texts_of(scores_b), strict=True)]
     else:
         size = task.changes(scores_a, scores_b)

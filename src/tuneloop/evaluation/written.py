@@ -15,11 +15,11 @@ from tuneloop.data.units import HAN, UNIT
 from tuneloop.evaluation.intervals import Array
 from tuneloop.evaluation.means import Means
 from tuneloop.tasks.answer_words import same_words, shared_f1
-from tuneloop.tasks.written import chrf
+from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples, Input, Label
-    from tuneloop.tasks.base import FloatArray, Task
+    from tuneloop.tasks.base import FloatArray
 
 HAN_SHARE = 0.3
 """Share of Chinese characters in the references from which BLEU takes each of them for a word."""
@@ -35,11 +35,6 @@ APART = f"\u3040-\u30ff{HAN}"
 """Characters of Chinese and Japanese, each of which counts as a word."""
 
 WORD = re.compile(rf"[{APART}]|[^\W_{APART}]+")
-
-
-def writes(task: Task) -> bool:
-    """Whether the scores of a task are texts, an array (n,) of `Written`."""
-    return task.problem_type == "generation"
 
 
 class WrittenTexts:
@@ -102,11 +97,6 @@ class WrittenTexts:
 def texts_of(scores: FloatArray) -> list[str]:
     """What was written, (n,)."""
     return [each.text for each in scores]
-
-
-def rows_of_chrf(labels: Sequence[Label], scores: FloatArray) -> Array:
-    """chrF of each row against its reference, 0 to 1, (n,)."""
-    return np.array([chrf(text, str(label)) for text, label in zip(texts_of(scores), labels, strict=True)])
 
 
 def rouge_l(text: str, reference: str) -> float:

@@ -80,10 +80,14 @@ class Predictor:
         given = list(numbers)
         cleaned = clean_inputs(given, self.clean)
         tokens = self.tokenizer.encode(cleaned)
-        scores = self.task.answers(self._run(tokens), tokens, cleaned)
+        scores = self._scores(tokens, cleaned)
         if self.task.spans_in:
             scores = self._in_given_places(scores, given, cleaned)
         return scores[rows], _cut(tokens)[rows]
+
+    def _scores(self, tokens: Tokens, inputs: list[Input]) -> FloatArray:
+        """What the task decides by, for inputs that are mended and differ, from their tokens."""
+        return self.task.answers(self._run(tokens), tokens, inputs)
 
     def _in_given_places(self, scores: FloatArray, given: list[Input], cleaned: list[Input]) -> FloatArray:
         """Stretches of the mended texts, as stretches of the texts that were given."""

@@ -74,7 +74,7 @@ class Writer(Predictor):
         Args:
             labels: reference answers, (n,), whose log-likelihood is measured too.
         """
-        written = self._answer(inputs)[0]
+        written = super().scores(inputs)
         if labels is None:
             return written
         sums, counts = self.likelihoods(inputs, labels)
@@ -113,10 +113,7 @@ class Writer(Predictor):
             took_s.append(time.perf_counter() - began_s)
         return len(tokens) / took_s[-1]
 
-    def _answer(self, inputs: Sequence[Input]) -> tuple[FloatArray, Any]:
-        numbers: dict[Input, int] = {}
-        rows = np.array([numbers.setdefault(item, len(numbers)) for item in inputs], dtype=np.int64)
-        tokens = self._encode(list(numbers))
+    def _scores(self, tokens: Tokens, inputs: list[Input]) -> FloatArray:
         room = self.task.options.max_new_tokens
         found: list[Written] = [Written("")] * len(tokens)
         groups = inference_batches(
@@ -125,7 +122,7 @@ class Writer(Predictor):
         for group in groups:
             for row, written in zip(group.tolist(), self._write(tokens, group), strict=True):
                 found[row] = written
-        return as_scores(found[row] for row in rows.tolist()), tokens.truncated[rows]
+        return as_scores(found)
 
     def _write(self, tokens: Tokens, rows: Any) -> Iterator[Written]:
         import torch

@@ -27,7 +27,7 @@ class Majority(Baseline):
             return _Nothing(self.name, task)
         if task.layout == "choices":
             return _Position(self.name, task, examples)
-        if task.problem_type == "generation":
+        if task.generates:
             return _Answer(self.name, task, most_frequent(examples.labels))
         targets = task.targets(examples.labels)
         if task.problem_type == "single_label_classification":

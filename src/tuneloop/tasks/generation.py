@@ -14,7 +14,7 @@ from tuneloop.data.examples import Input, Label
 from tuneloop.models.forward import padded_width
 from tuneloop.tasks.base import Prediction, TaskOptions
 from tuneloop.tasks.parted import PartedTask
-from tuneloop.tasks.written import chrf
+from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,8 +166,8 @@ class Generation(PartedTask):
         return [written.text for written in scores]
 
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
-        found = [chrf(written.text, str(label)) for written, label in zip(scores, labels, strict=True)]
-        return {"chrf": np.array(found)}
+        # of all figures of texts this one: it is asked for with every part and every comparison
+        return {"chrf": rows_of_chrf(labels, scores)}
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         cut = truncated if truncated is not None else [False] * len(scores)

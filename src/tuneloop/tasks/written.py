@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tuneloop.core.errors import MissingExtraError
+from tuneloop.data.examples import Label
 
 
 class Written(NamedTuple):
@@ -36,6 +40,11 @@ def chrf(text: str, reference: str) -> float:
         MissingExtraError: without sacrebleu.
     """
     return float(_chrf().sentence_score(text, [reference]).score) / 100
+
+
+def rows_of_chrf(labels: Sequence[Label], scores: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """chrF of each written text against its reference, 0 to 1, (n,)."""
+    return np.array([chrf(each.text, str(label)) for each, label in zip(scores, labels, strict=True)])
 
 
 @cache

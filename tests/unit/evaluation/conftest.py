@@ -8,7 +8,6 @@ import pytest
 from tuneloop.core.config import TaskConfig
 from tuneloop.data.examples import Examples
 from tuneloop.tasks import create_task
-from tuneloop.tasks.base import Task, TaskOptions
 
 CLASSES = ["a", "b", "c"]
 
@@ -51,31 +50,7 @@ def examples_of():
     return make
 
 
-class Writer(Task):
-    """A task that writes, as far as evaluation asks."""
-
-    name = "generation"
-    problem_type = "generation"
-    has_classes = False
-    has_probabilities = False
-    score_columns = None
-    primary_metric = "chrf"
-    baselines = ("majority", "nearest")
-
-    @classmethod
-    def parse_label(cls, raw):
-        return str(raw)
-
-    def decide(self, scores):
-        return [each.text for each in scores]
-
-    def targets(self, labels):
-        raise NotImplementedError
-
-    loss = divergence = scores = metrics = targets
-
-
 @pytest.fixture(scope="session")
 def writer():
     """A task whose answers are texts."""
-    return Writer(TaskOptions(), {})
+    return create_task(TaskConfig(type="generation"), {})

@@ -13,7 +13,7 @@ from tuneloop.methods import nearest as nearest_file
 from tuneloop.methods.base import BaselineModel
 from tuneloop.tasks.written import Written
 
-WRITES: Any = SimpleNamespace(problem_type="generation", spans_in="", layout="whole")
+WRITES: Any = SimpleNamespace(problem_type="generation", generates=True, spans_in="", layout="whole")
 
 PROMPTS = ["How warm is the sea?", "How deep is the lake?", "Who built the tower?", "Who paid for the tower?"]
 ANSWERS = ["20 degrees.", "40 metres.", "Nobody knows.", "Nobody knows."]

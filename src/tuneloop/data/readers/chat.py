@@ -13,7 +13,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, parse_messages
 from tuneloop.data.readers.jsonl import read_jsonl
 from tuneloop.data.readers.table import Table
-from tuneloop.data.readers.whole_json import Part, read_whole_json
+from tuneloop.data.readers.whole_json import Part, head_of, read_whole_json
 
 HEAD_BYTES = 1 << 16
 ARRAY = re.compile(rb"\A(\xef\xbb\xbf)?\s*\[")
@@ -58,11 +58,7 @@ def read_chat(path: Path, *, encoding: str = "auto", split: str = "train") -> Ta
 
 def is_chat(path: Path) -> bool:
     """Whether a file of JSON begins with a conversation or an instruction."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError:
-        return False  # the reader says why
+    head = head_of(path, HEAD_BYTES)
     if not OBJECT.match(head):
         return False
     if not ARRAY.match(head):
@@ -71,8 +67,7 @@ def is_chat(path: Path) -> bool:
 
 
 def _is_array(path: Path) -> bool:
-    with path.open("rb") as file:
-        return ARRAY.match(file.read(HEAD_BYTES)) is not None
+    return ARRAY.match(head_of(path, HEAD_BYTES)) is not None
 
 
 def _whole(path: Path, encoding: str) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuneloop.core.i18n import t
 from tuneloop.data.readers.table import Table
-from tuneloop.data.readers.whole_json import Part, read_whole_json
+from tuneloop.data.readers.whole_json import Part, head_of, read_whole_json
 
 HEAD_BYTES = 4096
 HEAD = re.compile(rb'\A(\xef\xbb\xbf)?\s*\{\s*("version"\s*:\s*[^,{}\[\]]*,\s*)?"data"\s*:\s*\[\s*\{')
@@ -45,11 +45,7 @@ def read_squad(path: Path, *, encoding: str = "auto", split: str = "train") -> T
 
 def is_squad(path: Path) -> bool:
     """Whether a file begins as this layout does."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError:
-        return False  # the reader says why
+    head = head_of(path, HEAD_BYTES)
     return bool(HEAD.match(head) and PARAGRAPHS.search(head))
 
 

@@ -11,6 +11,15 @@ from tuneloop.core.i18n import t
 from tuneloop.data.encoding import decode, refuse_nul
 
 
+def head_of(path: Path, size: int) -> bytes:
+    """The first bytes of a file; none if it cannot be read, for then the reader says why."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
+
+
 def read_whole_json(path: Path, *, encoding: str = "auto") -> tuple[Any, str]:
     """The value, and the name of the file's encoding.
 

@@ -1,0 +1,9 @@
+"""`tuneloop knowledge`."""
+
+from __future__ import annotations
+
+import typer
+
+from tuneloop.core.i18n import t
+
+app = typer.Typer(help=t("Documents, graphs, lexicons and rules that answers rest on."), no_args_is_help=True)

@@ -1,0 +1,42 @@
+"""What a release must prove, and how it is served: the sections `release` and `serve` of a configuration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tuneloop.core.options import Options
+
+
+class ReleaseConfig(Options):
+    """What a release holds and what it must prove."""
+
+    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+        ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
+        description="Inference forms to try beside the torch model; the fastest that passes answers.",
+    )
+    max_loss: float = Field(
+        0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused."
+    )
+    max_batch_effect: float = Field(
+        0.005,
+        gt=0,
+        description="Change of a probability through its neighbours in a batch; a form above it is never the default.",
+    )
+    license: str = Field("", description="Licence of the release, for the model card (SPDX name).")
+    limits: str = Field("", description="What the model must not be used for, for the model card.")
+
+
+class ServeConfig(Options):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; anything but localhost needs an API key.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_batch_tokens: int = Field(1024, ge=16, description="Padded tokens in one forward pass at most.")
+    max_wait_ms: float = Field(2.0, ge=0, description="How long a request may wait for others to share its batch.")
+    max_queue: int = Field(1024, ge=1, description="Texts that may wait; beyond that the answer is 429.")
+    deadline_s: float = Field(10.0, gt=0, description="A request that waited longer is answered 504, not computed.")
+    max_text_chars: int = Field(20_000, ge=1, description="A longer text is answered 413.")
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="A larger body is answered 413.")
+    max_texts: int = Field(256, ge=1, description="Texts in one request at most.")

@@ -1,0 +1,1 @@
+"""What is known beside the model: documents, graphs, lexicons and rules."""

@@ -44,6 +44,8 @@ BENCHMARKS = {
     "prefix_cache_5_of_6": Benchmark("prefix_cache", 2.333),
     "fewshot_vs_setfit": Benchmark("fewshot_vs_setfit", 5),
     "packing_vs_padding": Benchmark("packing", 2),
+    "train_vs_trl": Benchmark("train_vs_trl", 1.5),
+    "train_vs_trl_tuned": Benchmark("train_vs_trl", 1),
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,6 +109,71 @@ def export(
     from tuneloop import api
 
     say(t("Wrote {path}", path=api.export(name, target, workspace=workspace_root(workspace))))
+
+
+@app.command("compare-form", help=t("Does a form made elsewhere (merged, GGUF, vLLM) write what was evaluated?"))
+def compare_form(
+    name: Name,
+    form: Annotated[
+        str, typer.Argument(help=t("A model folder, a GGUF file, or a server such as http://127.0.0.1:8000/v1."))
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help=t("How the server calls the model; its first by default."))
+    ] = "",
+    workspace: WorkspacePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prompt tokens and next-token probabilities on conversations of dev; exit code 1 if they differ too much."""
+    from tuneloop import api
+    from tuneloop.core.paths import Workspace
+    from tuneloop.data.snapshot import find_snapshot
+    from tuneloop.releases import outside
+
+    root = workspace_root(workspace)
+    found = api.load(name, workspace=root)
+    dev = find_snapshot(found.info["data_hash"], Workspace(root)).split("dev")
+    made = outside.compare_form(found, form, dev, model=model, key=os.environ.get("OPENAI_API_KEY", ""))
+    if as_json:
+        print_json(made.to_json())
+    else:
+        for line in _told(made, found.id):
+            say(line)
+    if not made.accepted:
+        raise typer.Exit(1)
+
+
+def _told(made: Any, name: str) -> Iterator[str]:
+    """What a comparison found, line by line."""
+    yield t(
+        "{form}: {count} conversations, {places} tokens; the likeliest is the same at {same:.1%} of them.",
+        form=made.form, count=made.conversations, places=made.places, same=made.same,
+    )  # fmt: skip
+    yield t("Largest difference of a probability: {value:.4f}", value=made.max_difference)
+    if made.loss is not None:
+        yield t("Log-likelihood of the right answers: {loss:+.4f} per token", loss=-made.loss)
+    if made.first is not None:
+        place = t("prompt") if made.first.part == "prompt" else t("answer")
+        yield t(
+            "First difference: conversation {name}, {part}, token {place}: {expected!r} expected, {found!r} found.",
+            name=made.first.conversation, part=place, place=made.first.place + 1,
+            expected=made.first.expected, found=made.first.found,
+        )  # fmt: skip
+    yield (
+        t("It may stand for {name}.", name=name)
+        if made.accepted
+        else t("It does not write what {name} writes: {cause}.", name=name, cause=_causes()[made.cause])
+    )
+
+
+def _causes() -> dict[str, str]:
+    return {
+        "template": t("it reads other prompts: another chat template"),
+        "tokenizer": t("it reads other tokens: another tokenizer"),
+        "end tokens": t("it ends answers at other tokens"),
+        "missing merge": t("it answers like the model before it was tuned: the adapter was not merged or loaded"),
+        "precision": t("it computes too roughly: the precision or quantisation"),
+        "weights": t("its weights are others"),
+    }
 
 
 @app.command(help=t("Rebuild the index from the release folders."))

@@ -100,6 +100,16 @@ class Writer(Predictor):
                 found[rows] = model(**batch, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
         return found
 
+    def shares(self, ids: Sequence[int], places: Sequence[int]) -> FloatArray:
+        """Probabilities of the tokens at `places` of one text, each from all tokens before it, (places, words)."""
+        import torch
+
+        row = torch.tensor([list(ids[: max(places)])], device=self._opened.model.device)
+        with torch.inference_mode():
+            logits = self._opened.model(input_ids=row).logits[0, torch.tensor(places) - 1]
+        found: FloatArray = logits.float().softmax(dim=-1).cpu().numpy()
+        return found
+
     def answers_per_s(self, inputs: Sequence[Input]) -> float:
         """Answers of `MEASURED_TOKENS` tokens to the first few of these prompts, written side by side, per second."""
         tokens = self._encode(list(dict.fromkeys(inputs))[:MEASURED_PROMPTS])
@@ -131,7 +141,7 @@ class Writer(Predictor):
         batch = _left_padded(tokens, rows, model.device)
         with torch.inference_mode():
             out = model.generate(**batch, **self._decoding())
-        width, ends = batch["input_ids"].shape[1], self._ends
+        width, ends = batch["input_ids"].shape[1], self.ends
         for ids in out[:, width:].tolist():
             stop = next((place for place, number in enumerate(ids) if number in ends), None)
             yield Written(self.tokenizer.text_of(ids[:stop]), finished=stop is not None)
@@ -143,7 +153,7 @@ class Writer(Predictor):
             "do_sample": options.decoding == "sample",
             "num_beams": options.beams if options.decoding == "beam" else 1,
             "repetition_penalty": options.repetition_penalty,
-            "eos_token_id": sorted(self._ends),
+            "eos_token_id": sorted(self.ends),
             "pad_token_id": self.tokenizer.pad_id,
         }
         return chosen | (
@@ -151,7 +161,7 @@ class Writer(Predictor):
         )
 
     @property
-    def _ends(self) -> set[int]:
+    def ends(self) -> set[int]:
         """The tokens that end an answer: the tokenizer's, and those of the model's own settings."""
         known = getattr(self._opened.model.generation_config, "eos_token_id", None)
         more = [known] if isinstance(known, int) else known or []
@@ -197,6 +207,23 @@ def open_writer(folder: Path, *, engine: str, task: Generation, settings: dict[s
         tokenizer=open_tokenizer(folder, task, settings),  # type: ignore[arg-type]
         clean=CleanConfig(**settings["clean"]),
         name=f"{folder.name} ({engine})",
+    )
+
+
+def open_written(folder: Path, *, like: Writer, name: str) -> Writer:
+    """The writer of any Hugging Face folder, which reads with its own tokenizer and template, cut as `like` does.
+
+    Raises:
+        ModelError: if it cannot be opened, or holds no model that writes.
+    """
+    engine = like.engine.name if like.engine is not None else writes_with()
+    model = load_writer(folder).requires_grad_(False).train(False)
+    return Writer(
+        WritingEngine(model.to(_dtype(engine)), engine),  # type: ignore[arg-type]
+        task=like.task,
+        tokenizer=like.task.tokenizer(folder, like.tokenizer.max_tokens),
+        clean=like.clean,
+        name=name,
     )
 
 

@@ -104,6 +104,10 @@ class ChatTokenizer(Tokenizer):
         """What the model has written, without special tokens."""
         return str(self._inner.decode(list(ids), skip_special_tokens=True))
 
+    def token_text(self, number: int) -> str:
+        """The token itself, special or not."""
+        return str(self._inner.decode([number], skip_special_tokens=False))
+
     def rendered(self, messages: Sequence[Message], *, ask: bool) -> str:
         """The conversation as one text; `ask` adds what stands before an answer.
 

@@ -24,12 +24,11 @@ HOLD = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print('held',
 """A program that keeps the lock it is given."""
 
 
-def config(source: Path, method: str = "full", **training: object) -> RunConfig:
+def config(source: Path, method: str = "full", task: str = "classification", **training: object) -> RunConfig:
     plain = {"epochs": 4, "batch_size": 8, "precision": "fp32", "report_to": []} | training
     model = {"source": str(source), "max_tokens": 16}
-    return parse_config(
-        {"name": "mood", "data": {"source": "x.csv"}, "method": method, "training": plain, "model": model}
-    )
+    settings = {"name": "mood", "data": {"source": "x.csv"}, "task": task, "method": method}
+    return parse_config(settings | {"training": plain, "model": model})
 
 
 def weights(folder: Path) -> bytes:
@@ -48,14 +47,19 @@ def stop(monkeypatch: pytest.MonkeyPatch, settings: RunConfig, data: Any, place:
             tune(settings, snapshot=data, workspace=place, quiet=True)
 
 
-@pytest.mark.parametrize("name", ["latest", "its id"])
+@pytest.mark.parametrize(("name", "task"), [("latest", "classification"), ("its id", "generation")])
 def test_a_stopped_run_is_finished_by_name_and_ends_like_one_that_was_not(
-    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tiny_model: Path,
+    chat_model: Path,
+    made_up: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    task: str,
 ) -> None:
-    settings, data = (
-        config(tiny_model, checkpoint_every_steps=4, schedule="constant", warmup=0),
-        made_up("classification"),
-    )
+    model = chat_model if task == "generation" else tiny_model
+    settings = config(model, task=task, checkpoint_every_steps=4, schedule="constant", warmup=0)
+    data = made_up(task)
     whole = tune(settings, snapshot=data, workspace=Workspace(tmp_path / "whole"), quiet=True)
     place = Workspace(tmp_path / "stopped")
     stop(monkeypatch, settings, data, place)

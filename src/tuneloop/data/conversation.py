@@ -111,7 +111,7 @@ def parse_message(raw: Any, number: int) -> Message:
     """
     if not isinstance(raw, Mapping):
         raise ValueError(t("message {number} is no object with role and content", number=number))
-    shares = "from" in raw and "role" not in raw
+    shares = raw.get("from") is not None and raw.get("role") is None  # a table may have both, one of them empty
     role_key, content_key = ("from", "value") if shares else ("role", "content")
     role = raw.get(role_key)
     if role in TOOL_ROLES or raw.get("tool_calls") or raw.get("function_call"):

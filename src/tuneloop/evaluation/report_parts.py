@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from tuneloop.core.i18n import t
 from tuneloop.core.page import figures, gap, paragraph, table
+from tuneloop.data.turns import turns
 from tuneloop.evaluation import plots
 from tuneloop.evaluation.names import (
     LOWER_IS_BETTER,
@@ -208,7 +209,7 @@ def errors(evaluation: dict[str, Any]) -> list[Markup]:
 def _furthest(found: list[dict[str, Any]]) -> list[Markup]:
     note = t("The answers furthest from their reference. Some may be right in other words, or have a poor reference.")
     headers = [t("id"), t("prompt"), t("reference"), t("answer of the model"), t("chrF")]
-    rows = [[one["id"], one["text"], one["label"], one["answer"], one["chrf"]] for one in found]
+    rows = [[one["id"], turns(one["text"]), one["label"], one["answer"], one["chrf"]] for one in found]
     return [paragraph(note), table(headers, rows)]
 
 
@@ -221,7 +222,7 @@ def samples(evaluation: dict[str, Any]) -> list[Markup]:
     before = _has_base(evaluation)
     headers = [t("prompt"), t("reference"), *([t("before tuning")] if before else []), t("answer of the model")]
     rows = [
-        [one["text"], one["reference"], *([one["base"]] if before else []), one["answer"]]
+        [turns(one["text"]), one["reference"], *([one["base"]] if before else []), one["answer"]]
         for one in evaluation["samples"]
     ]
     note = t("Spread evenly over the test split, not chosen by how good they are; long texts are cut.")

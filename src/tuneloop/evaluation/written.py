@@ -11,6 +11,7 @@ import numpy as np
 
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.data.bag_of_words import flat
+from tuneloop.data.conversation import shortened as shortened_prompt
 from tuneloop.data.units import HAN, UNIT
 from tuneloop.evaluation.intervals import Array
 from tuneloop.evaluation.means import Means
@@ -167,18 +168,13 @@ def samples(examples: Examples, scores: FloatArray, base: FloatArray | None) -> 
     return [
         {
             "id": examples.ids[row],
-            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
+            "text": shortened_prompt(examples.texts[row], MOST_CHARACTERS),
             "reference": shortened(str(examples.labels[row]), MOST_CHARACTERS),
             "answer": shortened(scores[row].text, MOST_CHARACTERS),
             "base": None if base is None else shortened(base[row].text, MOST_CHARACTERS),
         }
         for row in rows
     ]
-
-
-def prompt_text(item: Input) -> str:
-    """A prompt, or a prompt and its pair on two lines."""
-    return item if isinstance(item, str) else "\n".join(item)
 
 
 def shortened(text: str, most: int) -> str:

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from tuneloop.core.config import EvaluationConfig
 from tuneloop.core.errors import MissingExtraError, ModelError
 from tuneloop.core.i18n import use_language
+from tuneloop.data.conversation import Message, shortened, to_messages, to_text
 from tuneloop.data.examples import Examples
 from tuneloop.evaluation import written
 from tuneloop.evaluation.evaluate import evaluate
@@ -256,6 +258,39 @@ def test_the_page_shows_the_samples_and_runs_nothing_that_a_model_wrote(evaluati
         assert "the answer to" not in html and "The share" not in html
     else:
         assert "log-likelihood per token of the references -1.000 against -2.000" in html
+
+
+TALK = [
+    Message("system", "<b>be kind</b> " + "x" * 2000),
+    Message("user", "hello\nassistant: obey"),
+    Message("assistant", "hi"),
+    Message("user", "so?"),
+]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_who_said_what(evaluation, made_up_writing, language):
+    examples, _ = made_up_writing(nats=1.0)
+    examples = replace(examples, texts=[to_text(TALK), *examples.texts[1:]])
+    use_language(language)
+    try:
+        html = report_html(evaluation(examples=examples), title="m", lineage={})
+    finally:
+        use_language(None)
+    user, assistant, system = {"en": ("user", "assistant", "system"), "zh": ("用户", "助手", "系统")}[language]
+    said = [f"<b>{user}:</b> hello\nassistant: obey", f"<b>{assistant}:</b> hi", f"<b>{user}:</b> so?"]
+    assert "".join(f'<div class="turn">{each}</div>' for each in said) in html
+    assert f"<b>{system}:</b> &lt;b&gt;be kind&lt;/b&gt; xxx" in html and "xx…</div>" in html
+    assert "role" not in re.sub("<svg.*?</svg>|role=.img.", "", html, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("most", [1, 3, 10, 40, 5000])
+def test_a_long_talk_is_cut_at_its_beginning_and_stays_a_talk(most):
+    found = to_messages(shortened(to_text(TALK), most))
+    assert [message.role for message in found] == [message.role for message in TALK[-len(found) :]]
+    assert sum(len(message.content) for message in found) <= most + len("… …")
+    assert found[-1].content.removeprefix("… ") == ("so?" if most >= 3 else "s…")
+    assert most < 5000 or found == TALK
 
 
 def test_without_the_model_before_tuning_the_page_shows_no_column_for_it(evaluation):

@@ -30,12 +30,15 @@ def figures_table(evaluation: dict[str, Any]) -> Markup:
     if evaluation["reference"]:
         columns[evaluation["reference"]["name"]] = evaluation["reference"]["metrics"]
     columns |= {model_name(name): found for name, found in evaluation["baselines"].items()}
+    if evaluation.get("answers"):
+        columns[t("the references")] = evaluation["answers"]
     rows = [
         [
             _strong(metric, main=metric == evaluation["task"]["primary_metric"]),
             *(_figure(found.get(metric)) for found in columns.values()),
         ]
         for metric in evaluation["metrics"]
+        if any(found.get(metric, {}).get("value") is not None for found in columns.values())
     ]
     return table([t("metric"), *columns], rows)
 
@@ -64,6 +67,8 @@ def how_to_read(evaluation: dict[str, Any]) -> str:
     neither = [metric_name(metric) for metric in evaluation["metrics"] if metric in NEITHER_IS_BETTER]
     if neither:
         text += gap() + t("These only describe the answers: {metrics}.", metrics=", ".join(neither))
+    if evaluation.get("answers"):
+        text += gap() + t("What stands in the context is told of the references too: answers need not have more of it.")
     return text
 
 

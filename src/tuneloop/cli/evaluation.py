@@ -35,13 +35,15 @@ def show_evaluation(found: dict[str, Any]) -> None:
     from tuneloop.evaluation.names import figure_text, metric_name, model_name
     from tuneloop.evaluation.paired import sentence
 
-    baselines = found["baselines"]
+    columns = {model_name(name): figures for name, figures in found["baselines"].items()}
+    if found.get("answers"):
+        columns[t("the references")] = found["answers"]
     rows = [
-        [metric_name(name), figure_text(figure), *(figure_text(other.get(name)) for other in baselines.values())]
+        [metric_name(name), figure_text(figure), *(figure_text(other.get(name)) for other in columns.values())]
         for name, figure in found["metrics"].items()
     ]
     title = t("{rows} rows of the {split} split", rows=found["rows"], split=found["split"])
-    print_table([t("metric"), t("the model"), *map(model_name, baselines)], rows, title=title)
+    print_table([t("metric"), t("the model"), *columns], rows, title=title)
     for comparison in found["comparisons"]:
         say(sentence(comparison, t("The model"), model_name(comparison["against"])))
     if found.get("report"):

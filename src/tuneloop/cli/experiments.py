@@ -62,7 +62,8 @@ def show_comparison(found: dict[str, Any]) -> None:
     from tuneloop.experiments.words import budget_name, headers, recommendation, rows
 
     for budget in found["budgets"]:
-        print_table(headers(found["metric"]), rows(budget, intervals=False), title=budget_name(budget["budget"]))
+        title = budget_name(budget["budget"], classes=found["classes"])
+        print_table(headers(found["metric"]), rows(budget, intervals=False), title=title)
         say(recommendation(found, budget))
     for method, why in [*found["refused"].items(), *found["failed"].items()]:
         say(t("Not in the table: {method}. {why}", method=method, why=why))

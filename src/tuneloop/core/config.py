@@ -194,6 +194,9 @@ class EvaluationConfig(Options):
     slices: tuple[str, ...] = Field(
         (), description="Columns whose values are measured apart; length is always measured."
     )
+    context: str = Field(
+        "", description="Column of the text that written answers are to keep to; the prompt by default."
+    )
     resamples: int = Field(1000, ge=100, description="Bootstrap resamples behind each 95 % interval.")
 
 

@@ -31,6 +31,7 @@ p.better{border-color:#3ca951}p.worse{border-color:#ff725c}p.unclear{border-colo
 th,td{padding:.3em .8em .3em 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
 td.text{overflow-wrap:anywhere;white-space:pre-line;min-width:11rem}
+.turn{overflow-wrap:anywhere;white-space:pre-line;border-left:.2rem solid var(--line);padding-left:.5em;margin:.2em 0}
 .figures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;max-width:100%}figure svg{max-width:100%;height:auto}
 figcaption{font-size:.85rem;opacity:.75}code{background:var(--soft);padding:.1em .3em;border-radius:3px}
 @media(max-width:40rem){body{padding:1rem .6rem}th,td{padding-right:.5em}}
@@ -61,6 +62,11 @@ def paragraph(text: str, kind: str = "") -> Markup:
 def gap() -> str:
     """What stands between two sentences: Chinese puts no space there."""
     return "" if language() == "zh" else " "
+
+
+def turn(role: str, text: str) -> Markup:
+    """What somebody says in a conversation."""
+    return Markup('<div class="turn"><b>{}:</b> {}</div>').format(role, text)
 
 
 def bullets(items: Iterable[str]) -> Markup:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuneloop.core.config import RunConfig, load_config, parse_config
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME, Workspace
 
 Config = str | Path | Mapping[str, Any] | RunConfig
@@ -37,8 +40,35 @@ def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] |
         ConfigError: if a setting is unknown or impossible; it names the line.
     """
     if isinstance(config, RunConfig):
-        return Project(config, Path.cwd())
+        return _whole(config, Path.cwd())
     if isinstance(config, Mapping):
-        return Project(parse_config(config), Path.cwd())
+        return _whole(parse_config(config), Path.cwd())
     path = Path(config)
-    return Project(load_config(path, overrides), path.resolve().parent)
+    return _whole(load_config(path, overrides), path.resolve().parent)
+
+
+def read_schema(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ConfigError: if it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            t("{path} cannot be read: {error}", path=path, error=error), t("Write the JSON schema there.")
+        ) from None
+
+
+def _whole(config: RunConfig, base: Path) -> Project:
+    """The project, with the schema that `task.constraint.json_schema` names in the place of its path.
+
+    So all that determines a run stands in its configuration, whatever becomes of the file.
+    """
+    constraint = config.task.options.get("constraint")
+    if isinstance(constraint, Mapping) and isinstance(constraint.get("json_schema"), str):
+        schema = read_schema(base / constraint["json_schema"])
+        task = config.task.model_copy(update={"constraint": {**constraint, "json_schema": schema}})
+        config = config.model_copy(update={"task": task})
+    return Project(config, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.page import ACCENT, INK, WARN, figures, page, paragraph, plot, section, table
 from tuneloop.data.check import CheckReport, personal_name, script_name, summary_rows
 from tuneloop.data.examples import Label
+from tuneloop.data.turns import turns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,9 +101,10 @@ def _duplicates(report: CheckReport) -> list[Markup]:
     if not examples:
         return []
     kinds = {"exact": t("equal"), "near": t("nearly equal"), "conflict": t("contradiction")}
+    shown: Callable[[str], str] = turns if report.answers else str
     rows = [
-        (kinds[example["kind"]], example["id"], example["text"], example["partner_id"], example["partner_text"])
-        for example in examples
+        (kinds[one["kind"]], one["id"], shown(one["text"]), one["partner_id"], shown(one["partner_text"]))
+        for one in examples
     ]
     headers = [t("Kind"), t("Removed row"), t("Text"), t("Because of row"), t("Text")]
     return [section(t("Examples of removed rows"), table(headers, rows))]

@@ -83,6 +83,23 @@ def spoken(text: str) -> str:
     return "\n".join(message.content for message in to_messages(text))
 
 
+def shortened(text: str, most: int) -> str:
+    """The prompt with `most` characters at most of what is said, and a sign where some are missing.
+
+    The last message stays longest: it is the one that is answered.
+    """
+    kept: list[Message] = []
+    room, messages = most, to_messages(text)
+    for message in reversed(messages):
+        if room <= 0:
+            kept[0] = kept[0]._replace(content=f"… {kept[0].content}")
+            break
+        content = message.content if len(message.content) <= room else message.content[:room] + "…"
+        kept.insert(0, message._replace(content=content))
+        room -= len(message.content)
+    return to_text(kept)
+
+
 def parse_messages(raw: Sequence[Any]) -> list[Message]:
     """The messages of a file or a request, as OpenAI or ShareGPT write them.
 
@@ -111,7 +128,7 @@ def parse_message(raw: Any, number: int) -> Message:
     """
     if not isinstance(raw, Mapping):
         raise ValueError(t("message {number} is no object with role and content", number=number))
-    shares = "from" in raw and "role" not in raw
+    shares = raw.get("from") is not None and raw.get("role") is None  # a table may have both, one of them empty
     role_key, content_key = ("from", "value") if shares else ("role", "content")
     role = raw.get(role_key)
     if role in TOOL_ROLES or raw.get("tool_calls") or raw.get("function_call"):

@@ -9,7 +9,7 @@ from typing import Any
 from tuneloop.core.config import CleanConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.conversation import instruction, said
+from tuneloop.data.conversation import instruction, said, shortened
 from tuneloop.data.examples import Examples
 from tuneloop.data.near import NearDuplicates, comparable, content_key
 
@@ -40,7 +40,7 @@ class DuplicateReport:
     def note(self, kind: str, examples: Examples, row: int, partner: int) -> None:
         """Keep this pair as an example, if there are few of its kind."""
         if sum(1 for example in self.examples if example["kind"] == kind) < MAX_EXAMPLES:
-            texts = [examples.texts[number][:EXAMPLE_CHARS] for number in (row, partner)]
+            texts = [shortened(examples.texts[number], EXAMPLE_CHARS) for number in (row, partner)]
             ids = [examples.ids[number] for number in (row, partner)]
             self.examples.append(
                 {"kind": kind, "id": ids[0], "text": texts[0], "partner_id": ids[1], "partner_text": texts[1]}

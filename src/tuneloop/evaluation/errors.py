@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.evaluation.written import prompt_text, shortened, texts_of
+from tuneloop.data.conversation import shortened as shortened_prompt
+from tuneloop.evaluation.written import shortened, texts_of
 from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _furthest(examples: Examples, scores: FloatArray) -> list[dict[str, Any]]:
     return [
         {
             "id": examples.ids[row],
-            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
+            "text": shortened_prompt(examples.texts[row], MOST_CHARACTERS),
             "pair": None,
             "label": shortened(str(examples.labels[row]), MOST_CHARACTERS),
             "answer": shortened(texts[row], MOST_CHARACTERS),

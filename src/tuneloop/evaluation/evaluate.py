@@ -14,8 +14,9 @@ from tuneloop.data.text_statistics import scripts
 from tuneloop.evaluation.calibration import BINS, Calibration
 from tuneloop.evaluation.counts import Counts
 from tuneloop.evaluation.errors import worst_errors
+from tuneloop.evaluation.faithful import contexts_of
 from tuneloop.evaluation.intervals import LEVEL, Figure
-from tuneloop.evaluation.metrics import measure, measure_classes, ranking_resamples
+from tuneloop.evaluation.metrics import measure, measure_classes, measure_references, ranking_resamples
 from tuneloop.evaluation.names import model_name
 from tuneloop.evaluation.paired import Comparison, compare
 from tuneloop.evaluation.slices import Slice, slices
@@ -47,6 +48,7 @@ class Evaluation:
         metrics: the model's figures.
         baselines: the figures of each baseline.
         reference: name and figures of the model to beat, usually the release before; None without one.
+        answers: how far the reference answers themselves keep to their context; for written texts.
         comparisons: the model against each baseline and the reference, by name.
         per_class: figures of each class; empty for numbers, and so the next two.
         confusion: how often each class was given for each.
@@ -66,6 +68,7 @@ class Evaluation:
     metrics: Figures
     baselines: dict[str, Figures]
     reference: tuple[str, Figures] | None
+    answers: Figures
     comparisons: dict[str, Comparison]
     per_class: list[dict[str, Any]]
     confusion: dict[str, Any] | None
@@ -89,6 +92,7 @@ class Evaluation:
             "metrics": _figures(self.metrics),
             "baselines": {name: _figures(figures) for name, figures in self.baselines.items()},
             "reference": reference,
+            "answers": _figures(self.answers),
             "comparisons": [_against(name, found) for name, found in self.comparisons.items()],
             "per_class": self.per_class,
             "confusion": self.confusion,
@@ -130,8 +134,9 @@ def evaluate(
     for name, found in {"model": scores, **others}.items():
         _check(name, found, examples, task)
     labels, resamples = examples.labels, config.resamples
+    contexts = contexts_of(examples, config.context) if task.generates else None
     figures = {
-        name: measure(task, labels, found, resamples=resamples, seed=seed, inputs=examples.inputs)
+        name: measure(task, labels, found, resamples=resamples, seed=seed, contexts=contexts)
         for name, found in {"": scores, **others}.items()
     }
     counts = Counts(task, labels, scores) if task.has_classes else None
@@ -140,10 +145,11 @@ def evaluate(
         rows=len(examples),
         task={"type": task.name, "problem_type": task.problem_type, "labels": list(task.labels)}
         | {"primary_metric": task.primary_metric},
-        settings=_settings(task, labels, resamples=resamples, seed=seed),
+        settings=_settings(task, labels, config, seed=seed),
         metrics=figures[""],
         baselines={name: figures[name] for name in baselines},
         reference=(reference[0], figures[reference[0]]) if reference else None,
+        answers={} if contexts is None else measure_references(labels, contexts, resamples=resamples, seed=seed),
         comparisons={
             name: compare(task, labels, scores, found, seed=seed, resamples=resamples) for name, found in others.items()
         },
@@ -190,10 +196,13 @@ def _check_finite(name: str, numbers: Any) -> None:
         )
 
 
-def _settings(task: Task, labels: Sequence[Label], *, resamples: int, seed: int) -> dict[str, Any]:
+def _settings(task: Task, labels: Sequence[Label], config: EvaluationConfig, *, seed: int) -> dict[str, Any]:
+    resamples = config.resamples
     ranking = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
-    found = {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
-    return found | ({"bleu": bleu_signature(list(map(str, labels)))} if task.generates else {})
+    found: dict[str, Any] = {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
+    if task.generates:
+        found |= {"bleu": bleu_signature(list(map(str, labels))), "context": config.context}
+    return found
 
 
 def _calibration(task: Task, examples: Examples, scores: FloatArray) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures that are a mean over rows: exact match, F1 of answers, recall of retrieved passages."""
+"""Figures that are a mean over rows, such as exact match, or a ratio of sums, such as a share of all words."""
 
 from __future__ import annotations
 
@@ -35,3 +35,25 @@ class Means:
         """The weighted mean of each figure; weights (resamples, rows), figures (resamples,)."""
         total = weights @ self._counts
         return {name: weights @ (self._counts * found) / total for name, found in self._rows.items()}
+
+
+class Ratios:
+    """The sum of the tops by the sum of the bottoms, of each figure; NaN where there is nothing to divide by.
+
+    Args:
+        rows: top and bottom of each row, two of (n,), by the name of the figure.
+    """
+
+    def __init__(self, rows: Mapping[str, tuple[Any, Any]]) -> None:
+        self._names = list(rows)
+        self._tops, self._bottoms = (np.array([each[side] for each in rows.values()], np.float64).T for side in (0, 1))
+
+    def values(self) -> dict[str, float]:
+        """Each figure of the rows as they are."""
+        return {name: float(found[0]) for name, found in self.resample(np.ones((1, len(self._tops)))).items()}
+
+    def resample(self, weights: Array) -> dict[str, Array]:
+        """Each figure of each resample; weights (resamples, rows), figures (resamples,)."""
+        tops, bottoms = weights @ self._tops, weights @ self._bottoms
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return dict(zip(self._names, np.where(bottoms > 0, tops / bottoms, np.nan).T, strict=True))

@@ -9,14 +9,15 @@ import numpy as np
 
 from tuneloop.evaluation.calibration import Calibration
 from tuneloop.evaluation.counts import Counts
+from tuneloop.evaluation.faithful import faithfulness
 from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure, interval
-from tuneloop.evaluation.means import Means
+from tuneloop.evaluation.means import Means, Ratios
 from tuneloop.evaluation.ranking import Ranking
 from tuneloop.evaluation.regression import Numbers
 from tuneloop.evaluation.written import WrittenTexts
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Input, Label
+    from tuneloop.data.examples import Label
     from tuneloop.tasks.base import FloatArray, Task
 
 RANKING_WORK = 15_000_000
@@ -51,28 +52,42 @@ def measure(
     *,
     resamples: int,
     seed: int,
-    inputs: Sequence[Input] | None = None,
+    contexts: Sequence[str] | None = None,
 ) -> dict[str, Figure]:
     """Every metric of the task with its 95 % interval, the headline figures first.
 
     Args:
-        inputs: what was answered; a task that writes texts has a figure that needs them.
+        contexts: what written answers are to keep to; there are figures that need it.
 
     Raises:
         MissingExtraError: if texts were written and a package that compares texts is not installed.
     """
-    headline = WrittenTexts(labels, scores, inputs) if task.generates else headline_family(task, labels, scores)
+    headline = WrittenTexts(labels, scores, contexts) if task.generates else headline_family(task, labels, scores)
     families: list[tuple[Family, int]] = [(headline, resamples)]
     if task.has_probabilities:
         fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
         families += [(Ranking(task, labels, scores), fewer), (Calibration(task, labels, scores), resamples)]
     figures: dict[str, Figure] = {}
     for family, count in families:
-        values = family.values()
-        samples = bootstrap(family.resample, rows=len(labels), resamples=count, seed=seed) if values else {}
-        for name, value in values.items():
-            figures[name] = figure(name, value, samples[name]) if name in samples else Figure(value, np.nan, np.nan)
+        figures |= _measured(family, rows=len(labels), resamples=count, seed=seed)
     return figures
+
+
+def measure_references(
+    labels: Sequence[Label], contexts: Sequence[str], *, resamples: int, seed: int
+) -> dict[str, Figure]:
+    """How far the reference answers themselves keep to what they were given, with intervals."""
+    family = Ratios(faithfulness(list(map(str, labels)), contexts))
+    return _measured(family, rows=len(labels), resamples=resamples, seed=seed)
+
+
+def _measured(family: Family, *, rows: int, resamples: int, seed: int) -> dict[str, Figure]:
+    values = family.values()
+    samples = bootstrap(family.resample, rows=rows, resamples=resamples, seed=seed) if values else {}
+    return {
+        name: figure(name, value, samples[name]) if name in samples else Figure(value, np.nan, np.nan)
+        for name, value in values.items()
+    }
 
 
 def ranking_resamples(rows: int, *, classes: int, resamples: int) -> int:

@@ -9,7 +9,7 @@ from tuneloop.core.i18n import t
 
 LOWER_IS_BETTER = frozenset({"ece", "brier", "mae", "rmse", "perplexity", "repetition", "unfinished"})
 
-NEITHER_IS_BETTER = frozenset({"length_ratio", "support"})
+NEITHER_IS_BETTER = frozenset({"length_ratio", "support", "density", "known_numbers", "known_names"})
 """Figures that describe the answers: how much is right depends on the references and the prompts."""
 
 
@@ -46,7 +46,10 @@ def metric_name(metric: str) -> str:
         "length_ratio": t("length against the references"),
         "repetition": t("repetition"),
         "unfinished": t("unfinished answers"),
-        "support": t("words taken from the prompt"),
+        "support": t("words that stand in the context"),
+        "density": t("words copied in a row from the context"),
+        "known_numbers": t("numbers that stand in the context"),
+        "known_names": t("names that stand in the context"),
     }
     return names.get(metric, metric)
 
@@ -93,8 +96,13 @@ def metric_meaning(metric: str) -> str:
         ),
         "unfinished": t("The share of answers that were cut off at the most tokens allowed."),
         "support": t(
-            "The share of an answer's words that occur in the prompt. Only a rough sign that it keeps to a given text: "
-            "right words can make a wrong sentence."
+            "The share of an answer's words that occur in its context (the prompt, or the column evaluation.context). "
+            "Only a rough sign that it keeps to a given text: right words can make a wrong sentence."
+        ),
+        "density": t("How long the run of words copied from the context is that a word stands in, on average."),
+        "known_numbers": t("The share of an answer's numbers that stand in its context; the others it has made up."),
+        "known_names": t(
+            "The share of an answer's names, words with a capital within a sentence, that stand in its context."
         ),
     }
     return meanings.get(metric, "")

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from tuneloop.core.i18n import t
 from tuneloop.core.page import figures, gap, paragraph, table
+from tuneloop.data.turns import turns
 from tuneloop.evaluation import plots
 from tuneloop.evaluation.names import (
     LOWER_IS_BETTER,
@@ -29,12 +30,15 @@ def figures_table(evaluation: dict[str, Any]) -> Markup:
     if evaluation["reference"]:
         columns[evaluation["reference"]["name"]] = evaluation["reference"]["metrics"]
     columns |= {model_name(name): found for name, found in evaluation["baselines"].items()}
+    if evaluation.get("answers"):
+        columns[t("the references")] = evaluation["answers"]
     rows = [
         [
             _strong(metric, main=metric == evaluation["task"]["primary_metric"]),
             *(_figure(found.get(metric)) for found in columns.values()),
         ]
         for metric in evaluation["metrics"]
+        if any(found.get(metric, {}).get("value") is not None for found in columns.values())
     ]
     return table([t("metric"), *columns], rows)
 
@@ -63,6 +67,8 @@ def how_to_read(evaluation: dict[str, Any]) -> str:
     neither = [metric_name(metric) for metric in evaluation["metrics"] if metric in NEITHER_IS_BETTER]
     if neither:
         text += gap() + t("These only describe the answers: {metrics}.", metrics=", ".join(neither))
+    if evaluation.get("answers"):
+        text += gap() + t("What stands in the context is told of the references too: answers need not have more of it.")
     return text
 
 
@@ -208,7 +214,7 @@ def errors(evaluation: dict[str, Any]) -> list[Markup]:
 def _furthest(found: list[dict[str, Any]]) -> list[Markup]:
     note = t("The answers furthest from their reference. Some may be right in other words, or have a poor reference.")
     headers = [t("id"), t("prompt"), t("reference"), t("answer of the model"), t("chrF")]
-    rows = [[one["id"], one["text"], one["label"], one["answer"], one["chrf"]] for one in found]
+    rows = [[one["id"], turns(one["text"]), one["label"], one["answer"], one["chrf"]] for one in found]
     return [paragraph(note), table(headers, rows)]
 
 
@@ -221,7 +227,7 @@ def samples(evaluation: dict[str, Any]) -> list[Markup]:
     before = _has_base(evaluation)
     headers = [t("prompt"), t("reference"), *([t("before tuning")] if before else []), t("answer of the model")]
     rows = [
-        [one["text"], one["reference"], *([one["base"]] if before else []), one["answer"]]
+        [turns(one["text"]), one["reference"], *([one["base"]] if before else []), one["answer"]]
         for one in evaluation["samples"]
     ]
     note = t("Spread evenly over the test split, not chosen by how good they are; long texts are cut.")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneloop.core.errors import MissingExtraError
-from tuneloop.data.bag_of_words import flat
+from tuneloop.data.conversation import shortened as shortened_prompt
 from tuneloop.data.units import HAN, UNIT
+from tuneloop.evaluation.faithful import faithfulness, words_of
 from tuneloop.evaluation.intervals import Array
-from tuneloop.evaluation.means import Means
+from tuneloop.evaluation.means import Means, Ratios
 from tuneloop.tasks.answer_words import same_words, shared_f1
 from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Examples, Input, Label
+    from tuneloop.data.examples import Examples, Label
     from tuneloop.tasks.base import FloatArray
 
 HAN_SHARE = 0.3
@@ -31,29 +32,24 @@ MOST_SAMPLES = 8
 MOST_CHARACTERS = 1000
 """Of each text of a sample."""
 
-APART = f"\u3040-\u30ff{HAN}"
-"""Characters of Chinese and Japanese, each of which counts as a word."""
-
-WORD = re.compile(rf"[{APART}]|[^\W_{APART}]+")
-
 
 class WrittenTexts:
     """Each figure is made of sums over the rows, so that a resample is a matrix product.
 
     chrF, ROUGE-L, exact match and F1 are means over the texts; BLEU is that of the corpus; repetition, length,
-    support and perplexity are ratios of sums over all texts, not means of ratios. A figure with nothing to divide by
-    is NaN.
+    perplexity and what `faithfulness` gives are ratios of sums over all texts, not means of ratios. A figure with
+    nothing to divide by is NaN.
 
     Args:
         labels: the reference answers, (n,).
         scores: `Written`, (n,).
-        inputs: the prompts; without them there is no `support`.
+        contexts: what the answers are to keep to, (n,); without it nothing is said about that.
 
     Raises:
         MissingExtraError: without sacrebleu or rouge-score.
     """
 
-    def __init__(self, labels: Sequence[Label], scores: FloatArray, inputs: Sequence[Input] | None = None) -> None:
+    def __init__(self, labels: Sequence[Label], scores: FloatArray, contexts: Sequence[str] | None = None) -> None:
         references, texts = list(map(str, labels)), texts_of(scores)
         pairs = list(zip(texts, references, strict=True))
         repeats, units = zip(*map(_repeats, texts), strict=True)
@@ -69,29 +65,24 @@ class WrittenTexts:
             "repetition": (repeats, units),
             "unfinished": ([not each.finished for each in scores], ones),
         }
-        if inputs is not None:
-            taken, known = zip(*map(_taken, texts, inputs), strict=True)
-            ratios["support"] = (taken, known)
+        if contexts is not None:
+            ratios |= faithfulness(texts, contexts)
         if not np.any(ratios["log_likelihood"][1]):
             del ratios["log_likelihood"]
-        self._names = list(ratios)
-        tops, bottoms = (np.array([each[side] for each in ratios.values()], np.float64).T for side in (0, 1))
-        self._sums = np.hstack([tops, bottoms, bleu_counts(texts, references)])
+        self._ratios = Ratios(ratios)
+        self._bleu = bleu_counts(texts, references)
 
     def values(self) -> dict[str, float]:
         """Each figure of the rows as they are."""
-        return {name: float(found[0]) for name, found in self.resample(np.ones((1, len(self._sums)))).items()}
+        return {name: float(found[0]) for name, found in self.resample(np.ones((1, len(self._bleu)))).items()}
 
     def resample(self, weights: Array) -> dict[str, Array]:
         """Each figure of each resample; weights (resamples, rows), figures (resamples,)."""
-        sums, size = weights @ self._sums, len(self._names)
-        tops, bottoms, counts = np.split(sums, [size, 2 * size], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            ratios = np.where(bottoms > 0, tops / bottoms, np.nan)
-            found = dict(zip(self._names, ratios.T, strict=True))
-            if "log_likelihood" in found:
+        found = self._ratios.resample(weights)
+        if "log_likelihood" in found:
+            with np.errstate(over="ignore"):
                 found["perplexity"] = np.exp(-found.pop("log_likelihood"))
-        return {"chrf": found.pop("chrf"), "bleu": corpus_bleu(counts)} | found
+        return {"chrf": found.pop("chrf"), "bleu": corpus_bleu(weights @ self._bleu)} | found
 
 
 def texts_of(scores: FloatArray) -> list[str]:
@@ -167,18 +158,13 @@ def samples(examples: Examples, scores: FloatArray, base: FloatArray | None) -> 
     return [
         {
             "id": examples.ids[row],
-            "text": shortened(prompt_text(examples.inputs[row]), MOST_CHARACTERS),
+            "text": shortened_prompt(examples.texts[row], MOST_CHARACTERS),
             "reference": shortened(str(examples.labels[row]), MOST_CHARACTERS),
             "answer": shortened(scores[row].text, MOST_CHARACTERS),
             "base": None if base is None else shortened(base[row].text, MOST_CHARACTERS),
         }
         for row in rows
     ]
-
-
-def prompt_text(item: Input) -> str:
-    """A prompt, or a prompt and its pair on two lines."""
-    return item if isinstance(item, str) else "\n".join(item)
 
 
 def shortened(text: str, most: int) -> str:
@@ -207,17 +193,11 @@ def _repeats(text: str) -> tuple[int, int]:
     return len(runs) - len(set(runs)), len(runs)
 
 
-def _taken(text: str, prompt: Input) -> tuple[int, int]:
-    """How many of a text's words stand in its prompt, and how many there are."""
-    known, words = set(WORD.findall(flat(prompt))), WORD.findall(text.lower())
-    return sum(word in known for word in words), len(words)
-
-
 class _Words:
     """The tokenizer that rouge-score asks for."""
 
     def tokenize(self, text: str) -> list[str]:
-        return WORD.findall(text.lower())
+        return words_of(text)
 
 
 @cache

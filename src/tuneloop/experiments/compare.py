@@ -48,6 +48,8 @@ def compare(
     found: dict[str, Any] = {
         "name": config.name,
         "metric": task.primary_metric,
+        "classes": bool(snapshot.labels),
+        "writes": task.generates,
         "split": config.comparison.split,
         "rows": len(labels),
         "snapshot_hash": snapshot.hash,

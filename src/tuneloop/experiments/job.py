@@ -32,7 +32,7 @@ from tuneloop.training.interrupt import InterruptedTrainingError
 if TYPE_CHECKING:
     from tuneloop.training.run import Run
 
-VERSION = 1
+VERSION = 2
 SPEC, RESULT, FAILURE, SCORES = "job.json", "result.json", "failure.json", "scores.bin"
 SPEED_S = 2.0
 """How long a model's speed is measured."""
@@ -95,7 +95,7 @@ def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None
 
 
 def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
-    from tuneloop.inference.measure import measure_engine
+    from tuneloop.inference.measure import measure_engine, measure_writing
     from tuneloop.training.run import tune
 
     place = Workspace(folder / "work")  # with a cache of its own: what another job has computed would look free here
@@ -104,8 +104,13 @@ def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dic
     run = tune(job.config, snapshot=data, workspace=place, base=base, resume=resume, quiet=True)
     seconds = max(time.monotonic() - began_s, float(run.info.get("steps_s", 0.0)))  # the steps before an interruption
     inputs, handle = data.whole.split(job.split).inputs, run.handle()
+    began_s = time.monotonic()
     scores = handle.scores(inputs)
-    speed = measure_engine(handle, inputs, seconds=SPEED_S)
+    took_s = time.monotonic() - began_s
+    writes = handle.task.generates
+    speed = (
+        measure_writing(handle, inputs, took_s=took_s) if writes else measure_engine(handle, inputs, seconds=SPEED_S)
+    )
     return scores, {
         "trained_parameters": run.info["model"]["trained_parameters"],
         "parameters": run.info["model"]["parameters"],

@@ -26,7 +26,11 @@ def comparison_html(found: Mapping[str, Any]) -> str:
     advice = [paragraph(recommendation(found, each), "lead better") for each in budgets]
     tables = [
         section(
-            t("{budget} ({rows} training texts)", budget=budget_name(each["budget"]), rows=f"{each['train_rows']:,}"),
+            t(
+                "{budget} ({rows} training texts)",
+                budget=budget_name(each["budget"], classes=found["classes"]),
+                rows=f"{each['train_rows']:,}",
+            ),
             table(headers(found["metric"]), rows(each)),
             figures(_cost(found, each)),
         )
@@ -57,8 +61,11 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         ),
         t(
             "Time is that of a whole run from its start, memory the most that its process ever had, size what it has "
-            "learnt (an adapter without the pretrained model); speeds are those of the plain torch model in fp32."
+            "learnt (an adapter without the pretrained model)."
         ),
+        t("Speeds are those of whole answers, written by torch.")
+        if found["writes"]
+        else t("Speeds are those of the plain torch model in fp32."),
         t("Points on the line are those that no other method beats in score at no higher cost."),
     ]
     if found["split"] == "test":

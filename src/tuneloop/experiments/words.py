@@ -12,9 +12,11 @@ from tuneloop.experiments.budget import ALL
 from tuneloop.experiments.judge import AS_GOOD, BEST
 
 
-def budget_name(budget: int | str) -> str:
-    """A number of labels for people."""
-    return t("all labels") if budget == ALL else t("{count} labels of each class", count=budget)
+def budget_name(budget: int | str, *, classes: bool = True) -> str:
+    """A number of labels for people; they are counted by class where there are `classes`."""
+    if budget == ALL:
+        return t("all labels")
+    return t("{count} labels of each class", count=budget) if classes else t("{count} labelled texts", count=budget)
 
 
 def headers(metric: str) -> list[str]:
@@ -57,7 +59,7 @@ def recommendation(found: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
     chosen, best = methods[advice["take"]], methods[advice["instead_of"] or advice["take"]]
     second = budget["methods"][1] if len(methods) > 1 else best
     values = {
-        "labels": budget_name(budget["budget"]),
+        "labels": budget_name(budget["budget"], classes=found["classes"]),
         "take": model_name(chosen["label"]),
         "metric": metric_name(found["metric"]),
         "value": decimals(chosen["value"]),

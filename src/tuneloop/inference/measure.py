@@ -13,6 +13,9 @@ from tuneloop.inference.predictor import Predictor
 PORTION = 256
 """Texts per timed call: enough for full batches, few enough for several calls in a second."""
 
+ALONE = 5
+"""Prompts that a model which writes answers alone, for its latency."""
+
 
 @dataclass(frozen=True)
 class EngineSpeed:
@@ -46,6 +49,21 @@ def measure_engine(predictor: Predictor, inputs: Sequence[Input], *, seconds: fl
     rates = [len(portions[n % len(portions)]) / taken for n, taken in _timed(predictor, portions, seconds / 2)]
     waits = [taken for _, taken in _timed(predictor, [[text] for text in texts], seconds / 2)]
     return EngineSpeed(texts_per_s=median(rates), latency_ms=median(waits) * 1000)
+
+
+def measure_writing(predictor: Predictor, inputs: Sequence[Input], *, took_s: float) -> EngineSpeed:
+    """The speed of whole answers, whose first token alone says little.
+
+    Args:
+        inputs: what was answered in `took_s`; a few of them are answered again, alone.
+    """
+    texts = list(dict.fromkeys(inputs))
+    waits = []
+    for text in texts[:ALONE]:
+        began_s = time.perf_counter()
+        predictor.scores([text])
+        waits.append(time.perf_counter() - began_s)
+    return EngineSpeed(texts_per_s=len(texts) / max(took_s, 1e-9), latency_ms=median(waits) * 1000)
 
 
 def _timed(predictor: Predictor, portions: list[list[Input]], seconds: float) -> list[tuple[int, float]]:

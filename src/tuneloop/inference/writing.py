@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label
+from tuneloop.inference.constrained import Constraint, Steered, compile_constraint
 from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
+    from tuneloop.inference.constrained import Spec
     from tuneloop.models.chat import ChatTokenizer
+    from tuneloop.tasks.base import Prediction
     from tuneloop.tasks.generation import Generation
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -67,6 +71,29 @@ class Writer(Predictor):
     engine: WritingEngine | None  # type: ignore[assignment]
     task: Generation
     tokenizer: ChatTokenizer
+    _constraint: Constraint | None = None
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What every answer must look like, as the task says; None where any text will do."""
+        if self._constraint is None and self.task.options.constraint.given:
+            self._constraint = compile_constraint(self.task.options.constraint, self.tokenizer)
+        return self._constraint
+
+    def bound_by(self, constraint: Constraint | Spec) -> Writer:
+        """The same writer, whose answers must look like this instead; it is closed with this one.
+
+        Raises:
+            ConfigError: if no answer can look like that, or it cannot be understood.
+        """
+        other = copy.copy(self)
+        known = isinstance(constraint, Constraint)
+        other._constraint = constraint if known else compile_constraint(constraint, self.tokenizer)
+        return other
+
+    def predict(self, inputs: Sequence[Input], *, constraint: Constraint | Spec | None = None) -> list[Prediction]:
+        """One prediction per input, in order; `constraint` holds for this call alone."""
+        return super().predict(inputs) if constraint is None else self.bound_by(constraint).predict(inputs)
 
     def scores(self, inputs: Sequence[Input], labels: Sequence[Label] | None = None) -> FloatArray:
         """What is written to each prompt, in order, an array (n,) of `Written`.
@@ -139,12 +166,14 @@ class Writer(Predictor):
 
         model = self._opened.model
         batch = _left_padded(tokens, rows, model.device)
+        width, ends, bound = batch["input_ids"].shape[1], self.ends, self.constraint
+        steered = [Steered(bound, width)] if bound else []
         with torch.inference_mode():
-            out = model.generate(**batch, **self._decoding())
-        width, ends = batch["input_ids"].shape[1], self.ends
+            out = model.generate(**batch, **self._decoding(), logits_processor=steered)
         for ids in out[:, width:].tolist():
             stop = next((place for place, number in enumerate(ids) if number in ends), None)
-            yield Written(self.tokenizer.text_of(ids[:stop]), finished=stop is not None)
+            finished = stop is not None or (bound is not None and bound.completes(ids))
+            yield Written(self.tokenizer.text_of(ids[:stop]), finished=finished)
 
     def _decoding(self) -> dict[str, Any]:
         options = self.task.options

@@ -49,18 +49,16 @@ def refusals(method: str) -> dict[str, str]:
 
 
 def options_of(kind: type[Options]) -> list[dict[str, Any]]:
-    """What `catalogue` says of the options of a method or a task."""
-    fields = kind.model_fields
+    """What `catalogue` says of the options of a method or a task; of a group, each as GROUP.OPTION."""
     plain = kind.model_construct().model_dump(mode="json", warnings=False)
-    return [
-        {
-            "name": name,
-            "default": plain.get(name),
-            "needed": field.is_required(),
-            "description": _said(field.description),
-        }
-        for name, field in fields.items()
-    ]
+    found: list[dict[str, Any]] = []
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Options):
+            found += [each | {"name": f"{name}.{each['name']}"} for each in options_of(field.annotation)]
+            continue
+        known = {"name": name, "default": plain.get(name), "needed": field.is_required()}
+        found.append(known | {"description": _said(field.description)})
+    return found
 
 
 def _said(text: str | None) -> str:

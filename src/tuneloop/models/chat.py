@@ -86,6 +86,11 @@ class ChatTokenizer(Tokenizer):
         """A hash of all that determines the tokens."""
         return hash_json([super().identity, self.template, self.special, self.answer_tokens, self.every_answer])
 
+    @property
+    def definition(self) -> str:
+        """The content of a tokenizer.json with these tokens."""
+        return str(self._inner.to_str())
+
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every prompt, or of every conversation, in order."""
         ids, marks, cut = [], [], []

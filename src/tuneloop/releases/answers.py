@@ -49,7 +49,7 @@ def answer_file(release: Release, source: str, *, output: Path | None, engine: s
         predictions = list(_answers(predictor, examples, quiet=quiet))
     finally:
         predictor.close()
-    write(examples.columns | _columns_of(predictions, examples.columns, named=bool(predictor.task.labels)))
+    write(examples.columns | _columns_of(predictions, examples.columns, task=predictor.task))
     return len(predictions)
 
 
@@ -80,17 +80,19 @@ def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterat
             bar.update(min(start + CHUNK_ROWS, len(inputs)))
 
 
-def _columns_of(predictions: list[Prediction], taken: Columns, *, named: bool) -> Columns:
+def _columns_of(predictions: list[Prediction], taken: Columns, *, task: Task) -> Columns:
     """The answers by column; where classes have no names, choices of each row's own, they stand in one column."""
     answers: Columns = {"prediction": [each.to_json()["label"] for each in predictions]}
     classes = predictions[0].probabilities if predictions else {}
     if classes and isinstance(predictions[0].label, str):
         answers["probability"] = [round(each.probabilities[str(each.label)], 6) for each in predictions]
-    if named:
+    if task.labels:
         answers |= {f"p:{name}": [round(each.probabilities[name], 6) for each in predictions] for name in classes}
     elif classes:
         answers["probabilities"] = [[round(p, 6) for p in each.probabilities.values()] for each in predictions]
     answers["truncated"] = [each.truncated for each in predictions]
+    if task.generates:
+        answers["finished"] = [each.finished for each in predictions]
     return {_free(name, taken): values for name, values in answers.items()}
 
 

@@ -37,20 +37,26 @@ class Prediction:
         probabilities: probability of each class, in the order of the task's labels; empty for numbers and stretches.
         truncated: whether the text was longer than the model reads.
         sureness: probability of each stretch, in order.
+        finished: whether a written text came to its end, not to the limit of tokens.
     """
 
     label: Label
     probabilities: dict[str, float]
     truncated: bool = False
     sureness: tuple[float, ...] = ()
+    finished: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; a stretch is an object with its start, end, label and probability."""
+        """Plain JSON; a stretch is an object with its start, end, label and probability.
+
+        `finished` stands there only where it is false: such a text may break its constraint.
+        """
         label: Any = list(self.label) if isinstance(self.label, tuple) else self.label
         if self.sureness:
             spans = zip(self.label, self.sureness, strict=True)  # type: ignore[arg-type]
             label = [span._asdict() | {"probability": sure} for span, sure in spans]  # type: ignore[union-attr]
-        return {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
+        told = {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
+        return told if self.finished else told | {"finished": False}
 
 
 class ModelHandle(Protocol):

@@ -13,6 +13,7 @@ from tuneloop.data.conversation import Message, parse_messages, to_text
 from tuneloop.data.examples import Input, Label
 from tuneloop.models.forward import padded_width
 from tuneloop.tasks.base import Prediction, TaskOptions
+from tuneloop.tasks.constraint import ConstraintOptions
 from tuneloop.tasks.parted import PartedTask
 from tuneloop.tasks.written import rows_of_chrf
 
@@ -41,6 +42,10 @@ class GenerationOptions(TaskOptions):
     top_p: float = Field(0.9, gt=0, le=1, description="Chance chooses among the tokens that have this share together.")
     beams: int = Field(4, ge=2, description="Sentences that are kept in view by decoding: beam.")
     repetition_penalty: float = Field(1.0, ge=1, description="Above 1 what was said before becomes less likely.")
+    constraint: ConstraintOptions = Field(
+        default_factory=lambda: ConstraintOptions.model_validate({}),
+        description="What an answer must look like: one of choices, a regex, or JSON of a json_schema.",
+    )
 
 
 class Generation(PartedTask):
@@ -171,7 +176,10 @@ class Generation(PartedTask):
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         cut = truncated if truncated is not None else [False] * len(scores)
-        return [Prediction(written.text, {}, bool(was_cut)) for written, was_cut in zip(scores, cut, strict=True)]
+        return [
+            Prediction(written.text, {}, bool(was_cut), finished=written.finished)
+            for written, was_cut in zip(scores, cut, strict=True)
+        ]
 
 
 def _marks(tokens: Tokens) -> np.ndarray[Any, np.dtype[np.int8]]:

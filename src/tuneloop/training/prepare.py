@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.data.examples import Examples
+    from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Task
 
 
@@ -106,6 +107,7 @@ def prepare(
     method.fit(task)
     source = resolve(config.model.source, base=base)
     tokenizer = method.tokenizer(source, task, config.model.max_tokens)
+    _check_constraint(task, tokenizer)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
@@ -147,6 +149,14 @@ def prepare(
         precision=precision,
         beside=sources.hashes,
     )
+
+
+def _check_constraint(task: Task, tokenizer: Tokenizer) -> None:
+    """A constraint that cannot be used is known before anything is trained."""
+    if task.generates and task.options.constraint.given:  # type: ignore[attr-defined]
+        from tuneloop.inference.constrained import compile_constraint
+
+        compile_constraint(task.options.constraint, tokenizer)  # type: ignore[attr-defined,arg-type]
 
 
 def _check_room(method: Method, model: PreTrainedModel, max_tokens: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,77 @@ def test_talks_are_read_as_written(tmp_path: Path) -> None:
     (tmp_path / "talks" / "b.yml").write_text("{")
     with pytest.raises(DataError, match=r"b\.yml is not valid YAML"):
         read_table("talks", base=tmp_path, format="dialogues")
+
+
+TALK = [SYSTEM, USER, ANSWER]
+LAYOUTS = {
+    "openai": [{"messages": TALK, "topic": "a"}, {"messages": [USER, ANSWER, USER, ANSWER], "topic": "b"}],
+    "sharegpt": [
+        {"conversations": [{"from": "human", "value": "你好"}, {"from": "gpt", "value": "嗨"}], "system": "be kind"},
+        {"conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}], "system": None},
+    ],
+    "alpaca": [
+        {"instruction": "Translate", "input": "cat", "output": "猫", "history": None},
+        {"instruction": "again", "input": None, "output": "x", "history": [["你好", "嗨"]]},
+    ],
+    "both": [{"messages": [USER | {"from": None, "value": None}, ANSWER | {"tool_calls": None}]}],
+}
+
+
+def saved(folder: Path, rows: list[dict[str, Any]], kind: str) -> str:
+    """The rows in a Parquet file, or in a folder of the datasets library; its name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), folder / "talks.parquet")
+        return "talks.parquet"
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(rows).save_to_disk(str(folder / "talks"))
+    return "talks"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "datasets"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_of_talks_is_read_as_its_json_lines_are(tmp_path: Path, layout: str, kind: str) -> None:
+    rows = LAYOUTS[layout]
+    expected = read_table(write(tmp_path, rows), base=tmp_path)
+    found = read_table(saved(tmp_path, rows, kind), base=tmp_path)
+    assert found.columns == expected.columns and found.columns["label"]
+    assert list(found.rows) == list(range(1, len(rows) + 1))
+    named = read_table(saved(tmp_path, rows, kind), base=tmp_path, format="chat") if kind == "parquet" else found
+    assert named.columns == expected.columns
+    raw = read_table("talks" if kind == "datasets" else "talks.parquet", base=tmp_path, format=kind)
+    assert "label" not in raw.columns and set(raw.columns) == {name for row in rows for name in row}
+
+
+def test_lists_of_roles_and_of_contents_are_messages_too(tmp_path: Path) -> None:
+    rows = [{"messages": {"role": ["user", "assistant"], "content": ["你好", "嗨"]}}]
+    assert read_table(saved(tmp_path, rows, "parquet"), base=tmp_path).columns == {"text": [[USER]], "label": ["嗨"]}
+
+
+def test_other_columns_of_such_names_stay_as_they_are(tmp_path: Path) -> None:
+    rows = [{"messages": "a text", "conversations": ["x"], "label": "yes"}, {"messages": "b", "label": "no"}]
+    assert set(read_table(saved(tmp_path, rows, "parquet"), base=tmp_path).columns) == {
+        "messages", "conversations", "label",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["parquet", "datasets"])
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"messages": [USER, USER]}, r'row 2, column "messages": messages 1 and 2 are both of the user'),
+        (
+            {"messages": [USER, {"role": "assistant", "content": " "}]},
+            r'row 2, column "messages": message 2: "content"',
+        ),
+        ({"messages": []}, r'row 2, column "messages": there are no messages'),
+        ({"messages": None}, r"row 2: there is no conversation"),
+        ({"messages": [USER]}, r"row 2: there is no answer, and other rows have one"),
+    ],
+)
+def test_a_talk_that_is_none_is_named_by_its_row(tmp_path: Path, kind: str, bad: dict[str, Any], message: str) -> None:
+    name = saved(tmp_path, [{"messages": [USER, ANSWER]}, bad], kind)
+    with pytest.raises(DataError, match=f"^{re.escape(name)}, {message}"):
+        read_table(name, base=tmp_path)

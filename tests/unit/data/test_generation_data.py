@@ -186,6 +186,16 @@ def test_a_check_measures_prompts_and_answers_and_suspects_nobody(tmp_path: Path
     assert answers in names and answers in html and suspected not in names and suspected not in html
 
 
+def test_a_check_shows_who_said_what_in_a_removed_row(tmp_path: Path, build: Any) -> None:
+    write(
+        tmp_path / "data.jsonl", [*ROWS, (LONG + " today", "yes"), (LONG + " today!", "yes")], system="<i>be kind</i>"
+    )
+    report = check(build("data.jsonl", task="generation"), seed=0, free_answers=True, quiet=True)
+    html = check_page(report)
+    assert html.count('<div class="turn"><b>system:</b> &lt;i&gt;be kind&lt;/i&gt;</div>') == 2
+    assert f'<div class="turn"><b>user:</b> {LONG} today!</div>' in html and "&#34;role" not in html
+
+
 def test_a_check_of_classes_says_nothing_of_answers(build: Any, reviews: Path) -> None:
     report = check(build(), seed=0, quiet=True)
     assert report.answers == {} and "Suspected label errors" in dict(summary_rows(report))

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from tuneloop.core.config import EvaluationConfig
 from tuneloop.core.errors import MissingExtraError, ModelError
 from tuneloop.core.i18n import use_language
+from tuneloop.data.conversation import Message, shortened, to_messages, to_text
 from tuneloop.data.examples import Examples
 from tuneloop.evaluation import written
 from tuneloop.evaluation.evaluate import evaluate
@@ -79,10 +81,10 @@ def test_a_resample_gives_what_its_rows_give(pairs):
     weights = np.array([np.bincount(random.integers(0, len(pairs), len(pairs)), minlength=len(pairs))] * 1)
     weights = np.vstack([weights, np.roll(weights, 1, axis=1)]).astype(float)
     prompts = ["Where is the cat? 今天天气"] * len(pairs)
-    found = family(pairs, inputs=prompts).resample(weights)
+    found = family(pairs, contexts=prompts).resample(weights)
     for number, counts in enumerate(weights):
         rows = np.repeat(np.arange(len(pairs)), counts.astype(int))
-        whole = family([pairs[row] for row in rows], inputs=[prompts[row] for row in rows]).values()
+        whole = family([pairs[row] for row in rows], contexts=[prompts[row] for row in rows]).values()
         for name, value in whole.items():
             assert found[name][number] == pytest.approx(value, nan_ok=True), name
 
@@ -101,7 +103,7 @@ def test_every_chinese_character_is_a_word_of_rouge_l():
 def test_small_texts_have_the_figures_that_are_counted_by_hand():
     pairs = [("The cat, the cat!", "cat"), ("go on go on go on", "stop it"), ("猫在家。", "猫在家")]
     scores = as_scores(Written(text, finished=row != 1) for row, (text, _) in enumerate(pairs))
-    found = WrittenTexts([each for _, each in pairs], scores, ["a cat", ("go", "home"), "猫？"]).values()
+    found = WrittenTexts([each for _, each in pairs], scores, ["a cat", "go home", "猫？"]).values()
     assert found["exact_match"] == pytest.approx(1 / 3)
     assert found["token_f1"] == pytest.approx((2 / 3 + 0 + 1) / 3)
     assert found["unfinished"] == pytest.approx(1 / 3)
@@ -124,7 +126,7 @@ def test_perplexity_is_that_of_all_tokens_together():
 
 def test_nothing_but_empty_texts_has_figures(writer):
     scores = as_scores(Written("") for _ in range(3))
-    found = measure(writer, ["", "dog", "猫"], scores, resamples=50, seed=0, inputs=["", "", ""])
+    found = measure(writer, ["", "dog", "猫"], scores, resamples=50, seed=0, contexts=["", "", ""])
     assert (found["chrf"].value, found["bleu"].value, found["rouge_l"].value) == (0, 0, 0)
     assert found["exact_match"].value == found["token_f1"].value == pytest.approx(1 / 3)
     assert found["support"].to_json() == found["repetition"].to_json() == {"value": None, "low": None, "high": None}
@@ -152,10 +154,12 @@ def made_up_writing(writer):
 
 def test_intervals_hold_their_figure(writer, made_up_writing):
     examples, scores = made_up_writing(nats=1.5)
-    found = measure(writer, examples.labels, scores, resamples=300, seed=0, inputs=examples.inputs)
-    assert next(iter(found)) == writer.primary_metric and len(found) == 10
+    found = measure(writer, examples.labels, scores, resamples=300, seed=0, contexts=examples.texts)
+    assert next(iter(found)) == writer.primary_metric and len(found) == 13
+    nothing = {name for name, figure in found.items() if np.isnan(figure.value)}
+    assert nothing == {"known_numbers", "known_names"}  # none were written
     for name, figure in found.items():
-        assert figure.low - 1e-9 <= figure.value <= figure.high + 1e-9, name
+        assert name in nothing or figure.low - 1e-9 <= figure.value <= figure.high + 1e-9, name
     assert all(found[name].low < found[name].value < found[name].high for name in ("chrf", "bleu", "rouge_l"))
 
 
@@ -256,6 +260,39 @@ def test_the_page_shows_the_samples_and_runs_nothing_that_a_model_wrote(evaluati
         assert "the answer to" not in html and "The share" not in html
     else:
         assert "log-likelihood per token of the references -1.000 against -2.000" in html
+
+
+TALK = [
+    Message("system", "<b>be kind</b> " + "x" * 2000),
+    Message("user", "hello\nassistant: obey"),
+    Message("assistant", "hi"),
+    Message("user", "so?"),
+]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_who_said_what(evaluation, made_up_writing, language):
+    examples, _ = made_up_writing(nats=1.0)
+    examples = replace(examples, texts=[to_text(TALK), *examples.texts[1:]])
+    use_language(language)
+    try:
+        html = report_html(evaluation(examples=examples), title="m", lineage={})
+    finally:
+        use_language(None)
+    user, assistant, system = {"en": ("user", "assistant", "system"), "zh": ("用户", "助手", "系统")}[language]
+    said = [f"<b>{user}:</b> hello\nassistant: obey", f"<b>{assistant}:</b> hi", f"<b>{user}:</b> so?"]
+    assert "".join(f'<div class="turn">{each}</div>' for each in said) in html
+    assert f"<b>{system}:</b> &lt;b&gt;be kind&lt;/b&gt; xxx" in html and "xx…</div>" in html
+    assert "role" not in re.sub("<svg.*?</svg>|role=.img.", "", html, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("most", [1, 3, 10, 40, 5000])
+def test_a_long_talk_is_cut_at_its_beginning_and_stays_a_talk(most):
+    found = to_messages(shortened(to_text(TALK), most))
+    assert [message.role for message in found] == [message.role for message in TALK[-len(found) :]]
+    assert sum(len(message.content) for message in found) <= most + len("… …")
+    assert found[-1].content.removeprefix("… ") == ("so?" if most >= 3 else "s…")
+    assert most < 5000 or found == TALK
 
 
 def test_without_the_model_before_tuning_the_page_shows_no_column_for_it(evaluation):

@@ -84,7 +84,7 @@ def test_the_recommendation_says_why(runs: list[Any], advice: tuple[str, str], s
     found = methods(*(run(name, right=right, seconds=seconds) for name, right, seconds in runs))
     given = recommend(found)
     assert (given["take"], given["reason"]) == advice
-    page = {"metric": "macro_f1", "recommendations": {"all": given}}
+    page = {"metric": "macro_f1", "classes": True, "recommendations": {"all": given}}
     assert said in recommendation(page, {"budget": "all", "methods": found})
 
 

@@ -19,7 +19,7 @@ from tuneloop.tasks.base import Prediction
 
 
 class Task:
-    takes_pairs = row_by_row = free_answers = False
+    takes_pairs = row_by_row = free_answers = generates = False
     labels = ("long", "short")
 
 

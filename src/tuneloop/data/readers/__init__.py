@@ -7,10 +7,11 @@ from pathlib import Path
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.registry import Registry
-from tuneloop.data.readers.chat import is_chat
+from tuneloop.data.readers.chat import PARQUET, holds_talks, is_chat, split_talks
 from tuneloop.data.readers.samples import SAMPLE_PREFIX, find_sample
 from tuneloop.data.readers.squad import is_squad
 from tuneloop.data.readers.table import Reader, Table
+from tuneloop.data.readers.whole_json import head_of
 
 READERS: Registry[Reader] = Registry(
     "reader",
@@ -64,7 +65,7 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
     Args:
         source: a file or folder, or `sample:NAME`.
         base: what a relative path starts from.
-        format: a name of `READERS`; auto looks at the file's name.
+        format: a name of `READERS`; auto looks at the file's name, and at the first row for a conversation.
         encoding: a name such as gb18030; auto detects it.
         split: which split to read, of a source that holds several.
 
@@ -86,6 +87,8 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
         raise DataError(
             t("{path} cannot be read: {error}", path=path, error=error.strerror or error), t("Check the disk.")
         ) from None
+    if format == "auto" and name in ("parquet", "datasets") and holds_talks(table):
+        table = split_talks(table)
     if sample and sample.labels:
         table.columns["label"] = [sample.named(label) for label in table.columns["label"]]
     if not len(table):
@@ -116,7 +119,7 @@ def _format(path: Path) -> str:
 def _refuse_what_it_is_not(path: Path, format: str) -> None:
     if format not in READERS.names():
         READERS.get(format)
-    if path.is_dir() and format not in ("datasets", "txt", "dialogues"):
+    if path.is_dir() and format not in ("datasets", "chat", "txt", "dialogues"):
         raise DataError(
             t("{path} is a folder, not a file.", path=path), t("Name a file inside it, or set data.format: datasets.")
         )
@@ -124,8 +127,12 @@ def _refuse_what_it_is_not(path: Path, format: str) -> None:
         raise DataError(
             t("{path} is a file, not a folder.", path=path), t("Give a folder written by Dataset.save_to_disk.")
         )
-    if format in TEXT_FORMATS:
+    if format in TEXT_FORMATS and not (format == "chat" and _is_parquet(path)):
         _refuse_by_magic(path)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.is_file() and head_of(path, len(PARQUET)) == PARQUET
 
 
 def _refuse_by_magic(path: Path) -> None:

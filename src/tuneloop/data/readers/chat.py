@@ -11,11 +11,14 @@ from typing import Any
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, parse_messages
+from tuneloop.data.readers.datasets_folder import read_datasets_folder
 from tuneloop.data.readers.jsonl import read_jsonl
+from tuneloop.data.readers.parquet import read_parquet
 from tuneloop.data.readers.table import Table
 from tuneloop.data.readers.whole_json import Part, head_of, read_whole_json
 
 HEAD_BYTES = 1 << 16
+PARQUET = b"PAR1"
 ARRAY = re.compile(rb"\A(\xef\xbb\xbf)?\s*\[")
 OBJECT = re.compile(rb"\A(\xef\xbb\xbf)?\s*(\[\s*)?\{")
 CONVERSATION = re.compile(
@@ -26,17 +29,31 @@ BESIDE_INSTRUCTION = re.compile(rb'[{,]\s*"(output|input)"\s*:')
 
 
 def read_chat(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
-    """A table with one row per conversation: `text`, its messages before the last answer; `label`, that answer.
+    """The conversations of a file of JSON, a Parquet file, or a folder of the datasets library; see `split_talks`.
 
-    A conversation is a row with `messages` (OpenAI), with `conversations` (ShareGPT), or with `instruction`, `input`
-    and `output` (Alpaca), `history` before them; `system` stands before all that has no message of the system. The file
-    has one object per line, or is one list of them. A conversation that ends with the user, or an empty `output`, has
-    no answer; if no row has one, there is no `label`. All other columns are kept.
+    A file of JSON has one object per line, or is one list of them.
 
     Raises:
         DataError: with file, row and field, at the first thing that is wrong.
     """
-    table = _whole(path, encoding) if _is_array(path) else read_jsonl(path, encoding=encoding)
+    if path.is_dir():
+        return split_talks(read_datasets_folder(path, encoding=encoding, split=split))
+    if head_of(path, len(PARQUET)) == PARQUET:
+        return split_talks(read_parquet(path))
+    return split_talks(_whole(path, encoding) if _is_array(path) else read_jsonl(path, encoding=encoding))
+
+
+def split_talks(table: Table) -> Table:
+    """A table with one row per conversation: `text`, its messages before the last answer; `label`, that answer.
+
+    A conversation is a row with `messages` (OpenAI), with `conversations` (ShareGPT), or with `instruction`, `input`
+    and `output` (Alpaca), `history` before them; `system` stands before all that has no message of the system. A
+    conversation that ends with the user, or an empty `output`, has no answer; if no row has one, there is no `label`.
+    All other columns are kept.
+
+    Raises:
+        DataError: with file, row and field, at the first thing that is wrong.
+    """
     texts, answers, used = [], [], set()
     for row in range(len(table)):
         fields = {name: values[row] for name, values in table.columns.items() if values[row] is not None}
@@ -54,6 +71,16 @@ def read_chat(path: Path, *, encoding: str = "auto", split: str = "train") -> Ta
         mine["label"] = answers
     others = {name: values for name, values in table.columns.items() if name not in used}
     return replace(table, columns=mine | {_free(name, mine): values for name, values in others.items()})
+
+
+def holds_talks(table: Table) -> bool:
+    """Whether the first row of a table is a conversation or an instruction."""
+    first = {name: values[0] for name, values in table.columns.items() if len(table)}
+    for name in ("messages", "conversations"):
+        talk = _listed(first.get(name))
+        if isinstance(talk, list) and talk and isinstance(talk[0], Mapping):
+            return not talk[0].keys().isdisjoint({"role", "from"})
+    return isinstance(first.get("instruction"), str) and not first.keys().isdisjoint({"output", "input"})
 
 
 def is_chat(path: Path) -> bool:
@@ -92,9 +119,10 @@ def _layout(fields: Mapping[str, Any], table: Table, row: int) -> tuple[str, Cal
 
 def _of_messages(name: str) -> Callable[[Mapping[str, Any]], tuple[list[Message], str | None]]:
     def read(fields: Mapping[str, Any]) -> tuple[list[Message], str | None]:
-        if not isinstance(fields[name], list):
+        talk = _listed(fields[name])
+        if not isinstance(talk, list):
             raise ValueError(t("a list should stand here"))
-        messages = parse_messages(fields[name])
+        messages = parse_messages(talk)
         if messages[0].role != "system":
             messages = [*_system(fields), *messages]
         if messages[-1].role == "user":
@@ -104,6 +132,15 @@ def _of_messages(name: str) -> Callable[[Mapping[str, Any]], tuple[list[Message]
         return messages[:-1], messages[-1].content
 
     return read
+
+
+def _listed(talk: Any) -> Any:
+    """A list of messages; the datasets library may keep it as a list of the roles and one of the contents."""
+    if not isinstance(talk, Mapping) or not talk or not all(isinstance(values, list) for values in talk.values()):
+        return talk
+    if len(set(map(len, talk.values()))) > 1:
+        return talk
+    return [dict(zip(talk, each, strict=True)) for each in zip(*talk.values(), strict=True)]
 
 
 def _of_instruction(fields: Mapping[str, Any]) -> tuple[list[Message], str | None]:

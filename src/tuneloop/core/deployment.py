@@ -40,3 +40,18 @@ class ServeConfig(Options):
     max_text_chars: int = Field(20_000, ge=1, description="A longer text is answered 413.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="A larger body is answered 413.")
     max_texts: int = Field(256, ge=1, description="Texts in one request at most.")
+    writing_deadline_s: float = Field(
+        120.0, gt=0, description="The same for a model that writes: an answer that is not finished by then is given up."
+    )
+    max_sequences: int = Field(8, ge=1, description="Answers that a model writes side by side at most.")
+    max_cached_tokens: int = Field(
+        8192, ge=16, description="Tokens of prompts and answers whose keys and values are held side by side at most."
+    )
+    max_waiting_tokens: int = Field(
+        65_536, ge=1, description="Tokens of prompts that may wait; beyond that the answer is 429."
+    )
+    max_prefix_tokens: int = Field(
+        4096, ge=0, description="Tokens of earlier prompts that are kept for prompts that begin alike; 0 keeps none."
+    )
+    max_answer_tokens: int = Field(1024, ge=1, description="Tokens of an answer that a request may ask for.")
+    max_messages: int = Field(100, ge=1, description="Messages of a conversation at most.")

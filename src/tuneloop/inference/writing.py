@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label
 from tuneloop.inference.constrained import Constraint, Steered, compile_constraint
+from tuneloop.inference.continuous import ContinuousBatch, Limits
+from tuneloop.inference.decoding import Decoding
 from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
@@ -86,7 +90,7 @@ class Writer(Predictor):
         Raises:
             ConfigError: if no answer can look like that, or it cannot be understood.
         """
-        other = copy.copy(self)
+        other = copy(self)
         known = isinstance(constraint, Constraint)
         other._constraint = constraint if known else compile_constraint(constraint, self.tokenizer)
         return other
@@ -149,6 +153,43 @@ class Writer(Predictor):
             self._opened.model.generate(**batch, **limits, **pad)
             took_s.append(time.perf_counter() - began_s)
         return len(tokens) / took_s[-1]
+
+    def prompts(self, inputs: Sequence[Input]) -> tuple[list[list[int]], list[bool]]:
+        """The token ids that an answer to each input follows, and whether its beginning was cut off."""
+        tokens = self._encode(inputs)
+        ids = [tokens.ids[start:end].tolist() for start, end in pairwise(tokens.offsets.tolist())]
+        return ids, tokens.truncated.tolist()
+
+    def side_by_side(self, limits: Limits) -> ContinuousBatch:
+        """What writes answers to prompts that come one by one, ended by the same tokens as those of `scores`.
+
+        Raises:
+            ModelError: if the model keeps something else than keys and values between two tokens.
+        """
+        return ContinuousBatch(self._opened.model, ends=self.ends, text_of=self.tokenizer.text_of, limits=limits)
+
+    @property
+    def own_decoding(self) -> Decoding:
+        """How the task lets answers be written; the likeliest sentence (beam) is left to `scores`."""
+        options = self.task.options
+        plain = Decoding(options.max_new_tokens, repetition_penalty=options.repetition_penalty)
+        if options.decoding != "sample":
+            return plain
+        return replace(plain, temperature=options.temperature, top_p=options.top_p)
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of prompt and answer that the model was made for."""
+        config = self._opened.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or self.tokenizer.max_tokens)
+
+    def greedy(self) -> Writer:
+        """The same model, which always takes the likeliest token."""
+        task = copy(self.task)
+        task.options = task.options.model_copy(update={"decoding": "greedy"})
+        other = copy(self)
+        other.task = task
+        return other
 
     def _scores(self, tokens: Tokens, inputs: list[Input]) -> FloatArray:
         room = self.task.options.max_new_tokens

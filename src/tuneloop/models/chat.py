@@ -75,7 +75,8 @@ class ChatTokenizer(Tokenizer):
                 t("The tokenizer in {folder} has no token that ends a text.", folder=folder),
                 t("Generation needs a causal language model whose tokenizer_config.json names its eos_token."),
             )
-        self._begin = self._always_first()
+        self._begins_text = self._always_first()
+        self._begin = [] if self._template_begins() else self._begins_text
         added = [token.content for token in self._inner.get_added_tokens_decoder().values() if token.special]
         self._reserved = re.compile("|".join(map(re.escape, sorted(added, key=len, reverse=True)))) if added else None
         self._as_text = type(self._inner).from_str(self._inner.to_str())
@@ -104,6 +105,10 @@ class ChatTokenizer(Tokenizer):
         tokens = Tokens.of_first_texts(ids, truncated=cut, pad_id=self.pad_id)
         flat = np.array([mark for each in marks for mark in each], dtype=np.int8)
         return Tokens(tokens.ids, tokens.offsets, flat if flat.any() else None, tokens.truncated, tokens.pad_id)
+
+    def bare(self, text: str) -> list[int]:
+        """The tokens of a text that is to be continued, without the template; a special token in it is text."""
+        return [*self._begins_text, *self._as_text.encode(sound(text), add_special_tokens=False).ids]
 
     def text_of(self, ids: Sequence[int]) -> str:
         """What the model has written, without special tokens."""
@@ -222,13 +227,14 @@ class ChatTokenizer(Tokenizer):
         return None if number is None else str(self._inner.id_to_token(number))
 
     def _always_first(self) -> list[int]:
-        """The token that begins every text, where the tokenizer puts one there and the template does not."""
+        """The token that the tokenizer puts before every text, if there is one."""
         plain, framed = (list(self._inner.encode("a", add_special_tokens=each).ids) for each in (False, True))
-        before = framed[: len(framed) - len(plain)] if framed[-len(plain) :] == plain else []
-        shown = self.special["bos_token"] and self.rendered([Message("user", "a")], ask=True).startswith(
-            str(self.special["bos_token"])
-        )
-        return [] if shown else before
+        return framed[: len(framed) - len(plain)] if framed[-len(plain) :] == plain else []
+
+    def _template_begins(self) -> bool:
+        """Whether the template puts it there already."""
+        begin = self.special["bos_token"]
+        return begin is not None and self.rendered([Message("user", "a")], ask=True).startswith(begin)
 
 
 def uncut_tokenizer(folder: Path, *, writes: bool) -> Tokenizer:

@@ -14,7 +14,9 @@ import numpy as np
 from tuneloop.releases.agreement import Agreement, companies
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Examples
+    from collections.abc import Sequence
+
+    from tuneloop.data.examples import Examples, Input
     from tuneloop.inference.writing import Writer
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -48,6 +50,24 @@ def agree_on_next(expected: NextTokens, found: NextTokens) -> Agreement:
     same = expected.shares.argmax(axis=1) == found.shares.argmax(axis=1)
     loss = expected.log_likelihood - found.log_likelihood
     return Agreement(float(np.abs(expected.shares - found.shares).max()), float(same.mean()), loss)
+
+
+def agree_on_answers(writer: Writer, inputs: Sequence[Input], expected: FloatArray, found: FloatArray) -> Agreement:
+    """Largest difference and fall of the log-likelihood of a token of the answers, and the share of equal answers.
+
+    Where two tokens are about equally likely, a rounding parts two answers, and both are as good: an answer that
+    differs is no loss if the model holds it no less likely.
+    """
+    texts = [[each.text for each in answers] for answers in (expected, found)]
+    rows = [row for row, (one, other) in enumerate(zip(*texts, strict=True)) if one != other]
+    if not rows:
+        return Agreement(0.0, 1.0, 0.0)
+    means = []
+    for answers in texts:
+        sums, counts = writer.likelihoods([inputs[row] for row in rows], [answers[row] for row in rows])
+        means.append(sums / np.maximum(counts, 1))
+    falls = means[0] - means[1]
+    return Agreement(float(np.abs(falls).max()), 1 - len(rows) / len(inputs), float(falls.sum() / len(inputs)))
 
 
 def neighbours_effect(writer: Writer, dev: Examples) -> float:

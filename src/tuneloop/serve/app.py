@@ -21,6 +21,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.serve.batching import Answer
 from tuneloop.serve.docs_page import docs_page
 from tuneloop.serve.gate import Gate
+from tuneloop.serve.openai_routes import add_openai
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, title
 from tuneloop.serve.requests import deadline_of, read_body, unless_gone
 from tuneloop.serve.schemas import ModelsResponse, PredictRequest, PredictResponse, ProblemOut, StateOut
@@ -74,6 +75,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _as_problem)
     _add_predict(app, service)
     _add_models(app, service)
+    add_openai(app, service, _json_body, _problems)
     _add_state(app, service)
     app.add_middleware(Gate, guard=guard, service=service)
     return app
@@ -89,8 +91,8 @@ def _add_predict(app: FastAPI, service: Service) -> None:
     )
     async def predict(request: Request) -> Response:
         """The predictions for one text or several, in their order, all from one release."""
-        deadline_s = deadline_of(request.headers, service.config.deadline_s)
-        body = await read_body(request.receive, deadline_s)
+        deadline_s = deadline_of(request.headers, service.deadline_s)
+        body = await read_body(request.receive, min(deadline_s, service.config.deadline_s))
         started_s = time.perf_counter()
         answer = await unless_gone(service.predict(body, deadline_s), request.receive)
         content = _encode(answer)

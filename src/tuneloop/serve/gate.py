@@ -23,7 +23,12 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger("tuneloop.serve")
 
-ROUTES = frozenset({"/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OPENAI_ROUTES = frozenset({"/v1/chat/completions", "/v1/completions"})
+"""Where problems are told as OpenAI's interface tells them."""
+
+ROUTES = OPENAI_ROUTES | {
+    "/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"
+}  # fmt: skip
 
 CLIENT_GONE = 499
 """What is counted where nobody was left to answer; nginx's number."""
@@ -74,22 +79,24 @@ class Gate:
             await self._app(scope, limited, counted)
         except Problem as problem:
             if not started:
-                await send_problem(problem, counted)
+                await send_problem(problem, counted, path)
         except ClientGone:
-            self._service.batcher.meter.answered(_route(path), CLIENT_GONE)
+            if not started:  # of a stream that has begun, its status is counted already
+                self._service.batcher.meter.answered(_route(path), CLIENT_GONE)
         except Exception as error:
             # the message of the exception might quote a text: where it happened is enough
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("%s in %s\n%s", type(error).__name__, _route(path), frames)
             if not started:
-                await send_problem(Problem(500, t("The server failed on this request.")), counted)
+                await send_problem(Problem(500, t("The server failed on this request.")), counted, path)
 
 
-async def send_problem(problem: Problem, send: Send) -> None:
+async def send_problem(problem: Problem, send: Send, path: str) -> None:
     """Answer with a problem; an unread body makes the connection useless, so it is closed then."""
-    body = problem.body()
+    plain = path in OPENAI_ROUTES
+    body, kind = (problem.openai_body(), "application/json") if plain else (problem.body(), CONTENT_TYPE)
     headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    headers += [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     if problem.status == 413:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+if TYPE_CHECKING:
+    from tuneloop.inference.continuous import Draft
 
 LATENCIES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 BATCH_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -40,6 +44,30 @@ class Meter:
         waiting = Gauge("tuneloop_queue_texts", "Texts that wait for the model.", registry=self.registry)
         waiting.set_function(queue)
 
+        self._tokens = Counter(
+            "tuneloop_tokens", "Tokens of prompts, of their known beginnings, and of answers.", ["release", "kind"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.first_token_seconds = Histogram(
+            "tuneloop_first_token_seconds", "Seconds until the first token of an answer.", buckets=LATENCIES_S,
+            registry=self.registry,
+        )  # fmt: skip
+        self._running = Gauge("tuneloop_sequences_running", "Answers that are being written.", registry=self.registry)
+        self._waiting = Gauge("tuneloop_sequences_waiting", "Prompts that wait.", registry=self.registry)
+
+    def watch_sequences(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Ask these for the answers that are being written and for the prompts that wait."""
+        self._running.set_function(running)
+        self._waiting.set_function(waiting)
+
+    def written(self, release: str, draft: Draft) -> None:
+        """Count an answer that was written to its end."""
+        kinds = {
+            "prompt": len(draft.prompt), "reused": draft.reused_tokens, "generated": draft.chosen_tokens
+        }  # fmt: skip
+        for kind, tokens in kinds.items():
+            self._tokens.labels(release, kind).inc(tokens)
+
     def answered(self, route: str, status: int) -> None:
         """Count one response."""
         key = (route, status)
@@ -54,7 +82,7 @@ class Meter:
         self._failed.inc(failed)
 
     def dropped(self, reason: str, texts: int) -> None:
-        """Count texts that were dropped: deadline or client_gone."""
+        """Count texts that were dropped: deadline or client_gone, of a model that writes also refused or failed."""
         self._dropped.labels(reason).inc(texts)
 
     def loaded(self, release: str, engine: str) -> None:

@@ -19,10 +19,23 @@ class Problem(Exception):
         detail: what is wrong with this request, one sentence.
         hint: what to do about it, one sentence.
         headers: more response headers, such as Retry-After.
+        param: the field of the request that is wrong, for clients of OpenAI's interface.
+        code: OpenAI's word for what is wrong.
     """
 
-    def __init__(self, status: int, detail: str, hint: str = "", *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        hint: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        param: str | None = None,
+        code: str | None = None,
+    ) -> None:
         super().__init__(detail)
+        self.param = param
+        self.code = code
         self.status = status
         self.detail = detail
         self.hint = hint
@@ -43,6 +56,17 @@ class Problem(Exception):
             "hint": self.hint,
         }
         return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
+
+    def openai_body(self) -> bytes:
+        """The same as OpenAI's interface says it, UTF-8 JSON."""
+        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+        plain = {
+            "message": f"{self.detail} {self.hint}".strip(),
+            "type": kinds.get(self.status, "invalid_request_error" if self.status < 500 else "server_error"),
+            "param": self.param,
+            "code": self.code or {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(self.status),
+        }
+        return json.dumps({"error": plain}, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def title(status: int) -> str:

@@ -14,6 +14,7 @@ from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.data.conversation import to_messages
 from tuneloop.data.examples import Input
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 CHUNK_TEXTS = 64
 START_S = 60
-CONFIG = ServeConfig(port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 28)
+CONFIG = ServeConfig(
+    port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 28, writing_deadline_s=600, max_messages=1 << 20,
+    max_prefix_tokens=0,  # what is known already is added up in another order
+)  # fmt: skip
 
 
 def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatArray) -> FloatArray:
-    """What `handle.scores(inputs)` becomes when a server answers.
+    """What `handle.scores(inputs)` becomes when a server answers; a model that writes is asked for one at a time.
 
     Raises:
         MissingExtraError: if the packages of the server are not installed.
@@ -33,16 +37,26 @@ def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatAr
     """
     answers: list[dict[str, Any]] = []
     with _served(handle) as port:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONFIG.deadline_s + 5)
-        for start in range(0, len(inputs), CHUNK_TEXTS):
-            answers += _ask(connection, inputs[start : start + CHUNK_TEXTS])["predictions"]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONFIG.writing_deadline_s + 5)
+        for asked in _bodies(inputs, writes=handle.task.generates):
+            answers += _ask(connection, asked)["predictions"]
         connection.close()
     return handle.task.scores_of(answers, near)
 
 
-def _ask(connection: http.client.HTTPConnection, inputs: Sequence[Input]) -> Any:
-    texts = [each if isinstance(each, str) else {"text": each[0], "pair": each[1]} for each in inputs]
-    body = json.dumps({"texts": texts}).encode("utf-8")
+def _bodies(inputs: Sequence[Input], *, writes: bool) -> Iterator[dict[str, Any]]:
+    """What is asked of the server, one request after the other."""
+    if writes:
+        for each in inputs:
+            yield {"messages": [message._asdict() for message in to_messages(str(each))]}
+        return
+    for start in range(0, len(inputs), CHUNK_TEXTS):
+        chunk = inputs[start : start + CHUNK_TEXTS]
+        yield {"texts": [each if isinstance(each, str) else {"text": each[0], "pair": each[1]} for each in chunk]}
+
+
+def _ask(connection: http.client.HTTPConnection, asked: dict[str, Any]) -> Any:
+    body = json.dumps(asked).encode("utf-8")
     connection.request("POST", "/v1/predict", body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     answer = json.loads(response.read())
@@ -63,7 +77,8 @@ def _served(handle: ModelHandle) -> Iterator[int]:
         from tuneloop.serve.slot import ServedModel
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
-    model = ServedModel(release="proof", engine=handle.name, handle=_Kept(handle))
+    kept = handle.greedy() if handle.task.generates else _Kept(handle)  # type: ignore[attr-defined]
+    model = ServedModel(release="proof", engine=handle.name, handle=kept)
     app = create_app("proof", workspace=Workspace(Path()), config=CONFIG, open_model=lambda _: model)
     listener = listen("127.0.0.1", 0)
     answering = threading.Event()

@@ -37,6 +37,9 @@ class PredictRequest(BaseModel):
     texts: list[str | Item] | None = Field(
         None, min_length=1, description="Several texts, or objects of text and pair."
     )
+    messages: list[dict[str, Any]] | None = Field(
+        None, description="For models that write, instead of a text: a conversation, objects of role and content."
+    )
 
 
 class SpanOut(BaseModel):
@@ -52,7 +55,7 @@ class PredictionOut(BaseModel):
     """One answer."""
 
     label: str | list[str] | list[SpanOut] | float = Field(
-        description="The class, the classes, the stretches of the text, or the number."
+        description="The class, the classes, the stretches of the text, the number, or the text that was written."
     )
     probabilities: dict[str, float] = Field(description="Probability of each class; empty for numbers and stretches.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
@@ -85,11 +88,22 @@ class LoadedOut(BaseModel):
     warnings: list[str] = Field(description="What a user of the answers should know.")
 
 
+class ModelOut(BaseModel):
+    """The release that answers now, as OpenAI's interface lists models."""
+
+    id: str
+    object: str = "model"
+    created: int = Field(description="When it was made, seconds since 1970.")
+    owned_by: str = "tuneloop"
+
+
 class ModelsResponse(BaseModel):
     """What answers, and what could."""
 
     loaded: LoadedOut | None
     releases: list[ReleaseOut]
+    object: str = "list"
+    data: list[ModelOut] = Field(description="What answers, as OpenAI's interface lists it.")
 
 
 class StateOut(BaseModel):
@@ -108,8 +122,8 @@ class ProblemOut(BaseModel):
     hint: str = Field(description="What to do about it.")
 
 
-def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool) -> list[Input]:
-    """The inputs in the body of /v1/predict.
+def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False) -> list[Any]:
+    """The inputs in the body of /v1/predict; for a model that writes also a conversation as a list of messages.
 
     Raises:
         Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
@@ -118,6 +132,12 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool) -> lis
         asked = PredictRequest.model_validate_json(body)
     except ValidationError as failure:
         raise _misfit(failure.errors(include_url=False, include_input=False)[0]) from None
+    if asked.messages is not None:
+        if not writes:
+            raise Problem(422, t("This model judges texts, not conversations."), _example())
+        if asked.text is not None or asked.texts is not None:
+            raise Problem(422, t("Send either text or texts."), _example())
+        return [asked.messages]
     if (asked.text is None) == (asked.texts is None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
     items = [Item(text=asked.text, pair=asked.pair)] if asked.text is not None else asked.texts or []

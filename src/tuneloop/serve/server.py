@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
                 timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=math.ceil(self.service.config.deadline_s) + 5,
+                timeout_graceful_shutdown=math.ceil(self.service.longest_s) + 5,
             )
         )  # fmt: skip
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
@@ -13,8 +16,12 @@ from tuneloop.core.paths import Workspace, check_id
 from tuneloop.releases import index
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.schemas import LoadedOut, ModelsResponse, ReleaseOut, parse_request
+from tuneloop.serve.scheduler import Lane, Scheduler
+from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
+from tuneloop.serve.writers import collect, own_drafts, prompt_of
+from tuneloop.tasks.spans import as_scores
+from tuneloop.tasks.written import Written
 
 OpenModel = Callable[[str], ServedModel]
 
@@ -42,6 +49,7 @@ class Service:
         self.failure: TuneloopError | None = None
         self.slot = Slot()
         self.batcher = Batcher(self.slot, config)
+        self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
         self._open_model = open_model
         self._workspace = workspace
         self._activating = asyncio.Lock()
@@ -55,8 +63,20 @@ class Service:
             return
         self._exchange(model)
         self.batcher.start()
+        self.scheduler.start()
         if self.state is State.LOADING:
             self.state = State.READY
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds that an accepted request may take."""
+        return max(self.config.deadline_s, self.config.writing_deadline_s)
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds that a request to /v1/predict may take with the loaded model."""
+        writes = self.slot.current is not None and self.slot.current.writes
+        return self.config.writing_deadline_s if writes else self.config.deadline_s
 
     def warnings(self) -> list[str]:
         """What a user of the loaded model's answers should know."""
@@ -70,6 +90,7 @@ class Service:
     def close(self) -> None:
         """Compute what waits, then let go of the model."""
         self.batcher.close()
+        self.scheduler.close()
         self.slot.exchange(None)
 
     async def predict(self, body: bytes, deadline_s: float) -> Answer:
@@ -81,8 +102,43 @@ class Service:
         model = self.slot.current
         if model is None:
             raise self.not_ready()
-        inputs = parse_request(body, config=self.config, takes_pairs=model.takes_pairs)
-        return await self.batcher.answer(inputs, deadline_s)
+        items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
+        if model.writes:
+            return await self._write(items, deadline_s)
+        return await self.batcher.answer(items, deadline_s)
+
+    @contextmanager
+    def lane(self) -> Iterator[Lane]:
+        """The loaded model, kept open, and what it writes.
+
+        Raises:
+            Problem: 503 if none is loaded, 400 if it does not write.
+        """
+        model = self.slot.current
+        if model is None:
+            raise self.not_ready()
+        if not model.writes:
+            raise Problem(
+                400, t("{release} judges texts and writes none.", release=model.release), t("Ask /v1/predict."),
+                param="model",
+            )  # fmt: skip
+        with self.scheduler.lane() as lane:
+            yield lane
+
+    async def _write(self, items: Sequence[Any], deadline_s: float) -> Answer:
+        """What a model writes to each text, or conversation, by the settings of its task."""
+        with self.lane() as lane:
+            writer = lane.writer
+            prompts = [prompt_of(each, writer, self.config, status=422) for each in items]
+            if writer.task.options.decoding == "beam":
+                return await self.batcher.answer(prompts, deadline_s)
+            drafts, cut = await asyncio.to_thread(own_drafts, prompts, writer)
+            pieces = await collect(self.scheduler, lane, drafts, deadline_s)
+            texts = ["".join(piece.text for piece in parts) for parts in pieces]
+            written = as_scores(
+                Written(text, finished=parts[-1].finish == "stop") for text, parts in zip(texts, pieces, strict=True)
+            )
+            return Answer(lane.model.release, writer.task.predictions(written, cut))
 
     async def activate(self, release: str) -> None:
         """Answer with another release from the next batch on; on any failure the old one stays.
@@ -107,7 +163,8 @@ class Service:
         model = self.slot.current
         active = model.release if model else None
         releases = [ReleaseOut(id=r.id, created=r.created, engine=r.engine, loaded=r.id == active) for r in rows]
-        return ModelsResponse(loaded=_describe(model) if model else None, releases=releases)
+        data = [ModelOut(id=r.id, created=_unix(r.created)) for r in releases if r.loaded]
+        return ModelsResponse(loaded=_describe(model) if model else None, releases=releases, data=data)
 
     def not_ready(self) -> Problem:
         """Why nothing can be answered yet, or any more."""
@@ -146,6 +203,7 @@ class Service:
 
     def _exchange(self, model: ServedModel) -> None:
         self.slot.exchange(model)
+        self.scheduler.wake()
         self.batcher.meter.loaded(model.release, model.engine)
 
 
@@ -155,3 +213,12 @@ def _describe(model: ServedModel) -> LoadedOut:
         id=model.release, engine=model.engine, task=task.name, labels=list(task.labels),
         batch_effect=model.batch_effect, warnings=model.warnings(),
     )  # fmt: skip
+
+
+def _unix(created: str) -> int:
+    """Seconds since 1970; 0 where a release does not say when it was made."""
+    try:
+        moment = datetime.fromisoformat(created)
+    except ValueError:
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

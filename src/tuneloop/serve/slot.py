@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import ReleaseConfig
-from tuneloop.core.errors import ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
+from tuneloop.inference.continuous import Draft, Limits
+from tuneloop.inference.decoding import Decoding
 from tuneloop.releases.read import Release, open_release
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle
 
 WARM_UP_ROWS = (1, 16)
+WARM_UP_TOKENS = 3
 WARM_UP_TEXTS = ("a", "a text of a few words", "many words " * 100)
 
 
@@ -47,6 +49,11 @@ class ServedModel:
         """Whether it judges two texts together."""
         return self.handle.task.takes_pairs
 
+    @property
+    def writes(self) -> bool:
+        """Whether it answers with texts of its own."""
+        return self.handle.task.generates
+
     def warnings(self) -> list[str]:
         """What a user of the answers should know, in the language in force."""
         if self.batch_effect is None:
@@ -61,7 +68,18 @@ class ServedModel:
         return []
 
     def warm_up(self) -> None:
-        """Answer texts of several lengths and numbers, so that the first client does not wait for it."""
+        """Answer texts of several lengths and numbers, so that the first client does not wait for it.
+
+        Raises:
+            ModelError: if it writes, but not for several clients side by side.
+        """
+        if self.writes:
+            batch = self.handle.side_by_side(Limits())  # type: ignore[attr-defined]
+            for prompt in self.handle.prompts(WARM_UP_TEXTS)[0]:  # type: ignore[attr-defined]
+                batch.add(Draft(prompt, Decoding(WARM_UP_TOKENS)))
+            while batch.running or batch.waiting:
+                batch.step()
+            return
         for rows in WARM_UP_ROWS:
             for text in WARM_UP_TEXTS:
                 texts = [f"{number} {text}" for number in range(rows)]
@@ -94,14 +112,8 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
     """
     release = open_release(release_id, workspace)
     handle = release.predictor(engine)
-    if handle.task.generates:
-        handle.close()
-        raise ServeError(
-            t("{name} writes texts, and only models that judge texts are served yet.", name=release.id),
-            t("Let it answer with: tuneloop predict {name} FILE", name=release.id),
-        )
     running = getattr(handle, "engine", None)
-    if running is not None:
+    if running is not None and not handle.task.generates:
         running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
     model = _describe(release, engine or release.engine, handle)
     model.warm_up()

@@ -15,7 +15,8 @@ from tuneloop.models.forward import padded_width
 from tuneloop.tasks.base import Prediction, TaskOptions
 from tuneloop.tasks.constraint import ConstraintOptions
 from tuneloop.tasks.parted import PartedTask
-from tuneloop.tasks.written import rows_of_chrf
+from tuneloop.tasks.spans import as_scores
+from tuneloop.tasks.written import Written, rows_of_chrf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,6 +174,9 @@ class Generation(PartedTask):
     def row_figures(self, labels: Sequence[Label], scores: FloatArray) -> dict[str, Any]:
         # of all figures of texts this one: it is asked for with every part and every comparison
         return {"chrf": rows_of_chrf(labels, scores)}
+
+    def scores_of(self, answers: Sequence[Mapping[str, Any]], near: FloatArray) -> FloatArray:
+        return as_scores(Written(each["label"]) for each in answers)
 
     def predictions(self, scores: FloatArray, truncated: Sequence[bool] | None = None) -> list[Prediction]:
         cut = truncated if truncated is not None else [False] * len(scores)

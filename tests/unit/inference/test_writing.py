@@ -10,9 +10,8 @@ import pytest
 import torch
 
 import tuneloop as tl
-from tuneloop import api
 from tuneloop.core.config import parse_config
-from tuneloop.core.errors import ConfigError, ModelError, ServeError
+from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.inference.writing import Writer
@@ -130,9 +129,7 @@ def test_the_whole_way(settings: dict, tmp_path: Path, monkeypatch: pytest.Monke
     assert "before" in Path(found["report"]).read_text().lower()
     made = tl.release(finished, quiet=True)
     assert set(made.info["forms"]) == {"torch-fp32", "torch-bf16"}
-    assert made.info["served"] is None
+    assert made.info["served"]["agreement"] == 1 and made.info["served"]["loss"] == 0
     answers = made.predict(["a good b", [{"role": "system", "content": "a"}, {"role": "user", "content": "c bad"}]])
     assert all(isinstance(answer.label, str) for answer in answers)
     assert "text-generation" in (made.path / "README.md").read_text()
-    with pytest.raises(ServeError, match="only models that judge texts are served"):
-        api.serve(made.id, port=0, workspace=made.path.parents[1])

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tuneloop.core.config import ServeConfig, TaskConfig
+from tuneloop.core.config import CleanConfig, ServeConfig, TaskConfig
 from tuneloop.core.errors import ReleaseError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
+from tuneloop.inference.continuous import ContinuousBatch, Limits
+from tuneloop.inference.writing import Writer, WritingEngine
 from tuneloop.releases import index
 from tuneloop.serve.app import create_app
 from tuneloop.serve.server import Server, listen
@@ -70,6 +72,49 @@ def answer_for(item: Input) -> Prediction:
     return Prediction("odd" if length % 2 else "even", {"even": 1 - odd, "odd": odd})
 
 
+class GatedWriter(Writer):
+    """A writer that takes a step only while `open_gate` is set."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self.open_gate = threading.Event()
+        self.open_gate.set()
+        self.closed = False
+
+    def side_by_side(self, limits: Limits) -> ContinuousBatch:
+        """Answers that wait for the gate."""
+        batch = super().side_by_side(limits)
+        step = batch.step
+
+        def gated() -> list[Any]:
+            assert self.open_gate.wait(WAIT_S)
+            return step()
+
+        batch.step = gated  # type: ignore[method-assign]
+        return batch
+
+    def close(self) -> None:
+        """No answers after this."""
+        self.closed = True
+        super().close()
+
+
+@pytest.fixture
+def tiny_writer(chat_model: Path) -> Callable[..., GatedWriter]:
+    """Opens the random Llama as a model that writes at most six tokens; options of the task may be given."""
+    from transformers import AutoModelForCausalLM
+
+    def open_writer(**options: Any) -> GatedWriter:
+        task = create_task(TaskConfig(type="generation", **{"max_new_tokens": 6, **options}), {"labels": []})
+        model = AutoModelForCausalLM.from_pretrained(chat_model).eval().requires_grad_(False)
+        tokenizer = task.tokenizer(chat_model, 48)  # type: ignore[attr-defined]
+        return GatedWriter(
+            WritingEngine(model, "torch-fp32"), task=task, tokenizer=tokenizer, clean=CleanConfig(), name="tiny"
+        )
+
+    return open_writer
+
+
 @dataclass
 class Reply:
     """An answer, header names in lower case; `body` is parsed where it is JSON."""
@@ -85,14 +130,14 @@ class Live:
 
     server: Server
     thread: threading.Thread
-    models: dict[str, FakeHandle] = field(default_factory=dict)
+    models: dict[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return self.server.url
 
     @property
-    def model(self) -> FakeHandle:
+    def model(self) -> Any:
         """The model that was opened first."""
         return next(iter(self.models.values()))
 
@@ -165,13 +210,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
     for name in ("m-1", "m-2", "m-3", "other-1"):
         index.insert(index.Row(name, "run", "hash", "2026-01-01", "fake"), workspace)
 
-    def begin(*, task: str = "classification", api_key: str | None = None, **settings: Any) -> Live:
-        models: dict[str, FakeHandle] = {}
+    def begin(
+        *,
+        task: str = "classification",
+        api_key: str | None = None,
+        writer: Callable[[], Any] | None = None,
+        **settings: Any,
+    ) -> Live:
+        models: dict[str, Any] = {}
 
         def open_model(release: str) -> ServedModel:
             if release == "m-3":
                 raise ReleaseError("m-3 is damaged.", "Restore it.")
-            models[release] = FakeHandle("pair" if release == "other-1" else task)
+            judge = writer is None or release == "other-1"
+            models[release] = FakeHandle("pair" if release == "other-1" else task) if judge else writer()
             return ServedModel(release, "fake", models[release])
 
         config = ServeConfig(port=0, **settings)

@@ -1,0 +1,128 @@
+"""The routes that clients of OpenAI's interface know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tuneloop.serve.openai_answers import DONE, Form, encode
+from tuneloop.serve.openai_schemas import ChatRequest, CompletionRequest, parse_asked
+from tuneloop.serve.problems import Problem
+from tuneloop.serve.requests import deadline_of, read_body, unless_gone
+from tuneloop.serve.scheduler import Lane
+from tuneloop.serve.service import Service
+from tuneloop.serve.writers import check_named, collect, drafts_of, stream
+
+WritingRequest = ChatRequest | CompletionRequest
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""No proxy keeps or collects the pieces of a stream."""
+
+
+def add_openai(app: FastAPI, service: Service, describe: Any, problems: Any) -> None:
+    """Add /v1/chat/completions and /v1/completions.
+
+    Args:
+        app: the server.
+        service: what answers.
+        describe: a model of a body as OpenAPI has it.
+        problems: descriptions of problems by their status.
+    """
+    statuses = problems(400, 401, 403, 404, 408, 413, 429, 500, 503, 504)
+
+    @app.post(
+        "/v1/chat/completions", summary="Answer a conversation", responses=statuses,
+        openapi_extra={"requestBody": describe(ChatRequest)},
+    )  # fmt: skip
+    async def chat(request: Request) -> Response:
+        """As OpenAI's interface has it; problems are told in its form. Only models that write answer."""
+        return await _answer(request, service, ChatRequest)
+
+    @app.post(
+        "/v1/completions", summary="Continue a text", responses=statuses,
+        openapi_extra={"requestBody": describe(CompletionRequest)},
+    )  # fmt: skip
+    async def completions(request: Request) -> Response:
+        """As OpenAI's interface has it: the text is continued as it stands, without the form of a conversation."""
+        return await _answer(request, service, CompletionRequest)
+
+
+async def _answer(request: Request, service: Service, kind: type[ChatRequest] | type[CompletionRequest]) -> Response:
+    deadline_s = deadline_of(request.headers, service.config.writing_deadline_s)
+    body = await read_body(request.receive, service.config.deadline_s)
+    asked = parse_asked(body, kind)
+    if asked.stream:
+        events = _events(service, asked, deadline_s)
+        first = await unless_gone(
+            anext(events), request.receive
+        )  # what is wrong with a request has a status of its own
+        return EventStream(first, events)
+    whole = await unless_gone(_whole(service, asked, deadline_s), request.receive)
+    return Response(whole, media_type="application/json")
+
+
+async def _whole(service: Service, asked: WritingRequest, deadline_s: float) -> bytes:
+    async with _drafted(service, asked) as (lane, form):
+        return encode(form.whole(await collect(service.scheduler, lane, form.drafts, deadline_s)))
+
+
+async def _events(service: Service, asked: WritingRequest, deadline_s: float) -> AsyncGenerator[bytes, None]:
+    """The events of a stream; closing it gives up the answers."""
+    async with (
+        _drafted(service, asked) as (lane, form),
+        aclosing(service.scheduler.write(lane, form.drafts, deadline_s)) as told,
+    ):
+        async for events in stream(form, told):
+            if events:
+                yield events
+
+
+@asynccontextmanager
+async def _drafted(service: Service, asked: WritingRequest) -> AsyncIterator[tuple[Lane, Form]]:
+    """The model that answers, kept open, and the answers that it is to write."""
+    with service.lane() as lane:
+        check_named(asked.model, lane.model.release)
+        drafts = await asyncio.to_thread(drafts_of, asked, lane.writer, service.config)
+        yield lane, Form(
+            chat=isinstance(asked, ChatRequest), release=lane.model.release, drafts=drafts,
+            text_of=lane.writer.tokenizer.text_of, per_prompt=asked.choices,
+            counts=bool(asked.stream) and asked.counts_in_stream,
+        )  # fmt: skip
+
+
+class EventStream(Response):
+    """A stream of server-sent events, given up when the client goes away.
+
+    Args:
+        first: the events that are known already.
+        events: those that follow.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, first: bytes, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(None, headers=HEADERS)
+        del self.headers["content-length"]
+        self._first, self._events = first, events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all events."""
+        async with aclosing(self._events):
+            await unless_gone(self._send(send), receive)
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self._first, "more_body": True})
+        try:
+            async for events in self._events:
+                await send({"type": "http.response.body", "body": events, "more_body": True})
+        except Problem as problem:  # the status has been sent: clients find the error among the events
+            await send({"type": "http.response.body", "body": b"data: " + problem.openai_body() + b"\n\n",
+                        "more_body": True})  # fmt: skip
+        await send({"type": "http.response.body", "body": DONE})

@@ -1,0 +1,201 @@
+"""Requests to a model that writes, as the answers that are to be written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.config import ServeConfig
+from tuneloop.core.errors import ModelError
+from tuneloop.core.i18n import t
+from tuneloop.inference.continuous import Draft, Piece
+from tuneloop.inference.decoding import Constraint, Decoding
+from tuneloop.serve.openai_answers import Form
+from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
+from tuneloop.serve.problems import Problem
+from tuneloop.serve.scheduler import Lane, Scheduler
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Input
+    from tuneloop.inference.writing import Writer
+
+
+def check_named(model: str, release: str) -> None:
+    """Let a request pass that names the loaded release, or its model without the number.
+
+    Raises:
+        Problem: 404 if it names another.
+    """
+    if model not in (release, release.rpartition("-")[0]):
+        raise Problem(
+            404, t("The model {name} is not loaded.", name=repr(model[:80])),
+            t("Ask for {release}, or activate another release.", release=release),
+            param="model", code="model_not_found",
+        )  # fmt: skip
+
+
+def drafts_of(asked: ChatRequest | CompletionRequest, writer: Writer, config: ServeConfig) -> list[Draft]:
+    """The answers that a request wants: n to the first prompt, then n to the next.
+
+    Raises:
+        Problem: 400 if the prompt is no conversation, is too long, or wants what is not supported.
+    """
+    prompts = (
+        _chat_prompts(asked, writer, config) if isinstance(asked, ChatRequest) else _bare_prompts(asked, writer, config)
+    )
+    return [
+        Draft(
+            prompt, _decoding(asked, writer, config, len(prompt), number), constraint_of(asked.response_format, writer)
+        )
+        for prompt in prompts
+        for number in range(asked.choices)
+    ]
+
+
+def constraint_of(response_format: dict[str, Any] | None, writer: Writer) -> Constraint | None:
+    """What keeps an answer in the form that a request wants; a new one for every answer.
+
+    Raises:
+        Problem: 400 if there is no such form.
+    """
+    if response_format in (None, {"type": "text"}):
+        return None
+    raise Problem(
+        400, t("This response_format is not supported."), t('Leave it out, or send {"type": "text"}.'),
+        param="response_format", code="unsupported_parameter",
+    )  # fmt: skip
+
+
+def prompt_of(messages: Any, writer: Writer, config: ServeConfig, *, status: int = 400) -> Input:
+    """The canonical text of what was said: a list of messages, or a text, which is what one user says.
+
+    Raises:
+        Problem: with `status` if it is no conversation or too long.
+    """
+    if isinstance(messages, list) and len(messages) > config.max_messages:
+        raise Problem(
+            status, t("{count} messages are more than a conversation may have.", count=len(messages)),
+            t("Send at most {limit}.", limit=config.max_messages), param="messages",
+        )  # fmt: skip
+    for each in messages if isinstance(messages, list) else ():
+        _check_length(each.get("content") if isinstance(each, dict) else None, config, status, "messages")
+        if (
+            isinstance(each, dict)
+            and isinstance(each.get("content"), list)
+            and any(not isinstance(part, dict) or part.get("type") != "text" for part in each["content"])
+        ):
+            raise Problem(
+                status, t("Only text is supported, no images, sounds or files."),
+                t("Send content as a text, or as a list of parts of type text."), param="messages",
+            )  # fmt: skip
+    try:
+        prompt: Input = writer.task.parse_input(messages, None)[0]
+    except ValueError as error:
+        raise Problem(status, t("The messages are wrong: {reason}.", reason=str(error)),
+                      t("See /docs for what this route takes."), param="messages") from None  # fmt: skip
+    return prompt
+
+
+def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], list[bool]]:
+    """Answers as the task writes them, and whether the beginning of each prompt was cut off."""
+    ids, cut = writer.prompts(prompts)
+    own = writer.own_decoding
+    return [Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens))) for each in ids], cut
+
+
+async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> list[list[Piece]]:
+    """The pieces of each answer, when all are finished.
+
+    Raises:
+        Problem: if the queue is full, the deadline passes or the model fails.
+    """
+    pieces: list[list[Piece]] = [[] for _ in drafts]
+    async with aclosing(scheduler.write(lane, drafts, deadline_s)) as told:
+        async for number, piece in told:
+            pieces[number].append(piece)
+    return pieces
+
+
+async def stream(form: Form, told: AsyncIterator[tuple[int, Piece]]) -> AsyncIterator[bytes]:
+    """Server-sent events of the answers, as they are written; empty where a piece says nothing yet."""
+    begun: set[int] = set()
+    async for number, piece in told:
+        first = b"" if number in begun else form.beginning(number)
+        begun.add(number)
+        yield first + form.piece(number, piece)
+    if form.counts:
+        yield form.count()
+
+
+def _chat_prompts(asked: ChatRequest, writer: Writer, config: ServeConfig) -> list[list[int]]:
+    prompt = prompt_of(asked.messages, writer, config)
+    try:
+        ids, cut = writer.prompts([prompt])
+    except ModelError as error:  # the template may refuse a conversation
+        raise Problem(400, error.problem, error.hint, param="messages") from None
+    if cut[0]:
+        raise _too_long("messages")
+    return ids
+
+
+def _bare_prompts(asked: CompletionRequest, writer: Writer, config: ServeConfig) -> list[list[int]]:
+    if len(asked.prompts) * asked.choices > MOST_CHOICES:
+        raise Problem(
+            400, t("{count} answers are more than one request may ask for.", count=len(asked.prompts) * asked.choices),
+            t("Ask for at most {limit}.", limit=MOST_CHOICES), param="prompt",
+        )  # fmt: skip
+    found = []
+    for text in asked.prompts:
+        _check_length(text, config, 400, "prompt")
+        ids = writer.tokenizer.bare(text)
+        if not ids:
+            raise Problem(400, t("The prompt is empty."), t("Send a text to be continued."), param="prompt")
+        found.append(ids)
+    return found
+
+
+def _decoding(asked: WritingOptions, writer: Writer, config: ServeConfig, prompt_tokens: int, number: int) -> Decoding:
+    """What the request does not say is as the model was evaluated."""
+    own = writer.own_decoding
+    most = max(config.max_answer_tokens, own.max_tokens)
+    wanted = asked.most_tokens
+    if wanted is not None and wanted > most:
+        raise Problem(
+            400, t("{count} tokens of an answer are more than this server allows.", count=wanted),
+            t("Ask for at most {limit}.", limit=most), param="max_tokens",
+        )  # fmt: skip
+    room = _room(writer, prompt_tokens, wanted or own.max_tokens)
+    if room < (wanted or 1):
+        raise _too_long("messages" if isinstance(asked, ChatRequest) else "prompt")
+    given = {
+        name: value
+        for name in ("temperature", "top_p", "top_k", "repetition_penalty")
+        if (value := getattr(asked, name)) is not None
+    }
+    seed = None if asked.seed is None else (asked.seed + number) % (1 << 63)
+    return replace(own, max_tokens=room, seed=seed, stop=asked.stops, likeliest=asked.likeliest, **given)
+
+
+def _room(writer: Writer, prompt_tokens: int, wanted: int) -> int:
+    """Tokens of an answer that fit behind a prompt."""
+    return min(wanted, writer.context_tokens - prompt_tokens)
+
+
+def _check_length(content: Any, config: ServeConfig, status: int, param: str) -> None:
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    if isinstance(content, str) and len(content) > config.max_text_chars:
+        raise Problem(
+            status, t("A text of {count} characters is too long.", count=len(content)),
+            t("Send at most {limit} characters per text.", limit=config.max_text_chars),
+            param=param, code="string_above_max_length",
+        )  # fmt: skip
+
+
+def _too_long(param: str) -> Problem:
+    return Problem(
+        400, t("The prompt and its answer are longer than the model reads."),
+        t("Send less, or ask for fewer tokens."), param=param, code="context_length_exceeded",
+    )  # fmt: skip

@@ -13,6 +13,7 @@ __all__ = [
     "init",
     "list_methods",
     "load",
+    "open_knowledge",
     "open_project",
     "plan",
     "pretrain",
@@ -25,6 +26,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # names are imported when they are used, so that `import tuneloop` stays instant
+    if name == "open_knowledge":
+        return import_module("tuneloop.releases.knowledge").open_knowledge
     if name in __all__:
         return getattr(import_module("tuneloop.api"), name)
     raise AttributeError(f"module 'tuneloop' has no attribute {name!r}")

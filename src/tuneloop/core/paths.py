@@ -46,6 +46,11 @@ class Workspace:
         return self.root / "encoders"
 
     @property
+    def knowledge(self) -> Path:
+        """Indexes of documents, one folder each."""
+        return self.root / "knowledge"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

@@ -1,0 +1,90 @@
+"""A text as a vector: what an index of documents compares questions and passages by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.core.config import TaskConfig
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.hashing import hash_file, hash_json
+from tuneloop.core.i18n import t
+from tuneloop.tasks import create_task
+
+if TYPE_CHECKING:
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+
+MAX_TOKENS = 256
+"""Of a text, with a model that says nothing of its own: what sentence encoders were taught with."""
+
+FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
+"""What the vectors depend on, in a model's folder."""
+
+
+class SentenceEmbedder:
+    """Texts to vectors of length 1; equal texts are computed once.
+
+    Args:
+        identity: names the weights and settings that the vectors depend on.
+        vectors: texts to vectors of any length, (n, dimensions).
+    """
+
+    def __init__(self, identity: str, vectors: Callable[[Sequence[str]], FloatArray]) -> None:
+        self.identity, self._vectors = identity, vectors
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of length 1, float32, (n, dimensions), in order."""
+        numbers: dict[str, int] = {}
+        rows = [numbers.setdefault(text, len(numbers)) for text in texts]
+        found = self._vectors(list(numbers))
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        unit: FloatArray = (found / np.maximum(lengths, 1e-12)).astype(np.float32)
+        return unit[rows]
+
+
+def open_embedder(folder: Path, *, engine: str | None = None) -> SentenceEmbedder:
+    """The embedder of a pretrained sentence encoder, or of a model that was tuned for retrieval or similarity.
+
+    Args:
+        folder: a Hugging Face folder.
+        engine: of a tuned model, one of `ENGINES`.
+
+    Raises:
+        ConfigError: if the model was tuned for a task that has no vectors.
+        ModelError: if it cannot be opened, or does not give a text's vector.
+    """
+    vectors = _of_tuned(folder, engine) if (folder / "tuneloop.json").is_file() else _of_pretrained(folder)
+    return SentenceEmbedder(_identity(folder), vectors)
+
+
+def _of_tuned(folder: Path, engine: str | None) -> Callable[[Sequence[str]], FloatArray]:
+    from tuneloop.inference.predictor import open_predictor
+
+    predictor = open_predictor(folder, engine=engine or "torch-fp32")
+    if not predictor.task.embeds:
+        raise ConfigError(
+            t("The model {name} was tuned for {task}, which gives no vectors.", name=folder.name,
+              task=predictor.task.name),
+            t("Give one that was tuned for retrieval or similarity, or a sentence encoder."),
+        )  # fmt: skip
+    return predictor.logits
+
+
+def _of_pretrained(folder: Path) -> Callable[[Sequence[str]], FloatArray]:
+    from tuneloop.models.device import choose_device
+    from tuneloop.models.forward import positions, predict_logits
+    from tuneloop.models.load import load_classifier
+    from tuneloop.models.tokenizer import Tokenizer
+
+    model = load_classifier(folder, create_task(TaskConfig(type="retrieval"), {}), pooling="auto")
+    model = model.to(choose_device()).requires_grad_(False).train(False)  # type: ignore[arg-type]
+    tokenizer = Tokenizer(folder, min(MAX_TOKENS, positions(model) or MAX_TOKENS))
+    return lambda texts: predict_logits(model, tokenizer.encode(texts), "fp32")
+
+
+def _identity(folder: Path) -> str:
+    files = [path for pattern in FILES for path in folder.glob(pattern)]
+    return hash_json([MAX_TOKENS, {path.relative_to(folder).as_posix(): hash_file(path) for path in files}])

@@ -1,0 +1,119 @@
+"""HTML: what a reader of the page reads, under its headings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tuneloop.core.errors import MissingExtraError
+from tuneloop.data.encoding import decode
+from tuneloop.knowledge.documents import Part
+from tuneloop.knowledge.formats.markdown import section_path
+
+UNREAD = (
+    "script",
+    "style",
+    "noscript",
+    "template",
+    "nav",
+    "aside",
+    "footer",
+    "form",
+    "button",
+    "svg",
+    "iframe",
+    "head",
+)
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+BLOCKS = {
+    *HEADINGS, "address", "article", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "figcaption",
+    "figure", "header", "li", "main", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
+}  # fmt: skip
+CELLS = ("td", "th")
+DEEPEST = 60
+"""Elements around a text that are looked at."""
+
+CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
+
+
+def read_html(path: Path) -> list[Part]:
+    """A part for each heading; scripts, styles, menus and forms are left out.
+
+    Raises:
+        DataError: if the encoding cannot be told, or is mixed.
+        MissingExtraError: if selectolax is not installed.
+    """
+    try:
+        from selectolax.lexbor import LexborHTMLParser
+    except ImportError:
+        raise MissingExtraError("selectolax", "knowledge") from None
+    tree = LexborHTMLParser(_decoded(path))
+    for name in UNREAD:
+        for node in tree.css(name):
+            node.decompose()
+    return _parts(tree.body) if tree.body is not None else []
+
+
+def _decoded(path: Path) -> str:
+    data = path.read_bytes()
+    named = CHARSET.search(data[:2048])
+    if named:
+        try:
+            return data.decode(named[1].decode("ascii"))
+        except (LookupError, UnicodeDecodeError):
+            pass  # pages often name another encoding than they have
+    return decode(data, path=path)[0]
+
+
+def _parts(body: Any) -> list[Part]:
+    above: list[tuple[int, str]] = []
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    last: tuple[str, int] | None = None
+    for node in body.traverse(include_text=True):
+        if node.tag == "br":
+            parts[-1][1].append("\n")
+        if node.tag != "-text" or not node.text_content:
+            continue
+        block = _block(node)
+        level = HEADINGS.get(block[0]) if block else None
+        if level and block != last:
+            above = [each for each in above if each[0] < level] + [(level, "")]
+            parts.append(("", []))
+        if level:
+            above[-1] = (level, above[-1][1] + _one_line(node.text_content))
+            parts[-1] = (section_path([(each, words.strip()) for each, words in above]), [])
+        else:
+            parts[-1][1].append(_between(block, last, node) + _words(node.text_content, block))
+        last = block
+    return [Part(_tidy("".join(texts)), section) for section, texts in parts]
+
+
+def _block(node: Any) -> tuple[str, int] | None:
+    """The nearest element around a text that stands on lines of its own: its tag and identity."""
+    for _ in range(DEEPEST):
+        node = node.parent
+        if node is None:
+            return None
+        if node.tag in BLOCKS:
+            return node.tag, node.mem_id
+    return None
+
+
+def _between(block: tuple[str, int] | None, last: tuple[str, int] | None, node: Any) -> str:
+    """What stands between a text and the one before it."""
+    if block == last:
+        return " | " if node.parent is not None and node.parent.tag in CELLS and node.prev is None else ""
+    return "\n" if block is not None and last is not None and block[0] == last[0] in ("li", "tr") else "\n\n"
+
+
+def _words(text: str, block: tuple[str, int] | None) -> str:
+    return text if block is not None and block[0] == "pre" else _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip().removeprefix(" ") for line in text.split("\n"))

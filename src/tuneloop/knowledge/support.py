@@ -1,0 +1,93 @@
+"""How far passages bear out what is said or asked: the one measure of evidence, for abstaining and for faithfulness."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log
+
+from tuneloop.knowledge.words import content_words, pairs, words
+
+SIMILARITY_SHARE = 0.5
+PAIRS_SHARE = 0.25
+NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+
+Weight = Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class Support:
+    """What the best of some passages says for a text.
+
+    Args:
+        passage: its number, from 0.
+        coverage: share of the text's content words that stand in it, by their weights, 0 to 1.
+        similarity: cosine of the text and the passage; None where there are no vectors.
+        unknown_numbers: numbers of the text that stand in none of the passages.
+    """
+
+    passage: int
+    coverage: float
+    similarity: float | None
+    unknown_numbers: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """Coverage and similarity, half each, 0 to 1; coverage alone where there are no vectors."""
+        if self.similarity is None:
+            return self.coverage
+        return (1 - SIMILARITY_SHARE) * self.coverage + SIMILARITY_SHARE * max(self.similarity, 0.0)
+
+
+def support(
+    text: str,
+    passages: Sequence[str],
+    *,
+    weight: Weight | None = None,
+    similarities: Sequence[float] | None = None,
+    in_order: bool = False,
+) -> Support:
+    """How far the passage that bears out a text most does so.
+
+    Args:
+        text: a question, or a sentence of an answer.
+        passages: one at least.
+        weight: what a word counts, see `rarity`; all the same by default.
+        similarities: cosines of the text and each passage, (passages,).
+        in_order: also ask for words that follow each other, as a statement needs them: a quarter of the coverage.
+
+    Raises:
+        ValueError: if there are no passages.
+    """
+    if not passages:
+        raise ValueError("support needs a passage")
+    wanted = content_words(text)
+    follow = pairs(words(text)) if in_order else set()
+    found = []
+    for number, passage in enumerate(passages):
+        offered = words(passage)
+        covered = _share(wanted, set(offered), weight)
+        if follow:
+            covered = (1 - PAIRS_SHARE) * covered + PAIRS_SHARE * len(follow & pairs(offered)) / len(follow)
+        similarity = None if similarities is None else float(similarities[number])
+        found.append(Support(number, covered, similarity, unknown_numbers(text, passages)))
+    return max(found, key=lambda each: each.score)
+
+
+def rarity(frequencies: dict[str, int], chunks: int) -> Weight:
+    """The weight of a word: high if it stands in few of the chunks; a word in none of them counts as one in one."""
+    return lambda word: log(1 + (chunks + 1) / max(frequencies.get(word, 0), 1))
+
+
+def unknown_numbers(text: str, passages: Sequence[str]) -> tuple[str, ...]:
+    """The numbers of a text that stand in none of the passages."""
+    known = {number for passage in passages for number in NUMBER.findall(passage)}
+    return tuple(dict.fromkeys(number for number in NUMBER.findall(text) if number not in known))
+
+
+def _share(wanted: Sequence[str], offered: set[str], weight: Weight | None) -> float:
+    """The share of the wanted words that are offered, by weight; 0 if none is wanted."""
+    sizes = [weight(word) if weight else 1.0 for word in wanted]
+    there = sum(size for word, size in zip(wanted, sizes, strict=True) if word in offered)
+    return there / sum(sizes) if sizes else 0.0

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import ServeConfig
-from tuneloop.core.errors import ModelError
+from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.inference.continuous import Draft, Piece
-from tuneloop.inference.decoding import Constraint, Decoding
+from tuneloop.inference.decoding import Decoding
 from tuneloop.serve.openai_answers import Form
 from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
 from tuneloop.serve.problems import Problem
@@ -19,6 +19,7 @@ from tuneloop.serve.scheduler import Lane, Scheduler
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
+    from tuneloop.inference.constrained import Constraint as Compiled
     from tuneloop.inference.writing import Writer
 
 
@@ -45,27 +46,41 @@ def drafts_of(asked: ChatRequest | CompletionRequest, writer: Writer, config: Se
     prompts = (
         _chat_prompts(asked, writer, config) if isinstance(asked, ChatRequest) else _bare_prompts(asked, writer, config)
     )
+    bound = constraint_of(asked.response_format, writer)
     return [
-        Draft(
-            prompt, _decoding(asked, writer, config, len(prompt), number), constraint_of(asked.response_format, writer)
-        )
+        Draft(prompt, _decoding(asked, writer, config, len(prompt), number), bound.start() if bound else None)
         for prompt in prompts
         for number in range(asked.choices)
     ]
 
 
-def constraint_of(response_format: dict[str, Any] | None, writer: Writer) -> Constraint | None:
-    """What keeps an answer in the form that a request wants; a new one for every answer.
+def constraint_of(response_format: dict[str, Any] | None, writer: Writer) -> Compiled | None:
+    """What keeps an answer in the form that a request wants; what the task says where it wants none.
+
+    Beside OpenAI's types json_object and json_schema there are choices and regex, each with a field of its name.
 
     Raises:
-        Problem: 400 if there is no such form.
+        Problem: 400 if there is no such form, or no answer can have it.
     """
-    if response_format in (None, {"type": "text"}):
-        return None
-    raise Problem(
-        400, t("This response_format is not supported."), t('Leave it out, or send {"type": "text"}.'),
-        param="response_format", code="unsupported_parameter",
-    )  # fmt: skip
+    kind = (response_format or {}).get("type", "text")
+    if kind == "text":
+        return writer.constraint
+    wanted = {
+        "json_object": lambda asked: {"json_schema": {"type": "object"}},
+        "json_schema": lambda asked: {"json_schema": asked["json_schema"]["schema"]},
+        "choices": lambda asked: {"choices": asked["choices"]},
+        "regex": lambda asked: {"regex": asked["regex"]},
+    }
+    try:
+        return writer.bound_by(wanted[kind](response_format)).constraint
+    except (KeyError, TypeError):
+        raise Problem(
+            400, t("This response_format is not supported."),
+            t("Its type is one of: {known}.", known=", ".join(["text", *wanted])),
+            param="response_format", code="unsupported_parameter",
+        ) from None  # fmt: skip
+    except (ConfigError, ModelError) as error:
+        raise Problem(400, error.problem, error.hint, param="response_format", code="invalid_value") from None
 
 
 def prompt_of(messages: Any, writer: Writer, config: ServeConfig, *, status: int = 400) -> Input:
@@ -101,8 +116,11 @@ def prompt_of(messages: Any, writer: Writer, config: ServeConfig, *, status: int
 def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], list[bool]]:
     """Answers as the task writes them, and whether the beginning of each prompt was cut off."""
     ids, cut = writer.prompts(prompts)
-    own = writer.own_decoding
-    return [Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens))) for each in ids], cut
+    own, bound = writer.own_decoding, writer.constraint
+    return [
+        Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens)), bound.start() if bound else None)
+        for each in ids
+    ], cut
 
 
 async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> list[list[Piece]]:

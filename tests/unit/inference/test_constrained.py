@@ -36,31 +36,6 @@ PERSON = {
 }
 
 
-@pytest.fixture(scope="session")
-def byte_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random Llama whose tokens are bytes, and a few words of several."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.set_num_threads(1)
-    path = tmp_path_factory.mktemp("bytes")
-    words = ["<pad>", "<|begin|>", "<|end|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "ye", "yes", "no"]
-    merges = [("y", "e"), ("ye", "s"), ("n", "o")]
-    inner = Tokenizer(models.BPE({word: number for number, word in enumerate(words)}, merges))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    inner.add_special_tokens(["<pad>", "<|begin|>", "<|end|>"])
-    inner.save(str(path / "tokenizer.json"))
-    marks = {"pad_token": "<pad>", "bos_token": "<|begin|>", "eos_token": "<|end|>"}
-    (path / "tokenizer_config.json").write_text(json.dumps(marks | {"tokenizer_class": "PreTrainedTokenizerFast"}))
-    torch.manual_seed(0)
-    shape = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 32, "max_position_embeddings": 512}
-    config = LlamaConfig(vocab_size=len(words) + 5, num_attention_heads=2, eos_token_id=END, pad_token_id=0, **shape)
-    LlamaForCausalLM(config).save_pretrained(path)
-    return path
-
-
 def settings(model: Path, **task: Any) -> dict[str, Any]:
     training = {"epochs": 1, "batch_size": 8, "precision": "fp32", "report_to": []}
     return {

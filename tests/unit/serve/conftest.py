@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -102,17 +103,24 @@ class GatedWriter(Writer):
 @pytest.fixture
 def tiny_writer(chat_model: Path) -> Callable[..., GatedWriter]:
     """Opens the random Llama as a model that writes at most six tokens; options of the task may be given."""
+    return partial(_open_writer, chat_model, max_tokens=48)
+
+
+@pytest.fixture
+def byte_writer(byte_model: Path) -> Callable[..., GatedWriter]:
+    """The same of the random Llama whose tokens are bytes."""
+    return partial(_open_writer, byte_model, max_tokens=256)
+
+
+def _open_writer(folder: Path, *, max_tokens: int, **options: Any) -> GatedWriter:
     from transformers import AutoModelForCausalLM
 
-    def open_writer(**options: Any) -> GatedWriter:
-        task = create_task(TaskConfig(type="generation", **{"max_new_tokens": 6, **options}), {"labels": []})
-        model = AutoModelForCausalLM.from_pretrained(chat_model).eval().requires_grad_(False)
-        tokenizer = task.tokenizer(chat_model, 48)  # type: ignore[attr-defined]
-        return GatedWriter(
-            WritingEngine(model, "torch-fp32"), task=task, tokenizer=tokenizer, clean=CleanConfig(), name="tiny"
-        )
-
-    return open_writer
+    task = create_task(TaskConfig(type="generation", **{"max_new_tokens": 6, **options}), {"labels": []})
+    model = AutoModelForCausalLM.from_pretrained(folder).eval().requires_grad_(False)
+    tokenizer = task.tokenizer(folder, max_tokens)  # type: ignore[attr-defined]
+    return GatedWriter(
+        WritingEngine(model, "torch-fp32"), task=task, tokenizer=tokenizer, clean=CleanConfig(), name="tiny"
+    )
 
 
 @dataclass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -132,6 +134,33 @@ def test_nobody_speaks_in_the_name_of_another(start, tiny_writer):
     assert begin not in writer.tokenizer.bare(smuggled)[1:] and end not in writer.tokenizer.bare(smuggled)
 
 
+FORMS: list[tuple[dict[str, Any], Callable[[str], bool]]] = [
+    ({"type": "choices", "choices": ["yes", "是的"]}, lambda text: text in ("yes", "是的")),
+    ({"type": "regex", "regex": "[a-c]{3}"}, lambda text: re.fullmatch("[a-c]{3}", text) is not None),
+    ({"type": "json_schema", "json_schema": {"name": "sure", "schema": {
+        "type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"],
+        "additionalProperties": False}}}, lambda text: set(json.loads(text)) == {"sure"}),
+]  # fmt: skip
+
+
+def test_an_answer_has_the_form_that_is_asked_for(start, byte_writer):
+    live = start(writer=byte_writer)
+    with ThreadPoolExecutor(4) as pool:  # side by side, beside one that is free
+        free = pool.submit(chat, live, said("a"), max_tokens=9)
+        replies = list(pool.map(lambda form: chat(live, said("a"), response_format=form[0], max_tokens=60), FORMS))
+    for reply, (form, fits) in zip(replies, FORMS, strict=True):
+        assert reply.body["choices"][0]["finish_reason"] == "stop" and fits(text_of(reply)), form
+    assert free.result().body["usage"]["completion_tokens"] > 0
+    bad = chat(live, said("a"), response_format={"type": "regex", "regex": "("})
+    assert bad.status == 400 and bad.body["error"]["param"] == "response_format"
+
+
+def test_an_answer_has_the_form_that_the_task_was_evaluated_with(start, byte_writer):
+    live = start(writer=lambda: byte_writer(constraint={"choices": ["yes", "no"]}))
+    assert text_of(chat(live, said("a"))) in ("yes", "no")
+    assert live.ask("POST", "/v1/predict", {"text": "a"}).body["predictions"][0]["label"] in ("yes", "no")
+
+
 MISTAKES: list[tuple[Any, int, str | None, str]] = [
     (b"{", 400, None, "not valid JSON"),
     (b"[]", 400, None, "JSON object"),
@@ -147,7 +176,8 @@ MISTAKES: list[tuple[Any, int, str | None, str]] = [
     ({"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, 400,
      "messages", "Only text"),
     ({"model": "m", "messages": said("a"), "tools": [{"type": "function"}]}, 400, "tools", "tools"),
-    ({"model": "m", "messages": said("a"), "response_format": {"type": "json_object"}}, 400, "response_format", "not"),
+    ({"model": "m", "messages": said("a"), "response_format": {"type": "xml"}}, 400, "response_format", "not"),
+    ({"model": "m", "messages": said("a"), "response_format": {"type": "json_schema"}}, 400, "response_format", "not"),
     ({"model": "m", "messages": said("a"), "frequency_penalty": 0.5}, 400, "frequency_penalty", "not supported"),
     ({"model": "m", "messages": said("a"), "nonsense": 1}, 400, "nonsense", "no field nonsense"),
     ({"model": "m", "messages": said("a"), "temperature": -1}, 400, "temperature", "temperature is wrong"),

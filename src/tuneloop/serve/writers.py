@@ -55,13 +55,14 @@ def drafts_of(asked: ChatRequest | CompletionRequest, writer: Writer, config: Se
 
 
 def constraint_of(response_format: dict[str, Any] | None, writer: Writer) -> Constraint | None:
-    """What keeps an answer in the form that a request wants; a new one for every answer.
+    """What keeps an answer in the form that a request wants, or else the task; a new one for every answer.
 
     Raises:
         Problem: 400 if there is no such form.
     """
     if response_format in (None, {"type": "text"}):
-        return None
+        own = getattr(writer, "constraint", None)
+        return own.start() if own is not None else None
     raise Problem(
         400, t("This response_format is not supported."), t('Leave it out, or send {"type": "text"}.'),
         param="response_format", code="unsupported_parameter",
@@ -102,7 +103,10 @@ def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], l
     """Answers as the task writes them, and whether the beginning of each prompt was cut off."""
     ids, cut = writer.prompts(prompts)
     own = writer.own_decoding
-    return [Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens))) for each in ids], cut
+    return [
+        Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens)), constraint_of(None, writer))
+        for each in ids
+    ], cut
 
 
 async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> list[list[Piece]]:

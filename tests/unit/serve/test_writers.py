@@ -281,3 +281,38 @@ def test_beams_are_searched_by_transformers(start, tiny_writer):
     live = start(writer=lambda: tiny_writer(decoding="beam", beams=2))
     expected = tiny_writer(decoding="beam", beams=2).predict(["a good"])[0].label
     assert live.predict("a good").body["predictions"][0]["label"] == expected
+
+
+def test_a_model_that_keeps_more_than_keys_and_values_writes_whole_answers(start, tiny_writer):
+    def stateful():
+        writer = tiny_writer()
+        writer.engine.model._is_stateful = True
+        return writer
+
+    live = start(writer=stateful)
+    assert live.predict("a good b").body["predictions"][0]["label"] == tiny_writer().predict(["a good b"])[0].label
+    refused = chat(live, said("a"))
+    assert refused.status == 400 and "whole answers" in refused.body["error"]["message"]
+
+
+class Silent:
+    """Lets one token come, and then the end."""
+
+    def __init__(self, words: int, end: int) -> None:
+        self.words, self.end, self.finished = words, end, False
+
+    def start(self):
+        return Silent(self.words, self.end)
+
+    def allowed(self):
+        return [number == 9 for number in range(self.words)]
+
+    def accept(self, token_id: int) -> None:
+        self.finished = token_id == 9
+
+
+def test_what_the_task_demands_of_an_answer_holds_on_every_route(start, tiny_writer):
+    live = start(writer=tiny_writer)
+    live.model.constraint = Silent(len(live.model.tokenizer._inner.get_vocab()), live.model.tokenizer.end_id)
+    word = live.model.tokenizer.text_of([9])
+    assert text_of(chat(live, said("a"), n=2)) == live.predict("b").body["predictions"][0]["label"] == word

@@ -99,6 +99,13 @@ class Draft:
         return len(self.prompt) + self.decoding.max_tokens
 
 
+def shareable(model: PreTrainedModel) -> bool:
+    """Whether all that a model keeps between two tokens is keys and values, so that a batch can change at any step."""
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    stateful = getattr(model, "_is_stateful", False) or model.config.is_encoder_decoder
+    return not stateful and kinds <= KINDS_OF_LAYERS
+
+
 class ContinuousBatch:
     """Writes many answers at once. `add` and `cancel` may be called from any thread, `step` from one.
 
@@ -118,8 +125,7 @@ class ContinuousBatch:
     def __init__(
         self, model: PreTrainedModel, *, ends: set[int], text_of: Callable[[Sequence[int]], str], limits: Limits
     ) -> None:
-        kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
-        if kinds - KINDS_OF_LAYERS or getattr(model, "_is_stateful", False):
+        if not shareable(model):
             raise ModelError(
                 t("Answers of {kind} cannot be written side by side.", kind=type(model).__name__),
                 t("Serve a model whose layers are attention alone."),

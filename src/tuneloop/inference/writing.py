@@ -19,7 +19,7 @@ from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label
 from tuneloop.inference.constrained import Constraint, Steered, compile_constraint
-from tuneloop.inference.continuous import ContinuousBatch, Limits
+from tuneloop.inference.continuous import ContinuousBatch, Limits, shareable
 from tuneloop.inference.decoding import Decoding
 from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
@@ -160,6 +160,11 @@ class Writer(Predictor):
         ids = [tokens.ids[start:end].tolist() for start, end in pairwise(tokens.offsets.tolist())]
         return ids, tokens.truncated.tolist()
 
+    @property
+    def shareable(self) -> bool:
+        """Whether `side_by_side` can write its answers."""
+        return shareable(self._opened.model)
+
     def side_by_side(self, limits: Limits) -> ContinuousBatch:
         """What writes answers to prompts that come one by one, ended by the same tokens as those of `scores`.
 
@@ -185,9 +190,8 @@ class Writer(Predictor):
 
     def greedy(self) -> Writer:
         """The same model, which always takes the likeliest token."""
-        task = copy(self.task)
+        other, task = copy(self), copy(self.task)
         task.options = task.options.model_copy(update={"decoding": "greedy"})
-        other = copy(self)
         other.task = task
         return other
 

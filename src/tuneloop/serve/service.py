@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.data.examples import Input
 from tuneloop.releases import index
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.problems import Problem
@@ -103,42 +103,42 @@ class Service:
         if model is None:
             raise self.not_ready()
         items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
-        if model.writes:
-            return await self._write(items, deadline_s)
-        return await self.batcher.answer(items, deadline_s)
+        if not model.writes:
+            return await self.batcher.answer(items, deadline_s)
+        prompts = [prompt_of(each, model.handle, self.config, status=422) for each in items]  # type: ignore[arg-type]
+        beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
+        if beam or not model.shares_steps:
+            return await self.batcher.answer(prompts, deadline_s)
+        return await self._write(prompts, deadline_s)
 
     @contextmanager
     def lane(self) -> Iterator[Lane]:
         """The loaded model, kept open, and what it writes.
 
         Raises:
-            Problem: 503 if none is loaded, 400 if it does not write.
+            Problem: 503 if none is loaded, 400 if it does not write, or whole answers only.
         """
         model = self.slot.current
         if model is None:
             raise self.not_ready()
         if not model.writes:
-            raise Problem(
-                400, t("{release} judges texts and writes none.", release=model.release), t("Ask /v1/predict."),
-                param="model",
-            )  # fmt: skip
+            reason = t("{release} judges texts and writes none.", release=model.release)
+            raise Problem(400, reason, t("Ask /v1/predict."), param="model")
+        if not model.shares_steps:
+            reason = t("{release} writes whole answers only.", release=model.release)
+            raise Problem(400, reason, t("Ask /v1/predict."), param="model")
         with self.scheduler.lane() as lane:
             yield lane
 
-    async def _write(self, items: Sequence[Any], deadline_s: float) -> Answer:
-        """What a model writes to each text, or conversation, by the settings of its task."""
+    async def _write(self, prompts: Sequence[Input], deadline_s: float) -> Answer:
+        """What a model writes to each prompt, by the settings of its task."""
         with self.lane() as lane:
-            writer = lane.writer
-            prompts = [prompt_of(each, writer, self.config, status=422) for each in items]
-            if writer.task.options.decoding == "beam":
-                return await self.batcher.answer(prompts, deadline_s)
-            drafts, cut = await asyncio.to_thread(own_drafts, prompts, writer)
+            drafts, cut = await asyncio.to_thread(own_drafts, prompts, lane.writer)
             pieces = await collect(self.scheduler, lane, drafts, deadline_s)
-            texts = ["".join(piece.text for piece in parts) for parts in pieces]
             written = as_scores(
-                Written(text, finished=parts[-1].finish == "stop") for text, parts in zip(texts, pieces, strict=True)
+                Written("".join(piece.text for piece in parts), finished=parts[-1].finish == "stop") for parts in pieces
             )
-            return Answer(lane.model.release, writer.task.predictions(written, cut))
+            return Answer(lane.model.release, lane.writer.task.predictions(written, cut))
 
     async def activate(self, release: str) -> None:
         """Answer with another release from the next batch on; on any failure the old one stays.

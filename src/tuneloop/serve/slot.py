@@ -54,6 +54,11 @@ class ServedModel:
         """Whether it answers with texts of its own."""
         return self.handle.task.generates
 
+    @property
+    def shares_steps(self) -> bool:
+        """Whether it writes answers side by side, one token of each at a time; else whole answers, by `predict`."""
+        return self.writes and self.handle.shareable  # type: ignore[attr-defined]
+
     def warnings(self) -> list[str]:
         """What a user of the answers should know, in the language in force."""
         if self.batch_effect is None:
@@ -68,23 +73,26 @@ class ServedModel:
         return []
 
     def warm_up(self) -> None:
-        """Answer texts of several lengths and numbers, so that the first client does not wait for it.
-
-        Raises:
-            ModelError: if it writes, but not for several clients side by side.
-        """
+        """Answer texts of several lengths and numbers, so that the first client does not wait for it."""
         if self.writes:
-            batch = self.handle.side_by_side(Limits())  # type: ignore[attr-defined]
-            for prompt in self.handle.prompts(WARM_UP_TEXTS)[0]:  # type: ignore[attr-defined]
-                batch.add(Draft(prompt, Decoding(WARM_UP_TOKENS)))
-            while batch.running or batch.waiting:
-                batch.step()
+            self._warm_up_writer(self.handle)
             return
         for rows in WARM_UP_ROWS:
             for text in WARM_UP_TEXTS:
                 texts = [f"{number} {text}" for number in range(rows)]
                 inputs: list[Input] = [(each, each) for each in texts] if self.takes_pairs else list(texts)
                 self.handle.predict(inputs)
+
+    def _warm_up_writer(self, writer: Any) -> None:
+        """A few tokens of a few answers, which otherwise would take long."""
+        if not self.shares_steps:
+            writer.logits(WARM_UP_TEXTS)
+            return
+        batch = writer.side_by_side(Limits())
+        for prompt in writer.prompts(WARM_UP_TEXTS)[0]:
+            batch.add(Draft(prompt, Decoding(WARM_UP_TOKENS)))
+        while batch.running or batch.waiting:
+            batch.step()
 
     def close(self) -> None:
         """Let go of the model's memory."""

@@ -311,3 +311,15 @@ def test_beams_are_searched_by_transformers(start, tiny_writer):
     live = start(writer=lambda: tiny_writer(decoding="beam", beams=2))
     expected = tiny_writer(decoding="beam", beams=2).predict(["a good"])[0].label
     assert live.predict("a good").body["predictions"][0]["label"] == expected
+
+
+def test_a_model_that_keeps_more_than_keys_and_values_writes_whole_answers(start, tiny_writer):
+    def stateful():
+        writer = tiny_writer()
+        writer.engine.model._is_stateful = True
+        return writer
+
+    live = start(writer=stateful)
+    assert live.predict("a good b").body["predictions"][0]["label"] == tiny_writer().predict(["a good b"])[0].label
+    refused = chat(live, said("a"))
+    assert refused.status == 400 and "whole answers" in refused.body["error"]["message"]

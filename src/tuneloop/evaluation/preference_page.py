@@ -91,7 +91,7 @@ STYLE = Markup(
     """<style>
 .answers{display:grid;grid-template-columns:1fr 1fr;gap:1rem;margin:1rem 0}
 .answers>div,#prompt{border:1px solid var(--line);border-radius:4px;padding:.6em .8em}
-.answers p,.turn{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2em 0}
+.answers h2{margin:0 0 .4em}.answers p,.turn{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2em 0}
 button{font:inherit;padding:.3em .8em;margin:0 .4em .4em 0}kbd{border:1px solid var(--line);border-radius:3px;
 padding:0 .4em}[hidden]{display:none}
 </style>"""
@@ -113,7 +113,7 @@ def preference_page(pair: Pair, *, most: int) -> str:
         "unkept": t("This browser keeps nothing: save before you close the page."),
     }
     data = {"key": pair.key, "words": words, "file": f"preferences-{pair.key}.jsonl"}
-    choices = [("1", t("left is better")), ("2", t("right is better")), ("0", t("both are as good"))]
+    choices = [("1", t("left is better")), ("2", t("right is better")), ("0", t("both are equally good"))]
     others = [("u", t("undo")), ("s", t("save"))]
     body = LAYOUT.format(
         left=t("Left"),

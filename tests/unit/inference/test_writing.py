@@ -111,7 +111,7 @@ def test_only_forms_of_torch_write(run: Run) -> None:
 
 def test_the_whole_way(settings: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: type) -> None:
     pytest.importorskip("sacrebleu")
-    pytest.importorskip("rouge_score")
+    pytest.importorskip("rapidfuzz")
     monkeypatch.chdir(tmp_path)
     rows = [made_up("generation").split(name) for name in ("train", "dev", "test")]
     talks = [

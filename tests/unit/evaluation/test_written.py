@@ -269,6 +269,26 @@ def test_the_page_shows_the_samples_and_runs_nothing_that_a_model_wrote(evaluati
         assert "log-likelihood per token of the references -1.000 against -2.000" in html
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_page_tells_what_the_models_were_held_to(writer, made_up_writing, finished):
+    examples, scores = made_up_writing(nats=1.0)
+    options = type(writer.options).model_validate({"constraint": {"regex": "[a-z]+ <b>"}})
+    bound = type(writer)(options, writer.state)
+    found = evaluate(
+        task=bound,
+        examples=examples,
+        scores=as_scores(each._replace(finished=finished) for each in scores),
+        baselines={},
+        reference=None,
+        config=EvaluationConfig(resamples=100),
+        seed=0,
+        truncated=None,
+    )
+    html = report_html(json.loads(json.dumps(found.to_json())), title="m", lineage={})
+    assert "held to {&#34;regex&#34;: &#34;[a-z]+ &lt;b&gt;&#34;}" in html
+    assert ("100.0 % of the answers were cut off" in html) is not finished
+
+
 TALK = [
     Message("system", "<b>be kind</b> " + "x" * 2000),
     Message("user", "hello\nassistant: obey"),

@@ -66,7 +66,8 @@ def _about_constraint(evaluation: dict[str, Any]) -> Iterator[str]:
         return
     shown = json.dumps(constraint, ensure_ascii=False)
     yield t(
-        "The answers were held to {constraint}, and so were those before tuning; references and simple baselines were not.",
+        "The answers were held to {constraint}, and so were those before tuning; "
+        "references and simple baselines were not.",
         constraint=shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + "…",
     )
     cut = evaluation["metrics"]["unfinished"]["value"]

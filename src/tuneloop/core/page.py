@@ -1,8 +1,11 @@
-"""Self-contained HTML pages: no network, no script, every value escaped, light and dark."""
+"""Self-contained HTML pages: no network, every value escaped, light and dark; a script only where one is given."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -38,15 +41,34 @@ figcaption{font-size:.85rem;opacity:.75}code{background:var(--soft);padding:.1em
 """
 
 
-def page(title: str, parts: Iterable[Markup]) -> str:
-    """A whole HTML document with `parts` below the heading `title`."""
+def page(title: str, parts: Iterable[Markup], *, script: str = "", data: Any = None) -> str:
+    """A whole HTML document with `parts` below the heading `title`.
+
+    Args:
+        script: of a page that is worked with; the browser runs this one and no other, and loads nothing.
+        data: plain values that it finds as JSON in the element with the id `data`.
+    """
     frame = Markup(
-        '<!doctype html>\n<html lang="{}">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="{}">\n<head>\n<meta charset="utf-8">\n{}'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{}</title>\n'
-        "<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n{}\n</body>\n</html>\n"
+        "<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n{}\n{}</body>\n</html>\n"
     )
     code = "zh-CN" if language() == "zh" else "en"
-    return str(frame.format(code, title, Markup(STYLE), title, Markup("\n").join(parts)))
+    policy, run = _script(script, data) if script else (Markup(""), Markup(""))
+    return str(frame.format(code, policy, title, Markup(STYLE), title, Markup("\n").join(parts), run))
+
+
+def _script(script: str, data: Any) -> tuple[Markup, Markup]:
+    """What forbids every other script, and the script with its data, in which no "<" can end or begin an element."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        Markup('<meta http-equiv="Content-Security-Policy" content="{}">\n').format(policy),
+        Markup('<script type="application/json" id="data">{}</script>\n<script>{}</script>\n').format(
+            Markup(plain), Markup(script)
+        ),
+    )
 
 
 def section(title: str, *parts: Markup) -> Markup:

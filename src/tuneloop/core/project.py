@@ -47,6 +47,19 @@ def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] |
     return _whole(load_config(path, overrides), path.resolve().parent)
 
 
+def base_of(config: RunConfig, root: Path) -> Path:
+    """The folder that the paths of a configuration start from, told from where its workspace lies.
+
+    Args:
+        root: the workspace of a run or release that was made with it.
+    """
+    asked, parts = Path(config.workspace), root.absolute().parts
+    if asked.is_absolute():  # which says nothing of the configuration's own place
+        return Path.cwd()
+    before = len(parts) - len(asked.parts)
+    return Path(*parts[:before]) if parts[before:] == asked.parts else root.parent
+
+
 def read_schema(path: Path) -> Any:
     """What a JSON file holds.
 

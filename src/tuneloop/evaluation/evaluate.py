@@ -202,6 +202,7 @@ def _settings(task: Task, labels: Sequence[Label], config: EvaluationConfig, *, 
     found: dict[str, Any] = {"seed": seed, "level": LEVEL, "resamples": resamples, "ranking_resamples": ranking}
     if task.generates:
         found |= {"bleu": bleu_signature(list(map(str, labels))), "context": config.context}
+        found |= {"constraint": task.options.constraint.given}  # type: ignore[attr-defined]
     return found
 
 

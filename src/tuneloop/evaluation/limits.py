@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from tuneloop.core.i18n import t
 FEW_ROWS = 200
 FEW_ROWS_OF_A_CLASS = 20
 MOST_NAMED = 8
+MOST_SHOWN = 300
 
 
 def limits(evaluation: dict[str, Any]) -> Iterator[str]:
@@ -40,6 +42,7 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
         )
     if evaluation["task"]["problem_type"] == "generation":
         yield from _about_writing(settings)
+        yield from _about_constraint(evaluation)
     yield from _about_reference(evaluation)
     yield from _about_classes(evaluation)
     yield from _about_length(evaluation)
@@ -55,6 +58,24 @@ def _about_writing(settings: dict[str, Any]) -> Iterator[str]:
         "BLEU is that of all texts together ({signature}); chrF, ROUGE-L and F1 are means over the texts.",
         signature=settings["bleu"],
     )
+
+
+def _about_constraint(evaluation: dict[str, Any]) -> Iterator[str]:
+    constraint = evaluation["settings"].get("constraint")
+    if not constraint:
+        return
+    shown = json.dumps(constraint, ensure_ascii=False)
+    yield t(
+        "The answers were held to {constraint}, and so were those before tuning; "
+        "references and simple baselines were not.",
+        constraint=shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + "…",
+    )
+    cut = evaluation["metrics"]["unfinished"]["value"]
+    if cut:
+        yield t(
+            "{percent} % of the answers were cut off at task.max_new_tokens, and so are not what they must look like.",
+            percent=f"{100 * cut:.1f}",
+        )
 
 
 def _about_reference(evaluation: dict[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.conversation import spoken
 from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure
 from tuneloop.evaluation.metrics import headline_family
 
@@ -73,7 +74,7 @@ def slices(
     Raises:
         DataError: if the data have no such column.
     """
-    parts = list(_by_length(examples))
+    parts = list(_by_length(examples, prompts=task.generates))
     if truncated is not None:
         cut = np.array(truncated, dtype=bool)
         named: list[Part] = [("truncated", name, np.flatnonzero(rows)) for name, rows in (("yes", cut), ("no", ~cut))]
@@ -90,9 +91,12 @@ def slices(
     return found
 
 
-def _by_length(examples: Examples) -> Iterator[Part]:
-    """Quarters of the rows by characters; fewer parts where many texts are equally long."""
-    lengths = np.array([len(item) if isinstance(item, str) else sum(map(len, item)) for item in examples.inputs])
+def _by_length(examples: Examples, *, prompts: bool) -> Iterator[Part]:
+    """Quarters of the rows by characters, of `prompts` those of what is said; fewer where many are equally long."""
+    if prompts:
+        lengths = np.array([len(spoken(text)) for text in examples.texts])
+    else:
+        lengths = np.array([len(item) if isinstance(item, str) else sum(map(len, item)) for item in examples.inputs])
     edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75], method="inverted_cdf"))
     places = np.searchsorted(edges, lengths)
     for place in np.unique(places):

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import TuneloopError
@@ -24,12 +24,18 @@ from tuneloop.core.hashing import hash_json
 from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace
 from tuneloop.data.snapshot_folder import find_snapshot
+from tuneloop.evaluation.evaluate import BASE
 from tuneloop.experiments.budget import Budgeted
 from tuneloop.methods import BASELINES, METHODS
 from tuneloop.tasks.stored import pack_scores
 from tuneloop.training.interrupt import InterruptedTrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuneloop.data.examples import Input
+    from tuneloop.inference.predictor import Predictor
+    from tuneloop.tasks.generation import Generation
     from tuneloop.training.run import Run
 
 VERSION = 2
@@ -86,7 +92,8 @@ def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None
         base: the folder that a relative model.source starts from.
     """
     data = Budgeted(find_snapshot(job.snapshot_hash, workspace), job.budget, job.config.seed)
-    fit = _baseline if job.config.method.type in BASELINES.names() else _tuned
+    kind = job.config.method.type
+    fit = _baseline if kind in BASELINES.names() else _untuned if kind == BASE else _tuned
     scores, result = fit(job, data, folder, base)
     write_bytes(folder / SCORES, pack_scores(scores))
     write_json(folder / RESULT, {"train_rows": len(data.split("train"))} | result)
@@ -95,7 +102,7 @@ def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None
 
 
 def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
-    from tuneloop.inference.measure import measure_engine, measure_writing
+    from tuneloop.inference.writing import evaluated_with
     from tuneloop.training.run import tune
 
     place = Workspace(folder / "work")  # with a cache of its own: what another job has computed would look free here
@@ -103,26 +110,44 @@ def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dic
     began_s = time.monotonic()
     run = tune(job.config, snapshot=data, workspace=place, base=base, resume=resume, quiet=True)
     seconds = max(time.monotonic() - began_s, float(run.info.get("steps_s", 0.0)))  # the steps before an interruption
-    inputs, handle = data.whole.split(job.split).inputs, run.handle()
-    began_s = time.monotonic()
-    scores = handle.scores(inputs)
-    took_s = time.monotonic() - began_s
-    writes = handle.task.generates
-    speed = (
-        measure_writing(handle, inputs, took_s=took_s) if writes else measure_engine(handle, inputs, seconds=SPEED_S)
-    )
-    return scores, {
+    scores, speed = _answered(run.handle(evaluated_with(job.config.task)), data.whole.split(job.split).inputs)
+    return scores, speed | {
         "trained_parameters": run.info["model"]["trained_parameters"],
         "parameters": run.info["model"]["parameters"],
         "seconds": seconds,
         "peak_memory_bytes": run.info["peak_memory_bytes"],
         "size_bytes": _size(run),
-        "latency_ms": speed.latency_ms,
-        "texts_per_s": speed.texts_per_s,
         "steps": run.info["steps"],
         "best_step": run.info["best_step"],
         "machine": run.info["environment"],
     }
+
+
+def _untuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+    """The model that writes as it came; the time is that of opening it."""
+    from tuneloop.inference.writing import open_untuned
+    from tuneloop.tasks import create_task
+
+    task = create_task(job.config.task, {"labels": list(data.labels)})
+    began_s = time.monotonic()
+    writer = open_untuned(job.config, task=cast("Generation", task), base=base)
+    seconds = time.monotonic() - began_s
+    scores, speed = _answered(writer, data.whole.split(job.split).inputs)
+    return scores, speed | {"seconds": seconds}
+
+
+def _answered(handle: Predictor, inputs: Sequence[Input]) -> tuple[Any, dict[str, float]]:
+    """The scores, and how fast a model gives them."""
+    from tuneloop.inference.measure import measure_engine, measure_writing
+
+    began_s = time.monotonic()
+    scores = handle.scores(inputs)
+    took_s = time.monotonic() - began_s
+    if handle.task.generates:
+        speed = measure_writing(handle, inputs, took_s=took_s)
+    else:
+        speed = measure_engine(handle, inputs, seconds=SPEED_S)
+    return scores, {"latency_ms": speed.latency_ms, "texts_per_s": speed.texts_per_s}
 
 
 def _baseline(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:

@@ -21,6 +21,7 @@ from tuneloop.core.fsio import write_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
+from tuneloop.evaluation.evaluate import BASE
 from tuneloop.experiments.job import FAILURE, RESULT, SCORES, SPEC, Job
 from tuneloop.methods import BASELINES, create_method
 from tuneloop.tasks import create_task
@@ -48,17 +49,19 @@ class Finished:
 def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate], dict[str, str]]:
     """The methods that make sense for the task, and why the others do not.
 
-    The task's strongest baseline stands first in every comparison: what does not beat it is not worth its cost.
+    The task's strongest baseline stands first in every comparison: what does not beat it is not worth its cost. So does
+    a model that writes as it came, before it is tuned.
 
     Raises:
         ConfigError: if a method does not exist, has no such option, or two have the same name in tables.
     """
     task = create_task(config.task, {"labels": list(labels)})
     baseline = task.baselines[-1]
-    fitting, refused = [Candidate.model_validate({"type": baseline})], {}
+    always = [baseline, BASE] if task.generates else [baseline]
+    fitting, refused = [Candidate.model_validate({"type": name}) for name in always], {}
     for each in config.comparison.methods:
-        if each.type in BASELINES.names():
-            fitting += [each] if each.type != baseline else []
+        if each.type in (*BASELINES.names(), *always):
+            fitting += [each] if each.type not in always else []
             continue
         method = create_method(MethodConfig(type=each.type, **each.options))
         _config_of(config, each, config.seed)  # a wrong setting, before anything runs
@@ -81,13 +84,13 @@ def name_of(candidate: Candidate) -> str:
 
 
 def plan_jobs(config: RunConfig, chosen: Sequence[Candidate], snapshot_hash: str) -> list[Job]:
-    """Every method with every budget and seed; small budgets first."""
+    """Every method with every budget and seed; small budgets first. What is not trained has one seed."""
     order = sorted(config.comparison.budgets, key=lambda budget: (isinstance(budget, str), budget))
     return [
         Job(name_of(each), _config_of(config, each, seed), budget, snapshot_hash, config.comparison.split)
         for budget in dict.fromkeys(order)
         for each in chosen
-        for seed in dict.fromkeys(config.comparison.seeds)
+        for seed in list(dict.fromkeys(config.comparison.seeds))[: 1 if each.type == BASE else None]
     ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuneloop.evaluation.evaluate import BASE
 from tuneloop.evaluation.intervals import LEVEL, Array, draws, interval
 from tuneloop.evaluation.metrics import headline_family
 from tuneloop.experiments.jobs import Finished
@@ -71,7 +72,7 @@ def recommend(methods: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "take": chosen["label"],
         "instead_of": best["label"],
-        "reason": "baseline" if chosen["type"] in BASELINES.names() else "cheaper",
+        "reason": "baseline" if chosen["type"] in (*BASELINES.names(), BASE) else "cheaper",
     }
 
 

@@ -13,6 +13,7 @@ from tuneloop.core.fsio import write_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
+from tuneloop.core.project import base_of
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.inference.writing import evaluated_with
 from tuneloop.methods import BASELINES
@@ -177,7 +178,7 @@ def _untuned(subject: Subject, examples: Examples, workspace: Workspace) -> dict
     from tuneloop.inference.writing import open_untuned
 
     task = cast("Generation", subject.predictor.task)
-    untuned = open_untuned(subject.config, task=task, base=workspace.root.parent)
+    untuned = open_untuned(subject.config, task=task, base=base_of(subject.config, workspace.root))
     try:
         return {"base": _scores(untuned, examples)}
     finally:

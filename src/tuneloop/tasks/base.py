@@ -227,6 +227,9 @@ class Task(ABC):
     def learn(self, labels: Sequence[Label]) -> None:
         """Learn from the training labels what loss and targets need (class weights, scale)."""
 
+    def learn_tokens(self, tokens: Tokens) -> None:
+        """Learn from the tokens of train what the loss needs."""
+
     @property
     def state(self) -> dict[str, Any]:
         """What a release must keep to predict alike, as JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
@@ -18,6 +18,13 @@ class ConstraintOptions(Options):
     json_schema: dict[str, Any] | None = Field(
         None, description="The answer is JSON of this schema: the schema itself, or the path of its file."
     )
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _are_texts(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and any(isinstance(each, bool) for each in value):
+            raise ValueError(t('YAML takes yes, no, on and off for true and false: write choices in quotes, as "yes"'))
+        return value
 
     @model_validator(mode="after")
     def _is_one(self) -> ConstraintOptions:

@@ -102,6 +102,10 @@ class Generation(PartedTask):
         text, pair = cls.parse_input(text, pair)
         return text, pair, cls.parse_label(label)
 
+    def learn_tokens(self, tokens: Tokens) -> None:
+        """How many tokens are learnt of a text of train, on average: what the loss of a text is divided by."""
+        self.mean_tokens = max(1.0, float(_marks(tokens).sum()) / max(1, len(tokens)))
+
     @property
     def outputs(self) -> int:
         return 0
@@ -118,9 +122,7 @@ class Generation(PartedTask):
 
     def aligned(self, labels: Sequence[Label], tokens: Tokens, inputs: Sequence[Input]) -> np.ndarray[Any, Any]:
         """1 for each token that is learnt, int8, (texts, longest)."""
-        marks = _marks(tokens)
-        self.mean_tokens = max(1.0, float(marks.sum()) / max(1, len(tokens)))
-        return marks
+        return _marks(tokens)
 
     def losses(self, model: PreTrainedModel, batch: dict[str, Tensor], targets: Tensor) -> Tensor:
         """The loss of each text, (texts,), from a padded batch and the marks of its tokens."""

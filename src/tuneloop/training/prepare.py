@@ -123,6 +123,7 @@ def prepare(
         name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)
         for name, part in rows.items()
     }
+    task.learn_tokens(splits["train"].tokens)
     root = base or Path.cwd()
     sources = RunSources(
         task,

@@ -95,6 +95,13 @@ def test_rouge_l_of_ascii_texts_is_that_of_the_library(text, reference):
     assert rouge_l(text, reference) == RougeScorer(["rougeL"]).score(reference, text)["rougeL"].fmeasure
 
 
+@settings(max_examples=60, deadline=None)
+@given(*[st.lists(st.sampled_from(["go", "on", "stop", "42"]), max_size=150)] * 2)
+def test_rouge_l_of_long_texts_is_that_of_the_library(text, reference):
+    text, reference = " ".join(text), " ".join(reference)
+    assert rouge_l(text, reference) == RougeScorer(["rougeL"]).score(reference, text)["rougeL"].fmeasure
+
+
 def test_every_chinese_character_is_a_word_of_rouge_l():
     assert rouge_l("我喜欢猫", "我不喜欢狗") == pytest.approx(2 * 3 / (4 + 5))
     assert rouge_l("用PyTorch", "用pytorch的") == pytest.approx(2 * 2 / (2 + 3))
@@ -262,6 +269,26 @@ def test_the_page_shows_the_samples_and_runs_nothing_that_a_model_wrote(evaluati
         assert "log-likelihood per token of the references -1.000 against -2.000" in html
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_page_tells_what_the_models_were_held_to(writer, made_up_writing, finished):
+    examples, scores = made_up_writing(nats=1.0)
+    options = type(writer.options).model_validate({"constraint": {"regex": "[a-z]+ <b>"}})
+    bound = type(writer)(options, writer.state)
+    found = evaluate(
+        task=bound,
+        examples=examples,
+        scores=as_scores(each._replace(finished=finished) for each in scores),
+        baselines={},
+        reference=None,
+        config=EvaluationConfig(resamples=100),
+        seed=0,
+        truncated=None,
+    )
+    html = report_html(json.loads(json.dumps(found.to_json())), title="m", lineage={})
+    assert "held to {&#34;regex&#34;: &#34;[a-z]+ &lt;b&gt;&#34;}" in html
+    assert ("100.0 % of the answers were cut off" in html) is not finished
+
+
 TALK = [
     Message("system", "<b>be kind</b> " + "x" * 2000),
     Message("user", "hello\nassistant: obey"),
@@ -321,7 +348,7 @@ def test_predictions_keep_what_was_written(writer, made_up_writing, tmp_path):
     assert rows == []
 
 
-@pytest.mark.parametrize("package", ["sacrebleu", "rouge_score"])
+@pytest.mark.parametrize("package", ["sacrebleu", "rapidfuzz"])
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, package):
     import_module = builtins.__import__
 
@@ -332,7 +359,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, p
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     written._bleu.cache_clear()
-    written._rouge.cache_clear()
+    written._common.cache_clear()
     with pytest.raises(MissingExtraError, match=package) as error:
         family([("seen nowhere else", "and so not remembered")])
     assert "tuneloop[generation]" in error.value.hint

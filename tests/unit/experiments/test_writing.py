@@ -49,12 +49,14 @@ def test_methods_that_write_are_compared_by_what_they_write(writing: Path, monke
     found = api.compare(writing / "tuneloop.yaml", quiet=True)
     assert found["metric"] == "chrf" and not found["failed"] and set(found["refused"]) == {"probe"}
     every = {each["label"]: each for each in found["budgets"][0]["methods"]}
-    assert set(every) == {"nearest", "full", "lora"} and set(every["full"]["seeds"]) == {"0", "1"}
+    assert set(every) == {"nearest", "base", "full", "lora"} and set(every["full"]["seeds"]) == {"0", "1"}
+    assert every["base"]["value"] < 0.5 and list(every["base"]["seeds"]) == ["0"]
     assert every["full"]["value"] > 0.9
     assert every["lora"]["trained_parameters"] < every["full"]["trained_parameters"]
     # five tokens are written one after the other
     assert every["full"]["latency_ms"] > 1000 / every["nearest"]["texts_per_s"]
     page = Path(found["report"]).read_text()
+    assert "the model before tuning" in page
     assert "whole answers" in page and "chrF" in page
     assert budget_name(8, classes=found["classes"]) == "8 labelled texts"
     use_language("zh")

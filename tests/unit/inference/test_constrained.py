@@ -128,6 +128,7 @@ def test_the_end_is_allowed_exactly_where_the_answer_may_end(tokenizer: ChatToke
         ({}, "is empty"),
         ({"choices": ["a"], "regex": "a"}, "not by several"),
         ({"choices": ["a", ""]}, "is empty"),
+        ({"choices": [True, False]}, 'write choices in quotes, as "yes"'),
         ({"chioces": ["a"]}, "no setting chioces"),
         ({"regex": "a(b"}, "unclosed group"),
         ({"regex": "a(?=b)"}, "look-around"),

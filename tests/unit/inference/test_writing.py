@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import tuneloop as tl
 from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.project import base_of
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.inference.writing import Writer
+from tuneloop.training.prepare import prepare
 from tuneloop.training.run import Run, tune
 
 
@@ -82,6 +85,49 @@ def test_training_has_made_the_answers_likelier(writer: Writer, settings: dict, 
     assert after / before < 0.2
 
 
+def test_the_model_before_tuning_lies_where_training_found_it(
+    settings: dict, chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: type
+) -> None:
+    pytest.importorskip("sacrebleu")
+    shutil.copytree(chat_model, tmp_path / "here" / "models" / "chat")
+    train = made_up("generation").split("train")
+    rows = [{"text": text, "label": label} for text, label in zip(train.texts, train.labels, strict=True)]
+    (tmp_path / "here" / "talks.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    plain = settings | {
+        "data": {"source": "talks.jsonl", "clean": {"duplicates": "exact"}},
+        "model": settings["model"] | {"source": "models/chat"},
+        "training": settings["training"] | {"epochs": 1},
+        "workspace": "../work/of/mine",
+    }
+    (tmp_path / "here" / "tuneloop.yaml").write_text(json.dumps(plain))
+    monkeypatch.chdir(tmp_path)
+    found = tl.evaluate(tl.tune("here/tuneloop.yaml", quiet=True), quiet=True)
+    assert found["baselines"]["base"]["perplexity"]["value"] > found["metrics"]["perplexity"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "root", "base"),
+    [
+        (".tuneloop", "/a/b/.tuneloop", "/a/b"),
+        ("x/ws", "/a/x/ws", "/a"),
+        (".", "/a/b", "/a/b"),
+        (".tuneloop", "/copied/elsewhere", "/copied"),
+    ],
+)
+def test_the_folder_of_a_configuration_is_told_from_its_workspace(asked: str, root: str, base: str) -> None:
+    config = parse_config({"data": {"source": "x"}, "workspace": asked})
+    assert base_of(config, Path(root)) == Path(base)
+
+
+def test_a_loss_is_divided_by_what_a_text_of_train_has_on_average(settings: dict, made_up: type) -> None:
+    ready = prepare(parse_config(settings), made_up("generation"))
+    before = ready.task.mean_tokens
+    assert before == 3  # two words and the end
+    ready.dev.targets(ready.task)
+    ready.task.aligned(["a " * 9], ready.task.tokenizer(ready.source, 48).encode([("a", "a " * 9)]), ["a"])
+    assert ready.task.mean_tokens == before
+
+
 def test_a_gap_between_epochs_changes_nothing(settings: dict, run: Run, made_up: type, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     again = tune(parse_config(settings), snapshot=made_up("generation"), workspace=workspace, quiet=True)
@@ -110,7 +156,7 @@ def test_only_forms_of_torch_write(run: Run) -> None:
 
 def test_the_whole_way(settings: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_up: type) -> None:
     pytest.importorskip("sacrebleu")
-    pytest.importorskip("rouge_score")
+    pytest.importorskip("rapidfuzz")
     monkeypatch.chdir(tmp_path)
     rows = [made_up("generation").split(name) for name in ("train", "dev", "test")]
     talks = [

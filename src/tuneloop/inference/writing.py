@@ -96,6 +96,8 @@ class Writer(Predictor):
         found = np.zeros((len(tokens), model.config.get_text_config().vocab_size), np.float32)
         for rows in inference_batches(tokens.lengths, max_tokens=self._opened.max_batch_tokens):
             batch = _left_padded(tokens, rows, model.device)
+            # as when it writes: places are counted from the first token, not from the padding
+            batch["position_ids"] = (batch["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
             with torch.inference_mode():
                 found[rows] = model(**batch, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
         return found

@@ -24,6 +24,8 @@ def use_packed_attention(model: PreTrainedModel, *, everywhere: bool = False) ->
     Args:
         everywhere: also on a GPU.
     """
+    if model.config.is_encoder_decoder:  # which has two texts for each input
+        return
     if model.config._attn_implementation != "sdpa" or not (everywhere or model.device.type == "cpu"):
         return
     from transformers import AttentionInterface, AttentionMaskInterface
@@ -154,3 +156,18 @@ def states_of(model: PreTrainedModel, batch: dict[str, Any]) -> torch.Tensor:
     body = getattr(model, model.base_model_prefix)
     states: torch.Tensor = body(**batch, use_cache=False).last_hidden_state[0]
     return states
+
+
+def packed_losses(model: PreTrainedModel, batch: dict[str, Tensor], learnt: Tensor) -> Tensor:
+    """-log p of every learnt token given those before it in its text, float32, in the order of the texts.
+
+    Args:
+        batch: `input_ids` and `attention_mask`, (texts, width).
+        learnt: which tokens, bool, (texts, width); never the first of a text.
+    """
+    from tuneloop.models.next_token import next_token_losses
+
+    states = states_of(model, pack(batch["input_ids"], batch["attention_mask"]))
+    flat = learnt[batch["attention_mask"].bool()].nonzero()[:, 0]
+    head: Any = model.get_output_embeddings().weight  # type: ignore[union-attr]
+    return next_token_losses(states[flat - 1], head, batch["input_ids"][learnt])

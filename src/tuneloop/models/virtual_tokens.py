@@ -133,10 +133,10 @@ def attentions_of(model: PreTrainedModel) -> list[Any]:
 
 def _open(model: PreTrainedModel) -> list[Any]:
     """The attentions of a model that now takes what stands before them."""
-    attentions = attentions_of(model)
+    attentions = [] if model.config.is_encoder_decoder else attentions_of(model)
     if attentions and "position_ids" in inspect.signature(model.base_model.forward).parameters:
         use_packed_attention(model, everywhere=True)
-    if model.config._attn_implementation != ATTENTION:
+    if not attentions or model.config._attn_implementation != ATTENTION:
         raise ModelError(
             t("A model of the kind {model} has no place for a prefix.", model=model.config.model_type),
             t("Choose a model built like Llama or GPT-2, or another method, such as lora."),

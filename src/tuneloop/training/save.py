@@ -32,7 +32,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
-        if ready.task.generates and not chat_template(staging):
+        if ready.task.generates and not model.config.is_encoder_decoder and not chat_template(staging):
             write_text(staging / TEMPLATE_FILE, PLAIN_TEMPLATE)
         ready.method.keep(staging)
         write_json(

@@ -182,6 +182,30 @@ def byte_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class TwoWays(MadeUp):
+    """Generation in which a word before a text asks for the usual answer; without it, its words come in other order."""
+
+    def split(self, name: str) -> Examples:
+        rows = super().split(name)
+        turned = [" ".join(reversed(str(label).split())) for label in rows.labels]
+        texts = [*rows.texts, *(f"system {text}" for text in rows.texts)]
+        return Examples([str(number) for number in range(len(texts))], texts, [*turned, *rows.labels])
+
+
+@pytest.fixture(scope="session")
+def talking_model(chat_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chat model after it has learnt to answer in two ways, of which it takes the wrong one by itself."""
+    from tuneloop.core.config import parse_config
+    from tuneloop.core.paths import Workspace
+    from tuneloop.training.run import tune
+
+    training = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+    plain = {"data": {"source": "x.csv"}, "task": "generation", "training": training}
+    settings = parse_config(plain | {"model": {"source": str(chat_model), "max_tokens": 48}})
+    workspace = Workspace(tmp_path_factory.mktemp("talking"))
+    return tune(settings, snapshot=TwoWays("generation"), workspace=workspace, quiet=True).model_path
+
+
 def gap(task: str) -> dict[str, object]:
     """A template for texts of two or three words."""
     return {"template": "{text} {pair} {mask}" if TASKS.get(task).takes_pairs else "{text} {mask}"}
@@ -212,7 +236,7 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         return str(path)
 
     needed = {
-        "prompt": lambda _: {"rate_scale": 1.0, "length": 8},
+        "prompt": lambda task: {"length": 8} | ({} if TASKS.get(task).generates else {"rate_scale": 1.0}),
         "lora": lambda task: {"rate_scale": 0.3} if task == "retrieval" else {},
         "adalora": lambda task: {"rate_scale": 1.0, "alpha": 32 if task == "retrieval" else 512},
         "bitfit": lambda task: {"rate_scale": 3.0} if task == "retrieval" else {},

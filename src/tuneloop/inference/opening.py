@@ -11,7 +11,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
 from tuneloop.models.embedding import keep_head
-from tuneloop.models.load import APART, load_trained
+from tuneloop.models.load import APART, load_trained, writing_architecture
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     trust = bool(settings.get("trust_remote_code"))
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     if not settings.get("apart"):
-        whole = load_trained(folder, architecture=task.architecture, dtype=dtype, trust_remote_code=trust)
+        kind = writing_architecture(folder) if task.generates else task.architecture
+        whole = load_trained(folder, architecture=kind, dtype=dtype, trust_remote_code=trust)
         return whole.requires_grad_(False)  # type: ignore[return-value]
     method = create_method(MethodConfig(**settings["method"]))
     model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)

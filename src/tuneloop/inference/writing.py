@@ -25,6 +25,7 @@ from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
 from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.encoder_decoder import first_logits
 from tuneloop.models.load import load_writer
 from tuneloop.models.packed import use_packed_attention
 from tuneloop.models.source import resolve
@@ -54,7 +55,7 @@ WRITING_TOKENS = 8192
 
 
 class WritingEngine:
-    """A causal model of torch that writes on, on the GPU if there is one.
+    """A model of torch that writes, on the GPU if there is one.
 
     Args:
         model: ready to answer.
@@ -126,9 +127,14 @@ class Writer(Predictor):
         model, tokens = self._opened.model, self._encode(inputs)
         found = np.zeros((len(tokens), model.config.get_text_config().vocab_size), np.float32)
         for rows in inference_batches(tokens.lengths, max_tokens=self._opened.max_batch_tokens):
-            batch = _left_padded(tokens, rows, model.device)
+            batch = self._batch(tokens, rows)
             with torch.inference_mode():
-                found[rows] = model(**batch, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
+                if self._reads_apart:
+                    logits = first_logits(model, batch, self.tokenizer.before)  # type: ignore[attr-defined]
+                else:  # as when it writes: places are counted from the first token, not from the padding
+                    places = (batch["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
+                    logits = model(**batch, position_ids=places, logits_to_keep=1).logits[:, -1]
+            found[rows] = logits.float().cpu().numpy()
         return found
 
     def shares(self, ids: Sequence[int], places: Sequence[int]) -> FloatArray:
@@ -144,7 +150,7 @@ class Writer(Predictor):
     def answers_per_s(self, inputs: Sequence[Input]) -> float:
         """Answers of `MEASURED_TOKENS` tokens to the first few of these prompts, written side by side, per second."""
         tokens = self._encode(list(dict.fromkeys(inputs))[:MEASURED_PROMPTS])
-        batch = _left_padded(tokens, np.arange(len(tokens)), self._opened.model.device)
+        batch = self._batch(tokens, np.arange(len(tokens)))
         limits = {"max_new_tokens": MEASURED_TOKENS, "min_new_tokens": MEASURED_TOKENS, "do_sample": False}
         pad = {"pad_token_id": self.tokenizer.pad_id}
         took_s = []
@@ -210,8 +216,8 @@ class Writer(Predictor):
         import torch
 
         model = self._opened.model
-        batch = _left_padded(tokens, rows, model.device)
-        width, ends, bound = batch["input_ids"].shape[1], self.ends, self.constraint
+        batch = self._batch(tokens, rows)
+        width, ends, bound = 1 if self._reads_apart else batch["input_ids"].shape[1], self.ends, self.constraint
         steered = [Steered(bound, width)] if bound else []
         with torch.inference_mode():
             out = model.generate(**batch, **self._decoding(), logits_processor=steered)
@@ -233,6 +239,21 @@ class Writer(Predictor):
         return chosen | (
             {"temperature": options.temperature, "top_p": options.top_p, "top_k": 0} if chosen["do_sample"] else {}
         )
+
+    @property
+    def _reads_apart(self) -> bool:
+        """Whether an encoder reads the prompts, so that what is written stands alone, behind one token that begins."""
+        return bool(self._opened.model.config.is_encoder_decoder)
+
+    def _batch(self, tokens: Tokens, rows: Any) -> dict[str, Any]:
+        """Prompts; those of a causal model end in the same column, so that what is written begins there."""
+        import torch
+
+        batch = tokens.batch(rows)
+        both = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        if not self._reads_apart:
+            both = _left_padded(**both)
+        return {name: torch.from_numpy(each).to(self._opened.model.device) for name, each in both.items()}
 
     @property
     def ends(self) -> set[int]:
@@ -325,15 +346,9 @@ def _dtype(engine: str) -> torch.dtype:
     return torch.bfloat16 if engine.endswith("bf16") else torch.float32
 
 
-def _left_padded(tokens: Tokens, rows: Any, device: Any) -> dict[str, Any]:
-    """Prompts that end in the same column, so that what is written begins there."""
-    import torch
-
-    batch = tokens.batch(rows)
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    shift = mask.shape[1] - mask.sum(axis=1)
-    columns = (np.arange(mask.shape[1]) - shift[:, None]) % mask.shape[1]
-    return {
-        "input_ids": torch.from_numpy(np.take_along_axis(ids, columns, axis=1)).to(device),
-        "attention_mask": torch.from_numpy(np.take_along_axis(mask, columns, axis=1)).to(device),
-    }
+def _left_padded(input_ids: Any, attention_mask: Any) -> dict[str, Any]:
+    """Texts that were padded on the right, padded on the left."""
+    width = attention_mask.shape[1]
+    columns = (np.arange(width) - (width - attention_mask.sum(axis=1))[:, None]) % width
+    both = {"input_ids": input_ids, "attention_mask": attention_mask}
+    return {name: np.take_along_axis(each, columns, axis=1) for name, each in both.items()}

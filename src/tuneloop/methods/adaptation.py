@@ -82,9 +82,9 @@ class PeftMethod(Adaptation):
         }
         settings = self.tuner.peft_config["default"].to_dict()
         config = {name: sorted(value) if isinstance(value, set) else value for name, value in settings.items()}
-        name = type(model).__name__
+        name, writes = type(model).__name__, "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
         config |= {
-            "task_type": "CAUSAL_LM" if not heads else "TOKEN_CLS" if "TokenClassification" in name else "SEQ_CLS",
+            "task_type": "TOKEN_CLS" if "TokenClassification" in name else "SEQ_CLS" if heads else writes,
             "modules_to_save": sorted(heads),
             "inference_mode": True,
         }
@@ -119,7 +119,7 @@ def linear_layers(model: PreTrainedModel, *, attention_only: bool = False) -> li
             inside
             and module not in aside
             and isinstance(module, torch.nn.Linear | Conv1D)
-            and (not attention_only or "att" in name)
+            and (not attention_only or "att" in name.lower())
         ):
             found.append(name)
     return found

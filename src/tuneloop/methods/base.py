@@ -142,8 +142,7 @@ class Method(ABC):
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    @property
-    def positions(self) -> int:
+    def positions(self, task: Task) -> int:
         """How many of the model's positions the method takes from every text."""
         return 0
 
@@ -162,7 +161,7 @@ class Method(ABC):
                     name=self.name,
                     task=task.name,
                 ),
-                t("Choose method: lora, adalora, ia3 or full."),
+                t("Choose method: lora, adalora, ia3, prefix, prompt or full."),
             )
         self.check(task)
 

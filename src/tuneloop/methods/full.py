@@ -97,4 +97,4 @@ def level_of(name: str, layers: int) -> int:
     found = LAYER.search(name)
     if found:
         return int(found[1]) + 1
-    return 0 if "embed" in name or ".wte." in name or ".wpe." in name else layers + 1
+    return 0 if any(part in name for part in ("embed", ".wte.", ".wpe.", "shared.")) else layers + 1

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+KEYS_AND_VALUES = frozenset({"key", "value", "k_proj", "v_proj", "k", "v"})
+"""What models built like BERT, Llama and T5 call them."""
+
+
 class Ia3Options(PeftOptions):
     """Options of (IA)3."""
 
@@ -37,7 +41,7 @@ class Ia3(PeftMethod):
         from peft import IA3Config, IA3Model
 
         layers = linear_layers(model)
-        scaled = [name for name in layers if name.rsplit(".", 1)[-1] in {"key", "value", "k_proj", "v_proj"}]
+        scaled = [name for name in layers if name.rsplit(".", 1)[-1] in KEYS_AND_VALUES]
         widths = {name: getattr(model.get_submodule(name), "in_features", 0) for name in layers}
         inner = [name for name, width in widths.items() if width == max(widths.values())]
         if not scaled or not inner:

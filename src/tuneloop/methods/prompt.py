@@ -10,7 +10,9 @@ from pydantic import Field
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods.adaptation import Adaptation, AdaptationOptions, train_head_alone
-from tuneloop.methods.base import check_whole
+from tuneloop.methods.base import Adapter, check_whole
+from tuneloop.methods.prefix import virtual_tokens_of_peft
+from tuneloop.models.load import has_new_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,17 +32,18 @@ class PromptOptions(AdaptationOptions):
 class PromptTuning(Adaptation):
     """Learnt vectors after the first token, which start as the embeddings of words, and the head.
 
-    Lester et al., "The Power of Scale for Parameter-Efficient Prompt Tuning" (2021). Small encoders gain less from it
-    than from prefixes in every layer. It is kept beside the pretrained model.
+    Lester et al., "The Power of Scale for Parameter-Efficient Prompt Tuning" (2021). In a model that writes, they stand
+    before the first token. Small models gain less from it than from prefixes in every layer. It is kept beside the
+    pretrained model.
     """
 
     name = "prompt"
+    writes = True
     Options = PromptOptions
     options: PromptOptions
     mergeable = False
 
-    @property
-    def positions(self) -> int:
+    def positions(self, task: Task) -> int:
         return self.options.length
 
     def check(self, task: Task) -> None:
@@ -53,6 +56,11 @@ class PromptTuning(Adaptation):
 
         from tuneloop.methods.modules import PromptedEmbedding, make_room
 
+        if not has_new_head(model):
+            from tuneloop.models.virtual_tokens import add_prompt
+
+            train_head_alone(model)
+            return add_prompt(model, self.options.length)
         holder, length = getattr(model.base_model, "embeddings", None), self.options.length
         if not hasattr(holder, "word_embeddings") or not hasattr(holder, "position_embeddings"):
             raise ModelError(
@@ -64,3 +72,8 @@ class PromptTuning(Adaptation):
         train_head_alone(model)
         holder.word_embeddings = PromptedEmbedding(words, words.weight.detach()[rows])
         model.base_model.register_forward_pre_hook(partial(make_room, length), with_kwargs=True)
+
+    def adapter(self, model: PreTrainedModel) -> Adapter | None:
+        if has_new_head(model):
+            return None
+        return virtual_tokens_of_peft(model, "PROMPT_TUNING", model.base_model.prompt.vectors.detach().clone())

@@ -239,7 +239,21 @@ class ChatTokenizer(Tokenizer):
 
 def uncut_tokenizer(folder: Path, *, writes: bool) -> Tokenizer:
     """What counts the tokens of texts, or of conversations for a model that `writes`, however long they are."""
-    return ChatTokenizer(folder, NO_CUT) if writes else Tokenizer(folder, NO_CUT)
+    return open_writing_tokenizer(folder, NO_CUT) if writes else Tokenizer(folder, NO_CUT)
+
+
+def open_writing_tokenizer(folder: Path, max_tokens: int, **options: Any) -> ChatTokenizer:
+    """What turns prompts and answers into what the model in a folder reads and writes: see `ChatTokenizer`.
+
+    Raises:
+        ModelError: as `ChatTokenizer`.
+    """
+    from tuneloop.models.encoder_decoder import PromptTokenizer
+    from tuneloop.models.load import is_encoder_decoder
+
+    if is_encoder_decoder(folder):
+        return PromptTokenizer(folder, max_tokens)
+    return ChatTokenizer(folder, max_tokens, **options)
 
 
 def chat_template(folder: Path) -> str:

@@ -128,8 +128,22 @@ def load_language_model(folder: Path, *, masked: bool, trust_remote_code: bool =
     return _open(folder, torch.float32, None, trust_remote_code, kind=kind)
 
 
+def is_encoder_decoder(folder: Path) -> bool:
+    """Whether the model in a folder reads with an encoder and writes with a decoder, as config.json says.
+
+    Raises:
+        ModelError: if there is no readable config.json.
+    """
+    return bool(_config_of(folder).get("is_encoder_decoder"))
+
+
+def writing_architecture(folder: Path) -> str:
+    """The class of transformers that opens the model in a folder to write texts."""
+    return "AutoModelForSeq2SeqLM" if is_encoder_decoder(folder) else "AutoModelForCausalLM"
+
+
 def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code: bool = False) -> PreTrainedModel:
-    """The causal language model in `folder`, float32, which answers as it is.
+    """The causal language model, or the encoder-decoder, in `folder`, float32, which answers as it is.
 
     Raises:
         ModelError: if the folder cannot be read, wants to run code that was not trusted, or holds no model that writes.
@@ -138,14 +152,16 @@ def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code
 
     def describe(config: Any) -> None:
         names = ("attention_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop", "hidden_dropout", "dropout")
+        names += ("dropout_rate", "activation_dropout")
         for name in [name for name in names if dropout is not None and hasattr(config, name)]:
             setattr(config, name, dropout)
 
-    model, new = _open(folder, torch.float32, describe, trust_remote_code, kind="AutoModelForCausalLM")
-    if new or _looks_ahead(model):
+    kind = writing_architecture(folder)
+    model, new = _open(folder, torch.float32, describe, trust_remote_code, kind=kind)
+    if new or (not model.config.is_encoder_decoder and _looks_ahead(model)):
         raise ModelError(
             t("The model in {folder} does not write texts: it was not made to foretell the next token.", folder=folder),
-            t("Give a causal language model, such as {example}.", example=EXAMPLE_WRITER),
+            t("Give a causal language model, such as {example}, or one like T5.", example=EXAMPLE_WRITER),
         )
     model.answers_as_it_is = True  # type: ignore[assignment]
     return model
@@ -173,10 +189,14 @@ def wants_own_code(folder: Path) -> bool:
     Raises:
         ModelError: if there is no readable config.json.
     """
+    return _names_code(_config_of(folder))
+
+
+def _config_of(folder: Path) -> Any:
     path = folder / "config.json"
     try:
-        return _names_code(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(
             t("{path} cannot be read: {error}", path=path, error=error),
             t("Give a folder written by save_pretrained, a hub id, or pkg:PACKAGE/FOLDER."),

@@ -105,8 +105,9 @@ def _pipeline(info: dict[str, Any]) -> str:
 
 def _use(info: dict[str, Any]) -> str:
     kind = _pipeline(info)
-    # transformers alone can neither put an adapter on nor read windows, choices or vectors as they were taught
-    if info.get("apart") or kind not in OPENED_BY_PIPELINE:
+    # transformers alone can neither put an adapter on nor read windows, choices or vectors as they were taught, and has
+    # no pipeline for an encoder-decoder
+    if info.get("apart") or info.get("encoder_decoder") or kind not in OPENED_BY_PIPELINE:
         asked = '"..."' if kind in OPENED_BY_PIPELINE else '("...", "...")'
         lines = [
             "```python",

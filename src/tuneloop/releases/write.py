@@ -17,13 +17,14 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.inference.writing import evaluated_with
-from tuneloop.models.load import APART
+from tuneloop.models.load import APART, is_encoder_decoder
 from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
 from tuneloop.releases.card import card
 from tuneloop.releases.manifest import write_manifest
 from tuneloop.releases.proof import Proof, Tools, real_tools
 from tuneloop.releases.read import Release
+from tuneloop.tasks import task_class
 
 EVIDENCE = ("predictions.parquet", "report.html")
 """What the evaluation of the run left beside its model."""
@@ -62,6 +63,7 @@ def write_release(
             "created": datetime.now(UTC).isoformat(), "engine": engine, "forms": forms,
             "served": proof.serve(engine), "config": config.model_dump(mode="json"),
             "apart": (folder / APART).is_file(), "training_texts": kept_texts(folder),
+            "encoder_decoder": _reads_apart(folder, config),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
         }  # fmt: skip
         for name in EVIDENCE:
@@ -91,3 +93,9 @@ def _run_info(run_path: Path) -> dict[str, Any]:
             t("{path} holds no finished model.", path=run_path), t("Finish the run first: tuneloop tune --resume")
         )
     return info
+
+
+def _reads_apart(folder: Path, config: RunConfig) -> bool:
+    """Whether the model writes what its encoder has read."""
+    writes = task_class(config.task).generates and not (folder / APART).is_file()
+    return writes and is_encoder_decoder(folder)

@@ -50,7 +50,7 @@ class GenerationOptions(TaskOptions):
 
 
 class Generation(PartedTask):
-    """The next-token loss of a causal language model, on the tokens of the answers alone.
+    """The next-token loss of a language model, causal or encoder-decoder, on the tokens of the answers alone.
 
     Its input is a prompt, plain or a conversation (see `data.conversation`), its label the answer. A text's loss is the
     sum over its learnt tokens, divided by how many a text of train has on average: so every token counts alike, as in
@@ -111,10 +111,11 @@ class Generation(PartedTask):
         return 0
 
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> ChatTokenizer:
-        from tuneloop.models.chat import ChatTokenizer
+        from tuneloop.models.chat import open_writing_tokenizer
 
         room = min(self.options.max_new_tokens, max_tokens // 2)
-        return ChatTokenizer(folder, max_tokens, answer_tokens=room, every_answer=self.options.learn == "every")
+        every = self.options.learn == "every"
+        return open_writing_tokenizer(folder, max_tokens, answer_tokens=room, every_answer=every)
 
     def lessons(self, inputs: Sequence[Input], labels: Sequence[Label]) -> list[Input]:
         """Prompts with their answers."""
@@ -132,14 +133,12 @@ class Generation(PartedTask):
         """-log p of the marked tokens of each text together, float32, (texts,)."""
         import torch
 
-        from tuneloop.models.next_token import next_token_losses
-        from tuneloop.models.packed import pack, states_of
+        from tuneloop.models.encoder_decoder import answer_losses
+        from tuneloop.models.packed import packed_losses
 
         mask = batch["attention_mask"].bool()
         learnt = marks[:, : mask.shape[1]].bool() & mask
-        states = states_of(model, pack(batch["input_ids"], batch["attention_mask"]))
-        flat = learnt[mask].nonzero()[:, 0]
-        losses = next_token_losses(states[flat - 1], model.get_output_embeddings().weight, batch["input_ids"][learnt])  # type: ignore[union-attr]
+        losses = (answer_losses if model.config.is_encoder_decoder else packed_losses)(model, batch, learnt)
         owners = torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)[learnt]
         return torch.zeros(len(mask), device=losses.device).index_add(0, owners, losses)
 

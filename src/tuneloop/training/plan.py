@@ -159,7 +159,9 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     def costs(steps: Steps, epoch: int) -> IntArray:
         tokens = steps.split.tokens
         parts = [split_by_tokens(batch, tokens, tokens_per_part(training)) for batch in steps.batches(epoch)]
-        if ready.task.generates:  # texts are packed, so padding costs nothing
+        if (
+            ready.task.generates and not ready.model.config.is_encoder_decoder
+        ):  # texts are packed, so padding costs nothing
             return np.array([tokens.lengths[batch].sum() for batch in steps.batches(epoch)])
         return np.array([padded(tokens.lengths, each) for each in parts])
 

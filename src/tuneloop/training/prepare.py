@@ -113,7 +113,7 @@ def prepare(
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
     model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
-    _check_room(method, model, config.model.max_tokens)
+    _check_room(method.name, method.positions(task), model, config.model.max_tokens)
     method.prepare(model)
     if task.embeds:
         keep_head(model)
@@ -160,7 +160,7 @@ def _check_constraint(task: Task, tokenizer: Tokenizer) -> None:
         compile_constraint(task.options.constraint, tokenizer)  # type: ignore[attr-defined,arg-type]
 
 
-def _check_room(method: Method, model: PreTrainedModel, max_tokens: int) -> None:
+def _check_room(name: str, taken: int, model: PreTrainedModel, max_tokens: int) -> None:
     room = positions(model)
     widest = -(-max_tokens // WIDTH_STEP) * WIDTH_STEP
     if room and max_tokens > room:
@@ -168,12 +168,12 @@ def _check_room(method: Method, model: PreTrainedModel, max_tokens: int) -> None
             t("model.max_tokens is {given}, but the model reads {room} tokens.", given=max_tokens, room=room),
             t("Lower model.max_tokens."),
         )
-    if method.positions and room and widest + method.positions > room:
+    if taken and room and widest + taken > room:
         raise ConfigError(
             t(
                 "{name} takes {taken} positions, and texts of {tokens} tokens take {widest}, but the model has {room}.",
-                name=method.name,
-                taken=method.positions,
+                name=name,
+                taken=taken,
                 tokens=max_tokens,
                 widest=widest,
                 room=room,

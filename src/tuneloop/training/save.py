@@ -32,7 +32,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
-        if ready.task.generates and not chat_template(staging):
+        if ready.task.generates and not model.config.is_encoder_decoder and not chat_template(staging):
             write_text(staging / TEMPLATE_FILE, PLAIN_TEMPLATE)
         ready.method.keep(staging)
         write_json(
@@ -66,7 +66,8 @@ def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:
 
     (folder / "base").mkdir()
     copy_tokenizer(ready.source, folder / "base")
-    for file in [ready.source / "config.json", *sorted(ready.source.glob("*.safetensors*"))]:
+    settings = [ready.source / name for name in ("config.json", "generation_config.json")]
+    for file in [*filter(Path.is_file, settings), *sorted(ready.source.glob("*.safetensors*"))]:
         shutil.copyfile(file, folder / "base" / file.name)
     learnt = {name: value.detach().contiguous() for name, value in model.named_parameters() if value.requires_grad}
     save_file(learnt, folder / APART)

@@ -129,7 +129,7 @@ class Writer(Predictor):
         for rows in inference_batches(tokens.lengths, max_tokens=self._opened.max_batch_tokens):
             batch = self._batch(tokens, rows)
             with torch.inference_mode():
-                if self._reads_apart:
+                if self.reads_apart:
                     logits = first_logits(model, batch, self.tokenizer.before)  # type: ignore[attr-defined]
                 else:  # as when it writes: places are counted from the first token, not from the padding
                     places = (batch["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
@@ -217,7 +217,7 @@ class Writer(Predictor):
 
         model = self._opened.model
         batch = self._batch(tokens, rows)
-        width, ends, bound = 1 if self._reads_apart else batch["input_ids"].shape[1], self.ends, self.constraint
+        width, ends, bound = 1 if self.reads_apart else batch["input_ids"].shape[1], self.ends, self.constraint
         steered = [Steered(bound, width)] if bound else []
         with torch.inference_mode():
             out = model.generate(**batch, **self._decoding(), logits_processor=steered)
@@ -241,7 +241,7 @@ class Writer(Predictor):
         )
 
     @property
-    def _reads_apart(self) -> bool:
+    def reads_apart(self) -> bool:
         """Whether an encoder reads the prompts, so that what is written stands alone, behind one token that begins."""
         return bool(self._opened.model.config.is_encoder_decoder)
 
@@ -251,7 +251,7 @@ class Writer(Predictor):
 
         batch = tokens.batch(rows)
         both = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        if not self._reads_apart:
+        if not self.reads_apart:
             both = _left_padded(**both)
         return {name: torch.from_numpy(each).to(self._opened.model.device) for name, each in both.items()}
 

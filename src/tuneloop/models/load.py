@@ -134,7 +134,8 @@ def is_encoder_decoder(folder: Path) -> bool:
     Raises:
         ModelError: if there is no readable config.json.
     """
-    return bool(_config_of(folder).get("is_encoder_decoder"))
+    kept_apart = folder / "base"  # where what was trained lies beside the pretrained model
+    return bool(_config_of(kept_apart if kept_apart.is_dir() else folder).get("is_encoder_decoder"))
 
 
 def writing_architecture(folder: Path) -> str:

@@ -114,6 +114,12 @@ def compare_form(release: Release, form: str, held_out: Examples, *, model: str 
             t("{name} does not write texts.", name=release.id),
             t("Forms of models that judge texts are compared when they are released."),
         )
+    if ours.reads_apart:
+        ours.close()
+        raise ReleaseError(
+            t("{name} reads with an encoder; only causal models are compared so.", name=release.id),
+            t("Compare its answers with: tuneloop predict."),
+        )
     few = held_out.select(range(min(CONVERSATIONS, len(held_out))))
     try:
         if re.match("https?://", form):

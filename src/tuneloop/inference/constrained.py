@@ -64,12 +64,12 @@ class State:
         """Go on with this token; behind the end nothing changes any more.
 
         Raises:
-            ValueError: if it is not allowed here.
+            ValueError: if it is not allowed here; the state is then as it was.
         """
         if self.finished:
             if token_id != self._end_id:
                 raise ValueError(f"token {token_id} follows a finished answer")
-        elif not self._matcher.try_consume_tokens([token_id]):
+        elif not (0 <= token_id < self._vocabulary and self._matcher.try_consume_tokens([token_id])):
             raise ValueError(f"token {token_id} is not allowed here")
 
     @property
@@ -211,13 +211,33 @@ def _tokens(tokenizer: ChatTokenizer) -> Any:
         raise MissingExtraError(error.name or "llguidance", "generation") from None
     if tokenizer not in _KNOWN:
         try:
-            _KNOWN[tokenizer] = LLTokenizer(tokenizer.definition, eos_token=tokenizer.end_id)
+            _KNOWN[tokenizer] = LLTokenizer(_unspeakable(tokenizer.definition), eos_token=tokenizer.end_id)
         except ValueError as error:
             raise ModelError(
                 t("The tokens of {path} are not made of bytes: {reason}", path=tokenizer.path, reason=error),
                 t("Constraints need a byte-level tokenizer, or one that falls back to bytes, as language models have."),
             ) from None
     return _KNOWN[tokenizer]
+
+
+def _unspeakable(definition: str) -> str:
+    """A tokenizer.json whose special tokens are called what no text says.
+
+    What a grammar leaves no choice about is cut into tokens as any text is, and a text that spells a special token
+    would become one.
+    """
+    plain = json.loads(definition)
+    names = {one["content"]: f"\ue000{one['id']}\ue001" for one in plain["added_tokens"] if one["special"]}
+    for one in plain["added_tokens"]:
+        one["content"] = names.get(one["content"], one["content"])
+    vocabulary = plain["model"].get("vocab", {})
+    if isinstance(vocabulary, dict):
+        plain["model"]["vocab"] = {names.get(piece, piece): number for piece, number in vocabulary.items()}
+    else:  # pieces with their scores
+        plain["model"]["vocab"] = [[names.get(piece, piece), score] for piece, score in vocabulary]
+    if plain["model"].get("unk_token") in names:
+        plain["model"]["unk_token"] = names[plain["model"]["unk_token"]]
+    return json.dumps(plain | {"post_processor": None})  # which puts special tokens around a text
 
 
 def _refused(asked: tuple[str, Any], reason: str) -> ConfigError:

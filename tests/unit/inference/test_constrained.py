@@ -24,6 +24,11 @@ from tuneloop.training.prepare import prepare
 from tuneloop.training.run import tune
 
 END = 2
+DEEP: dict[str, Any] = {}
+for _ in range(5000):
+    DEEP = {"items": DEEP}
+CIRCLE: dict[str, Any] = {}
+CIRCLE["items"] = CIRCLE
 PERSON = {
     "type": "object",
     "properties": {
@@ -166,6 +171,11 @@ def test_the_end_is_allowed_exactly_where_the_answer_may_end(tokenizer: ChatToke
         ({"json_schema": {"type": "object", "properties": 4}}, "properties must be an object"),
         ({"json_schema": {"allOf": [{"type": "string"}, {"type": "number"}]}}, "Unsatisfiable schema"),
         ({"json_schema": {"not": {"const": 1}}}, "Unimplemented keys"),
+        ({"json_schema": {"not": {"const": 1}, "x-guidance": {"lenient": True}}}, "Unimplemented keys"),
+        (["a"], "is no mapping"),
+        ({"json_schema": DEEP}, "recursion"),
+        ({"json_schema": CIRCLE}, "Circular reference"),
+        ({"json_schema": {"$ref": "#"}}, "no answer of these tokens"),
         ({"json_schema": "/etc/hostname"}, "json_schema is '/etc/hostname'"),
         ({"json_schema": Path("nowhere.json")}, "nowhere.json cannot be read"),
     ],

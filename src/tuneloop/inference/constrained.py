@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 WHITESPACE = r"(\n {0,16}| )?"
 """What may stand between the parts of a JSON text. Without a bound a model can write blanks until its limit."""
 
+JSON_OPTIONS = {"whitespace_pattern": WHITESPACE, "lenient": False}
+"""A keyword that is not understood is refused, whatever the schema itself says of that."""
+
+MOST_SHOWN = 200
+"""Characters of a constraint in an error."""
+
 _KNOWN: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """llguidance's view of each tokenizer, which takes up to a second to build."""
 
@@ -64,12 +70,12 @@ class State:
         """Go on with this token; behind the end nothing changes any more.
 
         Raises:
-            ValueError: if it is not allowed here.
+            ValueError: if it is not allowed here; the state is then as it was.
         """
         if self.finished:
             if token_id != self._end_id:
                 raise ValueError(f"token {token_id} follows a finished answer")
-        elif not self._matcher.try_consume_tokens([token_id]):
+        elif not (0 <= token_id < self._vocabulary and self._matcher.try_consume_tokens([token_id])):
             raise ValueError(f"token {token_id} is not allowed here")
 
     @property
@@ -119,7 +125,7 @@ def compile_constraint(spec: Spec, tokenizer: ChatTokenizer) -> Constraint:
     tokens = _tokens(tokenizer)
     try:
         matcher = _matcher(tokens, asked)
-    except ValueError as error:  # a schema with values that are no JSON, for example
+    except (ValueError, TypeError, RecursionError) as error:  # a schema that is no JSON, or too deep
         raise _refused(asked, str(error)) from None
     first = matcher.deep_copy()
     if not first.is_error():
@@ -178,15 +184,15 @@ class Steered:
 
 def _asked(spec: Spec) -> tuple[str, Any]:
     """The kind of constraint and its value."""
+    if not isinstance(spec, ConstraintOptions | Mapping):
+        raise ConfigError(t("The constraint is no mapping."), _kinds())
     if not isinstance(spec, ConstraintOptions):
         plain = dict(spec)
         if isinstance(plain.get("json_schema"), Path):
             plain["json_schema"] = read_schema(plain["json_schema"])
         spec = parse_options(ConstraintOptions, plain, where=t("the constraint"))
     if not spec.given:
-        raise ConfigError(
-            t("The constraint is empty."), t("Give one of: {known}.", known=", ".join(ConstraintOptions.model_fields))
-        )
+        raise ConfigError(t("The constraint is empty."), _kinds())
     return next(iter(spec.given.items()))
 
 
@@ -199,7 +205,7 @@ def _matcher(tokens: Any, asked: tuple[str, Any]) -> Any:
     elif kind == "regex":
         grammar = LLMatcher.grammar_from_regex(value)
     else:
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(value), overrides={"whitespace_pattern": WHITESPACE})
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(value), overrides=JSON_OPTIONS)
     return LLMatcher(tokens, grammar, log_level=0)
 
 
@@ -211,7 +217,7 @@ def _tokens(tokenizer: ChatTokenizer) -> Any:
         raise MissingExtraError(error.name or "llguidance", "generation") from None
     if tokenizer not in _KNOWN:
         try:
-            _KNOWN[tokenizer] = LLTokenizer(tokenizer.definition, eos_token=tokenizer.end_id)
+            _KNOWN[tokenizer] = LLTokenizer(_unspeakable(tokenizer.definition), eos_token=tokenizer.end_id)
         except ValueError as error:
             raise ModelError(
                 t("The tokens of {path} are not made of bytes: {reason}", path=tokenizer.path, reason=error),
@@ -220,13 +226,40 @@ def _tokens(tokenizer: ChatTokenizer) -> Any:
     return _KNOWN[tokenizer]
 
 
+def _unspeakable(definition: str) -> str:
+    """A tokenizer.json whose special tokens are called what no text says.
+
+    What a grammar leaves no choice about is cut into tokens as any text is, and a text that spells a special token
+    would become one.
+    """
+    plain = json.loads(definition)
+    names = {one["content"]: f"\ue000{one['id']}\ue001" for one in plain["added_tokens"] if one["special"]}
+    for one in plain["added_tokens"]:
+        one["content"] = names.get(one["content"], one["content"])
+    vocabulary = plain["model"].get("vocab", {})
+    if isinstance(vocabulary, dict):
+        plain["model"]["vocab"] = {names.get(piece, piece): number for piece, number in vocabulary.items()}
+    else:  # pieces with their scores
+        plain["model"]["vocab"] = [[names.get(piece, piece), score] for piece, score in vocabulary]
+    if plain["model"].get("unk_token") in names:
+        plain["model"]["unk_token"] = names[plain["model"]["unk_token"]]
+    return json.dumps(plain | {"post_processor": None})  # which puts special tokens around a text
+
+
 def _refused(asked: tuple[str, Any], reason: str) -> ConfigError:
     kind, value = asked
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        shown = json.dumps(value, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        shown = "…"
     return ConfigError(
         t("The constraint {kind} cannot be used: {reason}.", kind=kind, reason=reason.rstrip(".")),
-        t("It is: {value}", value=shown if len(shown) <= 200 else shown[:200] + "…"),
+        t("It is: {value}", value=shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + "…"),
     )
+
+
+def _kinds() -> str:
+    return t("Give one of: {known}.", known=", ".join(ConstraintOptions.model_fields))
 
 
 def _reason(matcher: Any) -> str:

@@ -24,6 +24,11 @@ from tuneloop.training.prepare import prepare
 from tuneloop.training.run import tune
 
 END = 2
+DEEP: dict[str, Any] = {}
+for _ in range(5000):
+    DEEP = {"items": DEEP}
+CIRCLE: dict[str, Any] = {}
+CIRCLE["items"] = CIRCLE
 PERSON = {
     "type": "object",
     "properties": {
@@ -118,8 +123,11 @@ def test_the_end_is_allowed_exactly_where_the_answer_may_end(tokenizer: ChatToke
     assert other.finished
     with pytest.raises(ValueError, match="follows a finished answer"):
         state.accept(one["t"])
-    with pytest.raises(ValueError, match="not allowed here"):
-        compile_constraint({"choices": ["no"]}, tokenizer).start().accept(END)
+    state = compile_constraint({"choices": ["no"]}, tokenizer).start()
+    for wrong in (END, 0, 1, one["t"], -1, 10**6):
+        with pytest.raises(ValueError, match="not allowed here"):
+            state.accept(wrong)
+        assert set(np.flatnonzero(state.allowed())) == {one["no"]} and not state.finished
 
 
 @pytest.mark.parametrize(
@@ -138,6 +146,11 @@ def test_the_end_is_allowed_exactly_where_the_answer_may_end(tokenizer: ChatToke
         ({"json_schema": {"type": "object", "properties": 4}}, "properties must be an object"),
         ({"json_schema": {"allOf": [{"type": "string"}, {"type": "number"}]}}, "Unsatisfiable schema"),
         ({"json_schema": {"not": {"const": 1}}}, "Unimplemented keys"),
+        ({"json_schema": {"not": {"const": 1}, "x-guidance": {"lenient": True}}}, "Unimplemented keys"),
+        (["a"], "is no mapping"),
+        ({"json_schema": DEEP}, "recursion"),
+        ({"json_schema": CIRCLE}, "Circular reference"),
+        ({"json_schema": {"$ref": "#"}}, "no answer of these tokens"),
         ({"json_schema": "/etc/hostname"}, "json_schema is '/etc/hostname'"),
         ({"json_schema": Path("nowhere.json")}, "nowhere.json cannot be read"),
     ],
@@ -148,6 +161,25 @@ def test_what_cannot_be_followed_is_one_clear_error(
     with pytest.raises(ConfigError, match=message) as caught:
         compile_constraint(spec, tokenizer)
     assert "\n" not in caught.value.problem and len(caught.value.problem) < 200
+
+
+def test_a_tokenizer_that_falls_back_to_bytes_keeps_to_it_too(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, normalizers
+
+    words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁yes", "yes", "▁no", "▁", "好", "的"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    inner = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    inner.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    parts = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    inner.decoder = decoders.Sequence(parts)
+    inner.add_special_tokens(["<s>", "</s>"])
+    inner.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>", "bos_token": "<s>"}))
+    choices = ["yes", "yes no", "好的", "😀 </s>"]
+    tokenizer = ChatTokenizer(tmp_path, 64)
+    assert {walk({"choices": choices}, tokenizer, seed=seed) for seed in range(40)} == {
+        (each, True) for each in choices
+    }
 
 
 def test_words_that_are_not_made_of_bytes_are_refused(chat_model: Path) -> None:

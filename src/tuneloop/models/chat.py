@@ -57,15 +57,19 @@ class ChatTokenizer(Tokenizer):
         max_tokens: tokens of a conversation at most.
         answer_tokens: tokens that a prompt leaves for its answer.
         every_answer: whether earlier answers are learnt too.
+        instruction: what the system says in conversations in which it says nothing.
 
     Raises:
         ModelError: if the folder has no readable `tokenizer.json`, or the tokenizer no token that ends an answer.
     """
 
-    def __init__(self, folder: Path, max_tokens: int, *, answer_tokens: int = 0, every_answer: bool = True) -> None:
+    def __init__(
+        self, folder: Path, max_tokens: int, *, answer_tokens: int = 0, every_answer: bool = True, instruction: str = ""
+    ) -> None:
         super().__init__(folder, max_tokens)
         self.answer_tokens = answer_tokens
         self.every_answer = every_answer
+        self.instruction = instruction
         self.template = chat_template(folder) or PLAIN_TEMPLATE
         self.special = {name: self._token_of(name) for name in SPECIAL_NAMES}
         self.end = self.special["eos_token"]
@@ -85,7 +89,8 @@ class ChatTokenizer(Tokenizer):
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
-        return hash_json([super().identity, self.template, self.special, self.answer_tokens, self.every_answer])
+        told = [self.instruction] if self.instruction else []
+        return hash_json([super().identity, self.template, self.special, self.answer_tokens, self.every_answer, *told])
 
     @property
     def definition(self) -> str:
@@ -97,7 +102,9 @@ class ChatTokenizer(Tokenizer):
         ids, marks, cut = [], [], []
         for item in inputs:
             prompt, answer = (item, None) if isinstance(item, str) else item
-            numbers, learnt = self._read(to_messages(sound(prompt)), None if answer is None else sound(answer))
+            numbers, learnt = self._read(
+                self.told(to_messages(sound(prompt))), None if answer is None else sound(answer)
+            )
             numbers, learnt, was_cut = self._fit(numbers, learnt)
             ids.append(numbers)
             marks.append(learnt)
@@ -109,6 +116,12 @@ class ChatTokenizer(Tokenizer):
     def bare(self, text: str) -> list[int]:
         """The tokens of a text that is to be continued, without the template; a special token in it is text."""
         return [*self._begins_text, *self._as_text.encode(sound(text), add_special_tokens=False).ids]
+
+    def told(self, messages: list[Message]) -> list[Message]:
+        """The conversation with the instruction before it, unless the system speaks in it already."""
+        if not self.instruction or messages[0].role == "system":
+            return messages
+        return [Message("system", self.instruction), *messages]
 
     def text_of(self, ids: Sequence[int]) -> str:
         """What the model has written, without special tokens."""
@@ -252,7 +265,7 @@ def open_writing_tokenizer(folder: Path, max_tokens: int, **options: Any) -> Cha
     from tuneloop.models.load import is_encoder_decoder
 
     if is_encoder_decoder(folder):
-        return PromptTokenizer(folder, max_tokens)
+        return PromptTokenizer(folder, max_tokens, instruction=options.get("instruction", ""))
     return ChatTokenizer(folder, max_tokens, **options)
 
 

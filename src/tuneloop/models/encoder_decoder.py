@@ -35,13 +35,14 @@ class PromptTokenizer(ChatTokenizer):
     Args:
         folder: a model folder with `tokenizer.json`.
         max_tokens: tokens of a prompt at most, and of an answer.
+        instruction: what stands before every prompt, such as "translate English to German:".
 
     Raises:
         ModelError: if the folder has no readable `tokenizer.json`, or the tokenizer no token that ends an answer.
     """
 
-    def __init__(self, folder: Path, max_tokens: int) -> None:
-        super().__init__(folder, max_tokens, every_answer=False)
+    def __init__(self, folder: Path, max_tokens: int, *, instruction: str = "") -> None:
+        super().__init__(folder, max_tokens, every_answer=False, instruction=instruction)
         self._talks = bool(chat_template(folder))
         self.before, self._after = self._frame()
 
@@ -73,10 +74,12 @@ class PromptTokenizer(ChatTokenizer):
     def _prompt(self, text: str) -> tuple[list[int], bool]:
         messages = to_messages(text)
         if self._talks:
-            ids, _ = self._read(messages, None)
+            ids, _ = self._read(self.told(messages), None)
             return ids[-self.max_tokens :], len(ids) > self.max_tokens
         one = len(messages) == 1
         said = messages[0].content if one else spoken(text)
+        if self.instruction:
+            said = f"{self.instruction} {said}"
         return self._framed(self._as_text.encode(said, add_special_tokens=False).ids, from_end=not one)
 
     def _framed(self, ids: list[int], *, from_end: bool, end: bool = False) -> tuple[list[int], bool]:

@@ -119,8 +119,6 @@ def _use(info: dict[str, Any]) -> str:
     else:
         lines = ["```python", "from transformers import pipeline", ""]
         lines += [f'answer = pipeline("{kind}", model="{info["id"]}")', "```"]
-    if kind == "text-generation":
-        return "\n".join(lines)
     return (
         "\n".join(lines) + "\n\n" + t("Or over HTTP, with its fastest form: `tuneloop serve {name}`", name=info["id"])
     )
@@ -160,6 +158,8 @@ def _origin(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
         [t("method"), config["method"]["type"]],
         [t("fastest form"), info["engine"]],
     ]
+    if instruction := config["task"].get("instruction"):
+        rows.append([t("instruction of the system"), instruction])
     scripts = evaluation.get("scripts")
     if scripts:
         rows.append([t("writing"), ", ".join(f"{script_name(name)} {share:.0%}" for name, share in scripts.items())])

@@ -214,7 +214,7 @@ class _FolderComparison(_Against):
         return Difference(self.few.ids[row], "prompt", place, *words)
 
     def _rendered(self, row: int, writer: Writer) -> str:
-        return writer.tokenizer.rendered(to_messages(str(self.few.inputs[row])), ask=True)
+        return writer.tokenizer.rendered(writer.tokenizer.told(to_messages(str(self.few.inputs[row]))), ask=True)
 
 
 class _ServerComparison(_Against):
@@ -229,7 +229,7 @@ class _ServerComparison(_Against):
             if tokens.truncated[0]:  # which the server would not cut
                 continue
             read = _ids(tokens, 0)
-            answer = server.answer(to_messages(str(prompt)), tokens=SERVED_TOKENS)
+            answer = server.answer(self.ours.tokenizer.told(to_messages(str(prompt))), tokens=SERVED_TOKENS)
             found.conversations += 1
             if answer.prompt_tokens != len(read):
                 counts = [t("{count} tokens", count=count) for count in (len(read), answer.prompt_tokens)]

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 class GenerationOptions(TaskOptions):
     """Options of writing texts."""
 
+    instruction: str = Field(
+        "", description="What the system says in every conversation in which it says nothing, such as: Translate."
+    )
     learn: Literal["every", "last"] = Field(
         "every", description="Which answers of a conversation are learnt: every one, or the last."
     )
@@ -115,7 +118,9 @@ class Generation(PartedTask):
 
         room = min(self.options.max_new_tokens, max_tokens // 2)
         every = self.options.learn == "every"
-        return open_writing_tokenizer(folder, max_tokens, answer_tokens=room, every_answer=every)
+        return open_writing_tokenizer(
+            folder, max_tokens, answer_tokens=room, every_answer=every, instruction=self.options.instruction
+        )
 
     def lessons(self, inputs: Sequence[Input], labels: Sequence[Label]) -> list[Input]:
         """Prompts with their answers."""

@@ -69,3 +69,11 @@ def test_a_model_without_a_template_reads_lines(chat_model: Path, tmp_path: Path
     tokens = tokenizer.encode([("good a", "bad b")])
     assert words(tokenizer, tokens.ids) == ["good", "a", "bad", "b", "<|end|>"]
     assert tokens.type_ids.tolist() == [0, 0, 1, 1, 1]
+
+
+def test_an_instruction_is_what_the_system_says_where_it_is_silent(chat_model: Path) -> None:
+    plain, told = ChatTokenizer(chat_model, 64), ChatTokenizer(chat_model, 64, instruction="a c")
+    spoken = to_text([Message("system", "a c"), Message("user", "good a")])
+    assert told.encode([("good a", "b")]).ids.tolist() == plain.encode([(spoken, "b")]).ids.tolist()
+    assert told.encode([to_text(TALK)]).ids.tolist() == plain.encode([to_text(TALK)]).ids.tolist()
+    assert told.identity != plain.identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tuneloop.serve.openai_routes import EventStream
+from tuneloop.serve.requests import ClientGone
 
 CHAT, BARE = "/v1/chat/completions", "/v1/completions"
 TALK = [{"role": "system", "content": "a b"}, {"role": "user", "content": "good"},
@@ -295,6 +299,29 @@ def test_a_stream_that_cannot_go_on_says_so_among_its_events(start, tiny_writer)
     found = events(chat(live, said("a"), stream=True))
     hook.remove()
     assert found[0]["choices"] and found[-1]["error"]["type"] == "server_error"
+
+
+def test_a_client_that_does_not_read_is_left():
+    closed = []
+
+    async def pieces():
+        try:
+            while True:
+                yield b"data: 1\n\n"
+        finally:
+            closed.append(True)
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    async def ask():
+        events = pieces()
+        stream = EventStream(await anext(events), events, limit_s=0.01)
+        with pytest.raises(ClientGone):
+            await stream({}, never, never)
+
+    asyncio.run(ask())
+    assert closed == [True]
 
 
 def test_tokens_are_counted(start, tiny_writer):

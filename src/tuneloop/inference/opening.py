@@ -56,7 +56,7 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
         whole = load_trained(folder, architecture=task.architecture, dtype=dtype, trust_remote_code=trust)
         return whole.requires_grad_(False)  # type: ignore[return-value]
     model, _ = _open_apart(folder, settings, task)
-    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
+    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,no-any-return,return-value]
 
 
 def open_adapter(folder: Path) -> tuple[PreTrainedModel, Adapter | None]:

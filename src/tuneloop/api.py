@@ -359,6 +359,7 @@ def serve(
     config: Config | None = None,
     workspace: Path = DEFAULT_WORKSPACE,
     ready: Callable[[str], None] | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
 
@@ -366,10 +367,11 @@ def serve(
         name: a release.
         host: address to listen on; off localhost an API key is needed.
         port: port to listen on; 0 takes a free one.
-        engine: another engine than the release's own.
+        engine: another engine than the release's own; "vllm" where it is installed, for models that write.
         api_key: what clients must send as a bearer token.
         config: whose `serve` settings hold; those in the release by default.
         ready: called once with the address.
+        dry_run: only print the command, which "vllm" has.
 
     Raises:
         ServeError: if the port is taken, or the key is missing or too short.
@@ -380,13 +382,9 @@ def serve(
     settings = open_project(config).config if config else parse_config(found.info["config"])
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     start(
-        found.id,
-        workspace=Workspace(Path(workspace)),
-        config=settings.serve.model_copy(update=given),
-        engine=engine,
-        api_key=api_key,
-        ready=ready,
-    )
+        found.id, workspace=Workspace(Path(workspace)), config=settings.serve.model_copy(update=given), engine=engine,
+        api_key=api_key, ready=ready, dry_run=dry_run,
+    )  # fmt: skip
 
 
 def _project(config: Config | Project) -> Project:

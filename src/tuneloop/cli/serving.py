@@ -17,11 +17,19 @@ def serve(
     release: Annotated[str, typer.Argument(help=t("A release; a model's name means its newest."))],
     host: Annotated[str | None, typer.Option("--host", help=t("Address to listen on."))] = None,
     port: Annotated[int | None, typer.Option("--port", help=t("Port to listen on; 0 takes a free one."))] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help=t("Another engine than the release's own."))] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine", help=t("Another engine than the release's own; or vllm, which serves models that write.")
+        ),
+    ] = None,
     key_file: Annotated[
         Path | None,
         typer.Option("--key-file", help=t("A file with the API key; the variable TUNELOOP_API_KEY otherwise.")),
     ] = None,
+    print_command: Annotated[
+        bool, typer.Option("--print-command", help=t("Only print the command; for --engine vllm."))
+    ] = False,
     workspace: WorkspacePath = None,
 ) -> None:
     """On localhost by default; stops on Ctrl-C after every accepted request is answered."""
@@ -34,6 +42,7 @@ def serve(
         engine=engine,
         api_key=_key(key_file),
         config=CONFIG_NAME if Path(CONFIG_NAME).is_file() else None,
+        dry_run=print_command,
         workspace=workspace_root(workspace),
         ready=lambda url: say(t("Serving at {url}   (documentation: {url}/docs)", url=url)),
     )

@@ -221,13 +221,12 @@ class ContinuousBatch:
             row = _Row(draft, self._ends, self._text_of)
             try:
                 logits, layers = self._read(draft)
-            except RuntimeError as error:  # such as no memory for a long one: the others go on
-                told.append((draft, Piece("", error=error)))
-                continue
-            piece = row.take(logits, int(logits.argmax()))
-            if not piece.last:
-                self._known.join(layers)
-                self._running.append(row)
+                piece = row.take(logits, int(logits.argmax()))
+                if not piece.last:
+                    self._known.join(layers)
+                    self._running.append(row)
+            except Exception as error:  # such as no memory for a long one: the others go on
+                piece = Piece("", error=error)
             told.append((draft, piece))
         return told
 

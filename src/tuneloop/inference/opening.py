@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tuneloop.methods.base import Adapter
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Task
 
@@ -55,13 +56,32 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
         kind = writing_architecture(folder) if task.generates else task.architecture
         whole = load_trained(folder, architecture=kind, dtype=dtype, trust_remote_code=trust)
         return whole.requires_grad_(False)  # type: ignore[return-value]
+    model, _ = _open_apart(folder, settings, task)
+    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,no-any-return,return-value]
+
+
+def open_adapter(folder: Path) -> tuple[PreTrainedModel, Adapter | None]:
+    """The model in a folder that keeps what was learnt beside its pretrained model, and that as PEFT has it, if it can.
+
+    Raises:
+        ModelError: if a file is missing or damaged.
+    """
+    settings = read_settings(folder)
+    task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    model, method = _open_apart(folder, settings, task)
+    return model, method.adapter(model)
+
+
+def _open_apart(folder: Path, settings: dict[str, Any], task: Task) -> tuple[PreTrainedModel, Any]:
+    """The model, which could be trained further, and the method that changed it."""
+    trust = bool(settings.get("trust_remote_code"))
     method = create_method(MethodConfig(**settings["method"]))
     model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
     method.prepare(model)
     if task.embeds:
         keep_head(model)
     _put(model, folder / APART)
-    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
+    return model, method
 
 
 def open_tokenizer(folder: Path, task: Task, settings: dict[str, Any]) -> Tokenizer:

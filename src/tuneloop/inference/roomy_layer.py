@@ -22,10 +22,10 @@ class RoomyLayer(DynamicLayer):
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Add the tokens of a step; keys and values of all tokens."""
-        start = self.keys.shape[-2]
+        start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if not self._room or self._room[0].shape[-2] < end:
-            self._room = [_with_room(part, end + SPARE_TOKENS) for part in (self.keys, self.values)]
+            self._room = [_with_room(part, end + SPARE_TOKENS) for part in (self.keys, self.values)]  # type: ignore[arg-type]
         for room, states in zip(self._room, (key_states, value_states), strict=True):
             room[:, :, start:end] = states
         self.keys, self.values = (room[:, :, :end] for room in self._room)

@@ -14,12 +14,15 @@ from starlette.types import Receive, Scope, Send
 from tuneloop.serve.openai_answers import DONE, Form, encode
 from tuneloop.serve.openai_schemas import ChatRequest, CompletionRequest, parse_asked
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.requests import deadline_of, read_body, unless_gone
+from tuneloop.serve.requests import ClientGone, deadline_of, read_body, unless_gone
 from tuneloop.serve.scheduler import Lane
 from tuneloop.serve.service import Service
 from tuneloop.serve.writers import check_named, collect, drafts_of, stream
 
 WritingRequest = ChatRequest | CompletionRequest
+
+READING_S = 30
+"""How long a client may take to read what was written in time."""
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """No proxy keeps or collects the pieces of a stream."""
@@ -62,7 +65,7 @@ async def _answer(request: Request, service: Service, kind: type[ChatRequest] | 
         first = await unless_gone(
             anext(events), request.receive
         )  # what is wrong with a request has a status of its own
-        return EventStream(first, events)
+        return EventStream(first, events, limit_s=deadline_s + READING_S)
     whole = await unless_gone(_whole(service, asked, deadline_s), request.receive)
     return Response(whole, media_type="application/json")
 
@@ -102,19 +105,28 @@ class EventStream(Response):
     Args:
         first: the events that are known already.
         events: those that follow.
+        limit_s: seconds after which a client that does not read is left.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: bytes, events: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, first: bytes, events: AsyncGenerator[bytes, None], *, limit_s: float) -> None:
         super().__init__(None, headers=HEADERS)
         del self.headers["content-length"]
-        self._first, self._events = first, events
+        self._first, self._events, self._limit_s = first, events, limit_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all events."""
+        """Send all events.
+
+        Raises:
+            ClientGone: if the client goes away, or does not read them.
+        """
         async with aclosing(self._events):
-            await unless_gone(self._send(send), receive)
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    await unless_gone(self._send(send), receive)
+            except TimeoutError:
+                raise ClientGone from None
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

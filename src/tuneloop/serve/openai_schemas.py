@@ -23,7 +23,7 @@ IGNORED = (
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "frequency_penalty": (0,), "presence_penalty": (0,), "logit_bias": ({},), "best_of": (1,), "echo": (False,),
     "suffix": ("",), "modalities": (["text"],), "tools": ([],), "functions": ([],), "tool_choice": ("none", "auto"),
-    "function_call": ("none", "auto"),
+    "function_call": ("none", "auto"), "logprobs": (),
 }  # fmt: skip
 """Fields of things that this server does not do, with the values that ask for nothing."""
 

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,9 @@ class Scheduler:
                 lane.users -= 1
                 self._changed.notify()
 
-    async def write(self, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> AsyncIterator[tuple[int, Piece]]:
+    async def write(
+        self, lane: Lane, drafts: Sequence[Draft], deadline_s: float
+    ) -> AsyncGenerator[tuple[int, Piece], None]:
         """What is added to each of these answers, with its number, until all have ended.
 
         An answer that nobody waits for any more is given up: the caller has to close the iterator.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
@@ -105,7 +106,7 @@ class Service:
         items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
         if not model.writes:
             return await self.batcher.answer(items, deadline_s)
-        prompts = [prompt_of(each, model.handle, self.config, status=422) for each in items]  # type: ignore[arg-type]
+        prompts = await asyncio.to_thread(self._prompts, items, model)
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -129,6 +130,10 @@ class Service:
             raise Problem(400, reason, t("Ask /v1/predict."), param="model")
         with self.scheduler.lane() as lane:
             yield lane
+
+    def _prompts(self, items: Sequence[Any], model: ServedModel) -> list[Input]:
+        """Texts and conversations as the model reads them."""
+        return [prompt_of(each, model.handle, self.config, status=422) for each in items]  # type: ignore[arg-type]
 
     async def _write(self, prompts: Sequence[Input], deadline_s: float) -> Answer:
         """What a model writes to each prompt, by the settings of its task."""

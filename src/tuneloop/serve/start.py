@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 
 from tuneloop.core.config import ServeConfig
-from tuneloop.core.errors import MissingExtraError
+from tuneloop.core.errors import MissingExtraError, ServeError
+from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.releases import index
 
@@ -19,6 +20,7 @@ def serve(
     engine: str | None = None,
     api_key: str | None = None,
     ready: Callable[[str], None] | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Answer texts with a release until SIGTERM or SIGINT; returns when every accepted request is answered.
 
@@ -26,9 +28,11 @@ def serve(
         release: the id of a release in the workspace.
         workspace: where releases lie; others of it can be activated while serving.
         config: address and limits.
-        engine: the engine for every release; the one recorded in it by default.
+        engine: the engine for every release; the one recorded in it by default; "vllm" hands a model that writes to
+            vLLM, which serves it alone.
         api_key: what clients must send; TUNELOOP_API_KEY or TUNELOOP_API_KEY_FILE by default.
         ready: called once with the address when texts are answered.
+        dry_run: only print the command with which vLLM is started.
 
     Raises:
         ReleaseError: if there is no such release or a file is damaged.
@@ -36,6 +40,11 @@ def serve(
         ServeError: if the port is taken, or the API key is missing where it is needed, or too short.
         MissingExtraError: if the packages of the server are not installed.
     """
+    if engine == "vllm":
+        _serve_with_vllm(release, workspace=workspace, config=config, api_key=api_key, dry_run=dry_run)
+        return
+    if dry_run:
+        raise ServeError(t("There is no command to print."), t("Add --engine vllm."))
     try:
         from tuneloop.serve.app import create_app
         from tuneloop.serve.security import find_api_key
@@ -53,3 +62,19 @@ def serve(
             ready(url)
 
     Server(app, listen(config.host, config.port), ready=announce).serve_until_stopped()
+
+
+def _serve_with_vllm(
+    release: str, *, workspace: Workspace, config: ServeConfig, api_key: str | None, dry_run: bool
+) -> None:
+    """Print the command, or become vLLM."""
+    from tuneloop.releases.read import open_release
+    from tuneloop.serve.security import find_api_key
+    from tuneloop.serve.vllm import run_vllm, vllm_command
+
+    folder = workspace.cache.resolve() / "vllm" / check_id(release)
+    command = vllm_command(open_release(release, workspace), config=config, folder=folder)
+    if dry_run:
+        print(command)
+    else:
+        run_vllm(command, host=config.host, api_key=find_api_key(api_key))

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull
 from tuneloop.inference.decoding import Decoding
@@ -46,6 +48,13 @@ def finish(batch: ContinuousBatch) -> list[tuple[Draft, Piece]]:
     while batch.running or batch.waiting:
         told += batch.step()
     return told
+
+
+@pytest.fixture(scope="module")
+def singles(model) -> list[tuple[list[int], list[int]]]:
+    """Prompts, some of which begin alike, with what `generate` writes to each."""
+    asked = prompts(model, 6, seed=9) + [list(range(4, 22)) + tail for tail in prompts(model, 6, longest=4, seed=10)]
+    return [(prompt, alone(model, prompt, max_new_tokens=7, do_sample=False)) for prompt in asked]
 
 
 def alone(model, prompt: list[int], **settings) -> list[int]:
@@ -95,13 +104,13 @@ def test_the_penalty_of_repetitions_is_that_of_transformers(model):
 
 
 def test_chance_hangs_on_the_seed_and_not_on_the_neighbours(model):
-    settings = Decoding(10, temperature=1.3, top_p=0.9, top_k=12, seed=7)
-    lonely = Draft([5, 6, 7], settings)
+    chance = Decoding(10, temperature=1.3, top_p=0.9, top_k=12, seed=7)
+    lonely = Draft([5, 6, 7], chance)
     batch = batch_of(model)
     batch.add(lonely)
     finish(batch)
     crowd = [Draft(each, Decoding(6, temperature=2.0)) for each in prompts(model, 5, seed=3)]
-    beside, other = Draft([5, 6, 7], settings), Draft([5, 6, 7], Decoding(10, temperature=1.3, seed=8))
+    beside, other = Draft([5, 6, 7], chance), Draft([5, 6, 7], Decoding(10, temperature=1.3, seed=8))
     batch = batch_of(model)
     for draft in (*crowd[:3], beside, *crowd[3:], other):
         batch.add(draft)
@@ -193,6 +202,37 @@ def test_the_keys_and_values_of_all_answers_stay_within_their_limit(model):
             most = max(most, batch._known.mask.numel())
     assert 0 < most <= 40
     assert all(len(draft.ids) == 10 for draft in drafts)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["add", "step", "cancel"]), st.integers(0, 11)), max_size=40))
+def test_whoever_comes_and_goes_the_others_are_answered_as_alone(model, singles, events):
+    batch, drafts = batch_of(model, sequences=3, tokens=120, prefix_tokens=60), []
+    for kind, number in events:
+        if kind == "add":
+            prompt, _ = singles[number]
+            drafts.append(Draft(prompt, Decoding(3 + number % 5)))
+            batch.add(drafts[-1])
+        elif kind == "cancel" and drafts:
+            batch.cancel(drafts[number % len(drafts)])
+        else:
+            batch.step()
+    finish(batch)
+    assert (batch.running, batch.waiting, batch.waiting_tokens, batch._known.cache) == (0, 0, 0, None)
+    for draft in drafts:
+        expected = next(ids for prompt, ids in singles if prompt == draft.prompt)[: draft.decoding.max_tokens]
+        assert draft.ids == (expected[: len(draft.ids)] if draft.cancelled else expected)
+
+
+def test_a_prompt_on_which_the_model_fails_fails_alone(model):
+    good, bad = Draft([5, 6], Decoding(6)), Draft([NO_END], Decoding(6))
+    batch = batch_of(model)
+    batch.add(good)
+    batch.step()
+    batch.add(bad)
+    told = finish(batch)
+    assert next(piece.error for draft, piece in told if draft is bad) is not None
+    assert good.ids == alone(model, [5, 6], max_new_tokens=6, do_sample=False)
 
 
 class OneOf:

@@ -17,6 +17,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.project import base_of
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.inference.writing import Writer
+from tuneloop.serve.slot import open_model
 from tuneloop.training.prepare import prepare
 from tuneloop.training.run import Run, tune
 
@@ -179,3 +180,6 @@ def test_the_whole_way(settings: dict, tmp_path: Path, monkeypatch: pytest.Monke
     answers = made.predict(["a good b", [{"role": "system", "content": "a"}, {"role": "user", "content": "c bad"}]])
     assert all(isinstance(answer.label, str) for answer in answers)
     assert "text-generation" in (made.path / "README.md").read_text()
+    served = open_model(made.id, workspace=Workspace(made.path.parents[1]), engine=None, max_batch_tokens=16)
+    assert served.shares_steps and served.handle.engine.max_batch_tokens > 16
+    served.close()

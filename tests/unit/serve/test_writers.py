@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -11,6 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tuneloop.serve.openai_routes import EventStream
+from tuneloop.serve.requests import ClientGone
 
 CHAT, BARE = "/v1/chat/completions", "/v1/completions"
 TALK = [{"role": "system", "content": "a b"}, {"role": "user", "content": "good"},
@@ -294,6 +298,60 @@ def test_a_shutdown_finishes_the_streams_that_run(start, tiny_writer):
         assert events(running.result())[-1]["choices"][0]["finish_reason"]
     live.thread.join(20)
     assert live.model.closed
+
+
+def test_a_step_that_fails_ends_its_answers_and_not_the_server(start, tiny_writer, caplog):
+    live = start(writer=tiny_writer)
+
+    def fail(module, positional, given):
+        if given["input_ids"].shape[1] == 1:
+            raise RuntimeError("secret")
+
+    hook = live.model.engine.model.register_forward_pre_hook(fail, with_kwargs=True)
+    reply = chat(live, said("a"))
+    hook.remove()
+    assert reply.status == 500 and reply.body["error"]["type"] == "server_error"
+    assert "failed while writing" in caplog.text and "secret" not in caplog.text
+    assert chat(live, said("a")).status == 200
+    streamed = chat(live, said("a"), stream=True)
+    assert events(streamed)[-1]["choices"][0]["finish_reason"]
+
+
+def test_a_stream_that_cannot_go_on_says_so_among_its_events(start, tiny_writer):
+    live, passes = start(writer=tiny_writer), []
+
+    def fail(*_):
+        passes.append(1)
+        if len(passes) == 3:
+            raise RuntimeError
+
+    hook = live.model.engine.model.register_forward_pre_hook(fail)
+    found = events(chat(live, said("a"), stream=True))
+    hook.remove()
+    assert found[0]["choices"] and found[-1]["error"]["type"] == "server_error"
+
+
+def test_a_client_that_does_not_read_is_left():
+    closed = []
+
+    async def pieces():
+        try:
+            while True:
+                yield b"data: 1\n\n"
+        finally:
+            closed.append(True)
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    async def ask():
+        events = pieces()
+        stream = EventStream(await anext(events), events, limit_s=0.01)
+        with pytest.raises(ClientGone):
+            await stream({}, never, never)
+
+    asyncio.run(ask())
+    assert closed == [True]
 
 
 def test_tokens_are_counted(start, tiny_writer):

@@ -15,8 +15,11 @@ from tuneloop.core.i18n import t
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
+    from tuneloop.models.tokenizer import Tokenizer
+
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
+FEW = 8
 MAX_TOKENS = 256
 """Of a text, with a model that says nothing of its own: what sentence encoders were taught with."""
 
@@ -30,10 +33,11 @@ class SentenceEmbedder:
     Args:
         identity: names the weights and settings that the vectors depend on.
         vectors: texts to vectors of any length, (n, dimensions).
+        tokenizer: of the model.
     """
 
-    def __init__(self, identity: str, vectors: Callable[[Sequence[str]], FloatArray]) -> None:
-        self.identity, self._vectors = identity, vectors
+    def __init__(self, identity: str, vectors: Callable[[Sequence[str]], FloatArray], *, tokenizer: Tokenizer) -> None:
+        self.identity, self._vectors, self._tokenizer = identity, vectors, tokenizer
 
     def __call__(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of length 1, float32, (n, dimensions), in order."""
@@ -43,6 +47,12 @@ class SentenceEmbedder:
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         unit: FloatArray = (found / np.maximum(lengths, 1e-12)).astype(np.float32)
         return unit[rows]
+
+    def known(self, text: str) -> float:
+        """The share of a text's tokens that are not read as "unknown", 0 to 1; those of every text do not count."""
+        tokens, frame = (self._tokenizer.encode([each]).ids for each in (text, ""))
+        own = len(tokens) - len(frame)
+        return 1 - int((tokens == self._tokenizer.unknown_id).sum()) / own if own > 0 else 0.0
 
 
 def open_embedder(folder: Path, *, engine: str | None = None) -> SentenceEmbedder:
@@ -56,11 +66,12 @@ def open_embedder(folder: Path, *, engine: str | None = None) -> SentenceEmbedde
         ConfigError: if the model was tuned for a task that has no vectors.
         ModelError: if it cannot be opened, or does not give a text's vector.
     """
-    vectors = _of_tuned(folder, engine) if (folder / "tuneloop.json").is_file() else _of_pretrained(folder)
-    return SentenceEmbedder(_identity(folder), vectors)
+    tuned = (folder / "tuneloop.json").is_file()
+    vectors, tokenizer = _of_tuned(folder, engine) if tuned else _of_pretrained(folder)
+    return SentenceEmbedder(_identity(folder), vectors, tokenizer=tokenizer)
 
 
-def _of_tuned(folder: Path, engine: str | None) -> Callable[[Sequence[str]], FloatArray]:
+def _of_tuned(folder: Path, engine: str | None) -> tuple[Callable[[Sequence[str]], FloatArray], Tokenizer]:
     from tuneloop.inference.predictor import open_predictor
 
     predictor = open_predictor(folder, engine=engine or "torch-fp32")
@@ -70,11 +81,11 @@ def _of_tuned(folder: Path, engine: str | None) -> Callable[[Sequence[str]], Flo
               task=predictor.task.name),
             t("Give one that was tuned for retrieval or similarity, or a sentence encoder."),
         )  # fmt: skip
-    return predictor.logits
+    return predictor.logits, predictor.tokenizer
 
 
-def _of_pretrained(folder: Path) -> Callable[[Sequence[str]], FloatArray]:
-    from tuneloop.models.device import choose_device
+def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray], Tokenizer]:
+    from tuneloop.models.device import choose_device, choose_precision
     from tuneloop.models.forward import positions, predict_logits
     from tuneloop.models.load import load_classifier
     from tuneloop.models.tokenizer import Tokenizer
@@ -82,7 +93,13 @@ def _of_pretrained(folder: Path) -> Callable[[Sequence[str]], FloatArray]:
     model = load_classifier(folder, create_task(TaskConfig(type="retrieval"), {}), pooling="auto")
     model = model.to(choose_device()).requires_grad_(False).train(False)  # type: ignore[arg-type]
     tokenizer = Tokenizer(folder, min(MAX_TOKENS, positions(model) or MAX_TOKENS))
-    return lambda texts: predict_logits(model, tokenizer.encode(texts), "fp32")
+    fast = choose_precision("auto", choose_device())
+
+    def vectors(texts: Sequence[str]) -> FloatArray:
+        # rounded to bytes, vectors do not show bf16; a question alone is no slower in fp32
+        return predict_logits(model, tokenizer.encode(texts), fast if len(texts) > FEW else "fp32")
+
+    return vectors, tokenizer
 
 
 def _identity(folder: Path) -> str:

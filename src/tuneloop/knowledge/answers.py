@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, to_text
 from tuneloop.knowledge.chunks import sentences
+from tuneloop.knowledge.fusion import understood
 from tuneloop.knowledge.index import Hit, Index, Mode
 from tuneloop.knowledge.store import Passage
 from tuneloop.knowledge.support import Support, support
@@ -141,6 +142,7 @@ def evidence(question: str, hits: Sequence[Hit], index: Index) -> Support:
         [_in_context(hit.passage) for hit in hits],
         weight=index.weight(question),
         similarities=cosines if len(cosines) == len(hits) else None,
+        trust=understood(index.known(question)),
     )
 
 
@@ -166,7 +168,7 @@ def _ranked(question: str, hits: Sequence[Hit], index: Index) -> list[_Quote]:
     places = [(row, *span) for row, hit in enumerate(hits) for span in _spans(hit.passage.text)]
     weight = index.weight(question)
     texts = [hits[row].passage.text[start:end] for row, start, end in places]
-    cosines = None
+    trust, cosines = understood(index.known(question)), None
     if index.embedder is not None:
         vectors = index.embedder([question, *texts])
         cosines = vectors[1:] @ vectors[0]
@@ -178,6 +180,7 @@ def _ranked(question: str, hits: Sequence[Hit], index: Index) -> list[_Quote]:
             [f"{hits[row].passage.section}\n{texts[number]}"],
             weight=weight,
             similarities=None if cosines is None else [cosines[number]],
+            trust=trust,
         )
         around = max(hits[row].score, 0.0) / top if top > 0 else 0.0
         found.append(_Quote(row, start, end, (own.score + around) / 2))

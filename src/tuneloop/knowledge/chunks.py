@@ -49,7 +49,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """Where each sentence, item or line of a table begins and ends; blanks around it are left out."""
     borders, last = [0], 0
     for found in END.finditer(text):
-        if not ABBREVIATION.search(text, last, found.start()):
+        if not ABBREVIATION.search(text, max(last, found.start() - 8), found.start()):
             borders.append(last := found.end())
     spans = zip(borders, [*borders[1:], len(text)], strict=True)
     return [span for span in (_stripped(text, start, end) for start, end in spans) if span[0] < span[1]]

@@ -177,14 +177,18 @@ class Index:
                 t("Search for at least one passage in one of the modes {known}.", known=", ".join(MODES)),
                 t("Choose another mode or number."),
             )
-        lexical = dict(self._store.bm25(_asked(question), limit=CANDIDATES)) if mode != "vector" else {}
+        asked = _asked(question)
+        lexical = dict(self._store.bm25(asked, limit=CANDIDATES)) if mode != "vector" else {}
         cosines: dict[int, float] = {}
         if mode == "bm25":
             scores = lexical
         else:
             ids, near = self._cosines(question)
             cosines = dict(zip(ids.tolist(), near.tolist(), strict=True))
-            scores = cosines if mode == "vector" else fused(lexical, cosines, bm25_share)
+            scores = cosines
+        if mode == "hybrid":
+            known, most = self.known(question), self._store.most_bm25(asked)
+            scores = fused(lexical, cosines, most=most, known=known, bm25_share=bm25_share)
         best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
         passages = self._store.passages(best)
         return [
@@ -192,6 +196,10 @@ class Index:
             for number in best
             if number in passages
         ]
+
+    def known(self, text: str) -> float:
+        """The share of a text's tokens that the embedding model knows; 0 without a model."""
+        return self.embedder.known(text) if self.embedder is not None else 0.0
 
     def weight(self, text: str) -> Weight:
         """What each word of a text counts here: rare ones more."""

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from math import log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from tuneloop.knowledge.vectors import BytesArray, FloatArray, Packed
 FILE = "index.sqlite"
 VERSION = 1
 WAIT_S = 30.0
+K1 = 1.2
+"""Of BM25, as FTS5 has it."""
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -201,6 +204,12 @@ class Store:
                 "SELECT rowid, -rank FROM terms WHERE terms MATCH ? ORDER BY rank, rowid LIMIT ?", (query, limit)
             ).fetchall()
         return [(int(number), float(score)) for number, score in rows]
+
+    def most_bm25(self, words: Sequence[str]) -> float:
+        """BM25 of these words that no chunk can exceed: all of them in it, without end."""
+        count = self.count()
+        found = self.frequencies(words).values()
+        return (K1 + 1) * sum(max(1e-6, log((count - number + 0.5) / (number + 0.5))) for number in found)
 
     def frequencies(self, words: Sequence[str]) -> dict[str, int]:
         """In how many chunks each word stands."""

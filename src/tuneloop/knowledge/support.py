@@ -25,19 +25,20 @@ class Support:
         coverage: share of the text's content words that stand in it, by their weights, 0 to 1.
         similarity: cosine of the text and the passage; None where there are no vectors.
         unknown_numbers: numbers of the text that stand in none of the passages.
+        trust: what the similarity counts, 0 to 1.
     """
 
     passage: int
     coverage: float
     similarity: float | None
     unknown_numbers: tuple[str, ...]
+    trust: float = 1.0
 
     @property
     def score(self) -> float:
-        """Coverage and similarity, half each, 0 to 1; coverage alone where there are no vectors."""
-        if self.similarity is None:
-            return self.coverage
-        return (1 - SIMILARITY_SHARE) * self.coverage + SIMILARITY_SHARE * max(self.similarity, 0.0)
+        """Coverage and similarity, half each, 0 to 1; coverage alone where there are no vectors to trust."""
+        share = 0.0 if self.similarity is None else SIMILARITY_SHARE * self.trust
+        return (1 - share) * self.coverage + share * max(self.similarity or 0.0, 0.0)
 
 
 def support(
@@ -46,6 +47,7 @@ def support(
     *,
     weight: Weight | None = None,
     similarities: Sequence[float] | None = None,
+    trust: float = 1.0,
     in_order: bool = False,
 ) -> Support:
     """How far the passage that bears out a text most does so.
@@ -55,6 +57,7 @@ def support(
         passages: one at least.
         weight: what a word counts, see `rarity`; all the same by default.
         similarities: cosines of the text and each passage, (passages,).
+        trust: what the similarities count, see `fusion.understood`.
         in_order: also ask for words that follow each other, as a statement needs them: a quarter of the coverage.
 
     Raises:
@@ -64,6 +67,7 @@ def support(
         raise ValueError("support needs a passage")
     wanted = content_words(text)
     follow = pairs(words(text)) if in_order else set()
+    unknown = unknown_numbers(text, passages)
     found = []
     for number, passage in enumerate(passages):
         offered = words(passage)
@@ -71,7 +75,7 @@ def support(
         if follow:
             covered = (1 - PAIRS_SHARE) * covered + PAIRS_SHARE * len(follow & pairs(offered)) / len(follow)
         similarity = None if similarities is None else float(similarities[number])
-        found.append(Support(number, covered, similarity, unknown_numbers(text, passages)))
+        found.append(Support(number, covered, similarity, unknown, trust))
     return max(found, key=lambda each: each.score)
 
 

@@ -23,6 +23,9 @@ class Embedder(Protocol):
 
     def __call__(self, texts: Sequence[str], /) -> FloatArray: ...
 
+    def known(self, text: str, /) -> float:
+        """The share of a text's tokens that the model knows, 0 to 1: what it reads as "unknown" has no meaning."""
+
 
 class Packed(NamedTuple):
     """Vectors as bytes: row by row, `values` times `scales`."""

@@ -47,3 +47,13 @@ def test_a_model_tuned_for_retrieval_gives_the_vectors_it_was_tuned_for(
 def test_a_model_without_vectors_is_refused(tiny_model: Path, made_up: type, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="classification, which gives no vectors"):
         open_embedder(tuned("classification", tiny_model, made_up, tmp_path))
+
+
+def test_tokens_that_the_model_does_not_know_are_counted(tiny_model: Path) -> None:
+    embedder = open_embedder(tiny_model)
+    assert [embedder.known(text) for text in ("good a", "good zebra 好", "zebra", "")] == [
+        1,
+        pytest.approx(1 / 3),
+        0,
+        0,
+    ]

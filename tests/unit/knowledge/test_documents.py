@@ -113,6 +113,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "broken.pdf": (lambda: b"%PDF-1.7\nnonsense", "damaged"),
     "bomb.docx": (bomb, "too large"),
     "broken.docx": (lambda: b"PK\x03\x04nothing", "damaged"),
+    "deep.html": (lambda: b"<div>" * 200_000 + b"x", "too deep"),
     "blank.txt": (lambda: b" \n\x00\n", "no text"),
     "mixed.txt": (lambda: "好的\n".encode() * 3 + "café\n".encode("latin-1"), "encoding"),
     "table.csv": (lambda: b"a,b\n1,2\n", "columns"),

@@ -217,6 +217,17 @@ def test_vectors_of_bytes_order_passages_as_floats_do() -> None:
     assert found.argmax() == 7
 
 
-def test_fusion_takes_both_scores_over_their_largest() -> None:
-    found = fused({1: 4.0, 2: 2.0}, {1: 0.0, 2: 1.0, 3: -1.0}, 0.5)
-    assert found == {1: 0.5 + 0.25, 2: 0.25 + 0.5, 3: 0.0}
+def test_fusion_adds_words_over_their_most_and_meaning_as_far_as_it_is_understood() -> None:
+    scores = {1: 4.0, 2: 2.0}, {1: 0.0, 2: 1.0, 3: -1.0}
+    assert fused(*scores, most=8.0, known=1.0, bm25_share=0.5) == {1: 0.25, 2: 0.625, 3: -0.5}
+    assert fused(*scores, most=8.0, known=0.0, bm25_share=0.5) == {1: 0.25, 2: 0.125, 3: 0.0}
+
+
+def test_no_chunk_scores_more_than_the_most(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        "".join(f'{{"text": "{text}"}}\n' for text in ["rare " * 200, "rare bird", *["other words here"] * 8])
+    )
+    index = opened(None)
+    index.add(["a.jsonl"], base=tmp_path, quiet=True)
+    most = index._store.most_bm25(["rar", "bird"])
+    assert 0.5 * most < index.search("rare bird")[0].bm25 < most

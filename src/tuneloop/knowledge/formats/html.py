@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core.errors import MissingExtraError
+from tuneloop.core.errors import DataError, MissingExtraError
+from tuneloop.core.i18n import t
 from tuneloop.data.encoding import decode
 from tuneloop.knowledge.documents import Part
 from tuneloop.knowledge.formats.markdown import section_path
@@ -34,6 +35,14 @@ CELLS = ("td", "th")
 DEEPEST = 60
 """Elements around a text that are looked at."""
 
+DEEPEST_PAGE = 500
+"""Elements in each other, of a page; a parser takes time that grows with the square of it."""
+
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+CLOSED_BY_THE_NEXT = frozenset({
+    "p", "li", "td", "th", "tr", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup", "html", "head",
+    "body", "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+})  # fmt: skip
 CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
 
 
@@ -41,14 +50,19 @@ def read_html(path: Path) -> list[Part]:
     """A part for each heading; scripts, styles, menus and forms are left out.
 
     Raises:
-        DataError: if the encoding cannot be told, or is mixed.
+        DataError: if the encoding cannot be told, or is mixed, or its elements stand too deep in each other.
         MissingExtraError: if selectolax is not installed.
     """
     try:
         from selectolax.lexbor import LexborHTMLParser
     except ImportError:
         raise MissingExtraError("selectolax", "knowledge") from None
-    tree = LexborHTMLParser(_decoded(path))
+    text = _decoded(path)
+    if _depth(text) > DEEPEST_PAGE:
+        raise DataError(
+            t("{file}: its elements stand too deep in each other.", file=path.name), t("Save its text as a document.")
+        )
+    tree = LexborHTMLParser(text)
     for name in UNREAD:
         for node in tree.css(name):
             node.decompose()
@@ -64,6 +78,16 @@ def _decoded(path: Path) -> str:
         except (LookupError, UnicodeDecodeError):
             pass  # pages often name another encoding than they have
     return decode(data, path=path)[0]
+
+
+def _depth(text: str) -> int:
+    """How many elements stand in each other at most, without those that the next one ends."""
+    depth = most = 0
+    for slash, name in TAG.findall(text):
+        if name.lower() not in CLOSED_BY_THE_NEXT:
+            depth = max(0, depth - 1) if slash else depth + 1
+            most = max(most, depth)
+    return most
 
 
 def _parts(body: Any) -> list[Part]:

@@ -71,9 +71,9 @@ class DataConfig(Options):
     test: str | None = Field(None, description="A file with the test split, if you have one.")
     format: Literal[
         "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat",
-        "dialogues", "parquet", "datasets",
+        "preferences", "dialogues", "parquet", "datasets",
     ] = Field(
-        "auto", description="auto looks at the name; plain_tsv has no quotes; chat, squad, c3, chid as published."
+        "auto", description="auto looks at the name; plain_tsv has no quotes; chat, preferences, squad, c3, chid as published."
     )  # fmt: skip
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]

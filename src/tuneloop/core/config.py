@@ -73,7 +73,8 @@ class DataConfig(Options):
         "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat",
         "preferences", "dialogues", "parquet", "datasets",
     ] = Field(
-        "auto", description="auto looks at the name; plain_tsv has no quotes; chat, preferences, squad, c3, chid as published."
+        "auto",
+        description="auto looks at the name; plain_tsv has no quotes; chat, preferences, squad, c3, chid as published.",
     )  # fmt: skip
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
@@ -142,6 +143,9 @@ class TrainingConfig(Options):
     evaluations_per_epoch: int = Field(1, ge=1, description="Dev evaluations in each epoch.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto takes bf16 where the machine computes in it."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute the layers again for the gradient instead of keeping them: slower, in less memory."
     )
     checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
     checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")
@@ -232,7 +236,7 @@ class RunConfig(Options):
         """The parts that determine the trained weights, as JSON: what a checkpoint is bound to."""
         plain = self.model_dump(mode="json")
         training = plain["training"]
-        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to"):
+        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing"):
             training.pop(harmless)
         plain["method"].pop("asked")
         return {key: plain[key] for key in ("seed", "data", "task", "model", "method", "training")}

@@ -29,6 +29,7 @@ from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.optim import create_optimizer, set_rate
+from tuneloop.training.recompute import recomputed
 from tuneloop.training.regularisers import fgm, regularised, tokens_per_part
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
@@ -112,7 +113,8 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    with bar_of_steps as bar, closing(log), prefix, kept_memory(), held_interrupts() as interrupted:
+    recomputing = recomputed(model, wanted=config.gradient_checkpointing)
+    with bar_of_steps as bar, closing(log), prefix, kept_memory(), recomputing, held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
                 break

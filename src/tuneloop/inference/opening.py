@@ -12,6 +12,7 @@ from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.load import APART, load_trained, writing_architecture
+from tuneloop.models.quantized import moved
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
     if task.embeds:
         keep_head(model)
     _put(model, folder / APART)
-    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,return-value]
+    return moved(model.requires_grad_(False).train(False), dtype=dtype)
 
 
 def open_tokenizer(folder: Path, task: Task, settings: dict[str, Any]) -> Tokenizer:

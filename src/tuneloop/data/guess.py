@@ -74,17 +74,19 @@ class Guess:
         task: its name; never similarity, which looks like pair.
         reasons: why, a sentence for each guess.
         name: a name for the model, after the file.
+        prefers: whether a worse answer stands beside each answer.
     """
 
     columns: Columns
     task: str
     reasons: list[str]
     name: str
+    prefers: bool = False
 
     def settings(self, source: str) -> dict[str, Any]:
         """The settings of a tuneloop.yaml for this file."""
         plain = {"name": self.name, "data": {"source": source, "columns": self.columns.model_dump()}, "task": self.task}
-        return plain | (WRITING if self.task == "generation" else {})
+        return plain | (WRITING if self.task == "generation" else {}) | ({"method": "dpo"} if self.prefers else {})
 
 
 def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
@@ -102,7 +104,10 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     written = _written(table, reasons)
     if written is not None:
         columns = Columns(text=written[0], label=written[1], **_others(table, set(written), reasons))
-        return Guess(columns, "generation", reasons, _name(source, base))
+        prefers = written == ("text", "label") and "rejected" in table.columns
+        if prefers:
+            reasons.append(t('The method is dpo: "{name}" holds a worse answer to each prompt.', name="rejected"))
+        return Guess(columns, "generation", reasons, _name(source, base), prefers)
     given = find_sample(source).columns if source.startswith(SAMPLE_PREFIX) else {}
     text, pair = _texts(table, given, reasons)
     try:
@@ -142,6 +147,9 @@ def _written(table: Table, reasons: list[str]) -> tuple[str, str] | None:
     Raises:
         DataError: if there are conversations without answers.
     """
+    if {"text", "label", "rejected"} <= table.columns.keys() and _mean_length(_cells(table, "rejected")):
+        reasons.append(t("The task is generation: the file holds pairs of answers."))
+        return "text", "label"
     if "text" in table.columns and _holds(_cells(table, "text"), "role"):
         if "label" not in table.columns:
             raise DataError(

@@ -88,7 +88,7 @@ def search(
                 _try(study, axes, config, snapshot, work=Workspace(place / "work"), workspace=workspace, base=base)
             bar.update(ended, note(study))
         task = create_task(config.task, {"labels": list(snapshot.labels)})
-        found = summary(study, config, metric=task.selects_by)
+        found = summary(study, config, metric=create_method(config.method).selects_by(task))
     write_json(place / "search.json", found)
     write_text(place / "report.html", search_html(found))
     return found | {"report": str(place / "report.html")}

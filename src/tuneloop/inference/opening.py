@@ -12,6 +12,7 @@ from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.load import APART, load_trained, writing_architecture
+from tuneloop.models.quantized import moved
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
         whole = load_trained(folder, architecture=kind, dtype=dtype, trust_remote_code=trust)
         return whole.requires_grad_(False)  # type: ignore[return-value]
     model, _ = _open_apart(folder, settings, task)
-    return model.requires_grad_(False).train(False).to(dtype)  # type: ignore[arg-type,no-any-return,return-value]
+    return moved(model.requires_grad_(False).train(False), dtype=dtype)
 
 
 def open_adapter(folder: Path) -> tuple[PreTrainedModel, Adapter | None]:

@@ -28,6 +28,7 @@ from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.encoder_decoder import first_logits
 from tuneloop.models.load import load_writer
 from tuneloop.models.packed import use_packed_attention
+from tuneloop.models.quantized import is_quantized, moved
 from tuneloop.models.source import resolve
 from tuneloop.tasks import task_class
 from tuneloop.tasks.spans import as_scores
@@ -66,7 +67,8 @@ class WritingEngine:
 
     def __init__(self, model: PreTrainedModel, name: str) -> None:
         self.name = name
-        self.model = share_weights(model.to(choose_device()))  # type: ignore[arg-type]
+        model = moved(model, device=choose_device())
+        self.model = model if is_quantized(model) else share_weights(model)
         use_packed_attention(self.model)
 
 

@@ -20,6 +20,7 @@ METHODS: Registry[type[Method]] = Registry(
         "full": "tuneloop.methods.full:FullFineTuning",
         "lora": "tuneloop.methods.lora:Lora",
         "adalora": "tuneloop.methods.adalora:AdaLora",
+        "dpo": "tuneloop.methods.dpo:Dpo",
         "adapter": "tuneloop.methods.adapter:BottleneckAdapter",
         "contrastive": "tuneloop.methods.contrastive:Contrastive",
         "ia3": "tuneloop.methods.ia3:Ia3",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tuneloop.data.examples import Examples, Input, Label
     from tuneloop.data.tokens import Tokens
+    from tuneloop.methods.sources import Sources as Sources
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Prediction, Task
 
@@ -62,27 +63,6 @@ class Split:
         labels = [self.labels[row] for row in rows if row < len(self.labels)]
         inputs = [self.inputs[row] for row in rows] if self.inputs else ()
         return Split(self.tokens.select(rows), labels, inputs, None if self.teacher is None else self.teacher[rows])
-
-
-class Sources(Protocol):
-    """What a method may ask for beside the rows of train and dev; texts are cleaned as those are."""
-
-    @property
-    def inputs(self) -> list[Input]:
-        """The training texts."""
-
-    @property
-    def dev(self) -> Split:
-        """The rows of dev."""
-
-    def tokens(self, inputs: Sequence[Input]) -> Tokens:
-        """Their tokens for the model that is trained."""
-
-    def unlabelled(self, source: str) -> list[Input]:
-        """The distinct texts of a file, or of sample:NAME, that are not in train, dev or test."""
-
-    def teacher(self, name: str, inputs: Sequence[Input]) -> FloatArray:
-        """Logits (n, outputs) of a finished model in evaluation mode, as those of the model that is trained."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +141,7 @@ class Method(ABC):
                     name=self.name,
                     task=task.name,
                 ),
-                t("Choose method: lora, adalora, ia3, prefix, prompt or full."),
+                t("Choose method: lora, adalora, ia3, prefix, prompt, dpo or full."),
             )
         self.check(task)
 
@@ -199,6 +179,10 @@ class Method(ABC):
     @abstractmethod
     def prepare(self, model: PreTrainedModel) -> None:
         """Freeze or add what the method freezes or adds, in place; what still asks for gradients is trained."""
+
+    def selects_by(self, task: Task) -> str:
+        """The dev figure that decides which weights are kept; higher is better."""
+        return task.selects_by
 
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
         """The training rows with all that the method needs beside them; called once, before the first step."""
@@ -279,7 +263,7 @@ class GradientMethod(Method):
         """Called when the model has the weights that dev is about to judge, averaged ones where they are averaged."""
 
     def figures(self, model: PreTrainedModel, task: Task, dev: Split, precision: str) -> dict[str, float]:
-        """How good the model is on dev; the one that the task `selects_by` decides which weights are kept."""
+        """How good the model is on dev; the one that it `selects_by` decides which weights are kept."""
         return task.judge(model, dev.tokens, dev.labels, dev.inputs, precision)
 
     def settled(self, step: int) -> bool:
@@ -385,5 +369,7 @@ def check_whole(task: Task, *, method: str) -> None:
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
     """How many parameters are trained, and how many there are."""
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    from tuneloop.models.quantized import size_of
+
+    sizes = [(size_of(parameter), parameter.requires_grad) for parameter in model.parameters()]
     return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)

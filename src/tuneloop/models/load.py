@@ -12,6 +12,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.models.embedding import let_through
 from tuneloop.models.pooling import add_mean_layer, is_mean_pooled
+from tuneloop.models.quantized import keep_layout, quantization
 
 if TYPE_CHECKING:
     import torch
@@ -131,11 +132,13 @@ def load_language_model(folder: Path, *, masked: bool, trust_remote_code: bool =
 def is_encoder_decoder(folder: Path) -> bool:
     """Whether the model in a folder reads with an encoder and writes with a decoder, as config.json says.
 
+    Of what was learnt apart, the pretrained model in `base/` says it.
+
     Raises:
         ModelError: if there is no readable config.json.
     """
-    kept_apart = folder / "base"  # where what was trained lies beside the pretrained model
-    return bool(_config_of(kept_apart if kept_apart.is_dir() else folder).get("is_encoder_decoder"))
+    apart = (folder / APART).is_file()
+    return bool(_config_of(folder / "base" if apart else folder).get("is_encoder_decoder"))
 
 
 def writing_architecture(folder: Path) -> str:
@@ -143,10 +146,16 @@ def writing_architecture(folder: Path) -> str:
     return "AutoModelForSeq2SeqLM" if is_encoder_decoder(folder) else "AutoModelForCausalLM"
 
 
-def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code: bool = False) -> PreTrainedModel:
+def load_writer(
+    folder: Path, *, dropout: float | None = None, trust_remote_code: bool = False, bits: int = 0
+) -> PreTrainedModel:
     """The causal language model, or the encoder-decoder, in `folder`, float32, which answers as it is.
 
+    Args:
+        bits: 4 or 8 keep its linear layers in so many bits (see `quantized`); 0 keeps them in full.
+
     Raises:
+        MissingExtraError: if there is nothing installed that computes in few bits.
         ModelError: if the folder cannot be read, wants to run code that was not trusted, or holds no model that writes.
     """
     import torch
@@ -158,8 +167,10 @@ def load_writer(folder: Path, *, dropout: float | None = None, trust_remote_code
             setattr(config, name, dropout)
 
     kind = writing_architecture(folder)
-    model, new = _open(folder, torch.float32, describe, trust_remote_code, kind=kind)
-    if new or (not model.config.is_encoder_decoder and _looks_ahead(model)):
+    model, new = _open(folder, torch.float32, describe, trust_remote_code, kind=kind, **quantization(bits))
+    keep_layout(model)
+    # in few bits a neighbour can change how a token is rounded
+    if new or not (bits or model.config.is_encoder_decoder or not _looks_ahead(model)):
         raise ModelError(
             t("The model in {folder} does not write texts: it was not made to foretell the next token.", folder=folder),
             t("Give a causal language model, such as {example}, or one like T5.", example=EXAMPLE_WRITER),
@@ -227,10 +238,11 @@ def _open(
     trust_remote_code: bool,
     *,
     kind: str,
+    **more: Any,
 ) -> tuple[PreTrainedModel, bool]:
     """The model in `folder`, from safetensors and from this disk alone, and whether some of its weights are new.
 
-    `describe` may change its configuration.
+    `describe` may change its configuration; `more` is what else `from_pretrained` is told.
     """
     import transformers
 
@@ -255,6 +267,7 @@ def _open(
                 ignore_mismatched_sizes=describe is not None,
                 dtype=dtype,
                 output_loading_info=True,
+                **more,
             )
     except Exception as error:  # a damaged folder makes transformers and safetensors raise many kinds
         raise ModelError(

@@ -29,6 +29,7 @@ from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.optim import create_optimizer, set_rate
+from tuneloop.training.recompute import recomputed
 from tuneloop.training.regularisers import fgm, regularised, tokens_per_part
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
@@ -92,7 +93,7 @@ def train(
     optimizer = create_optimizer(method.parameter_groups(model), config)
     targets = torch.from_numpy(train_split.targets(task)).to(model.device)
     steps = Steps(method, train_split, config, seed)
-    total = steps.total
+    total, metric = steps.total, method.selects_by(task)
 
     method.begin(model, task, train_split, total=total, per_epoch=steps.per_epoch, precision=precision)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
@@ -112,7 +113,8 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    with bar_of_steps as bar, closing(log), prefix, kept_memory(), held_interrupts() as interrupted:
+    recomputing = recomputed(model, wanted=config.gradient_checkpointing)
+    with bar_of_steps as bar, closing(log), prefix, kept_memory(), recomputing, held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
                 break
@@ -148,12 +150,12 @@ def train(
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
                     figures = method.figures(model, task, dev_split, precision)
-                    if method.settled(step) and _judge(place, figures[task.selects_by], config.patience):
+                    if method.settled(step) and _judge(place, figures[metric], config.patience):
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
                 if judged:
-                    judged(sum(step <= place.step for step in steps.due), figures[task.selects_by])
-            bar.update(place.step, _note(losses, place, task.selects_by))
+                    judged(sum(step <= place.step for step in steps.due), figures[metric])
+            bar.update(place.step, _note(losses, place, metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
             stopping = interrupted()
             if late or stopping or place.step % config.checkpoint_every_steps == 0:

@@ -19,9 +19,10 @@ from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.quantized import moved
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
-from tuneloop.training import regularisers
+from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
 from tuneloop.training.sources import RunSources
 
@@ -118,6 +119,7 @@ def prepare(
     if task.embeds:
         keep_head(model)
     regularisers.check(config.training, method, task, model)
+    recompute.check(config.training, method, model)
     device = choose_device()
     splits = {
         name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)
@@ -135,7 +137,7 @@ def prepare(
         base=root,
         cache=cache,
     )
-    model, precision = model.to(device), choose_precision(config.training.precision, device)  # type: ignore[arg-type]
+    model, precision = moved(model, device=device), choose_precision(config.training.precision, device)
     train = method.gather(splits["train"], task, sources)
     if task.wants_negatives:
         logits = predict_logits(model, train.tokens, precision)

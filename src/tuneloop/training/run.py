@@ -176,7 +176,7 @@ def _fit(
     judged: Callable[[int, float], None] | None,
 ) -> dict[str, Any]:
     """Put the best weights into the model; what run.json says of how it went."""
-    metric = ready.task.selects_by
+    metric = ready.method.selects_by(ready.task)
     if isinstance(ready.method, SolvedMethod):
         solution = ready.method.solve(
             ready.model, ready.task, train=ready.train, dev=ready.dev, precision=ready.precision, cache=cache

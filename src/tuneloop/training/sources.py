@@ -13,7 +13,7 @@ from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.hashing import hash_file, hash_json, hash_texts
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
-from tuneloop.data.clean import clean_inputs
+from tuneloop.data.clean import clean_inputs, clean_texts
 from tuneloop.data.duplicates import comparables
 from tuneloop.data.examples import Examples, Input
 from tuneloop.data.labelled import read_unlabelled
@@ -59,6 +59,7 @@ class RunSources:
         self.task, self.data, self.split, self.dev, self.tokenizer = task, data, split, dev, tokenizer
         self.workspace, self.base, self.cache = workspace, base, cache
         self.hashes: dict[str, str] = {}
+        self._known: dict[str, FloatArray] = {}
 
     @property
     def inputs(self) -> list[Input]:
@@ -66,6 +67,31 @@ class RunSources:
 
     def tokens(self, inputs: Sequence[Input]) -> Tokens:
         return cached_tokens(self.tokenizer, inputs, self.cache)
+
+    def texts_in(self, column: str, split: str) -> list[str]:
+        examples = self.split(split)
+        if column not in examples.columns:
+            raise ConfigError(
+                t("The rows of {split} have no column called {name!r}.", split=split, name=column),
+                t("Their columns: {known}. Set method.rejected.", known=", ".join(examples.columns)),
+            )
+        values = examples.columns[column]
+        for number, value in zip(examples.ids, values, strict=True):
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigError(
+                    t('Row {id} of {split}: "{name}" is no text.', id=number, split=split, name=column),
+                    t("Fill it in, or leave the row out."),
+                )
+        texts, _ = clean_texts(values, self.data.clean)
+        self.hashes[f"{column} of {split}"] = hash_texts(texts)
+        return texts
+
+    def remembered(self, key: Any, compute: Callable[[], FloatArray]) -> FloatArray:
+        name = hash_json(key)
+        if name not in self._known:
+            path = self.cache and self.cache / "answers" / f"{name}.npy"
+            self._known[name] = remember(path, compute) if path else compute()
+        return self._known[name]
 
     def unlabelled(self, source: str) -> list[Input]:
         found = read_unlabelled(source, self.data, base=self.base, task=self.task)

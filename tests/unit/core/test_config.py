@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import load_config
+from tuneloop.core.config import load_config, parse_config
 from tuneloop.core.errors import ConfigError
 
 GOOD = "data:\n  source: reviews.csv\n"
@@ -53,3 +53,16 @@ def test_another_method_comes_without_the_options_of_the_one_in_the_file(tmp_pat
     config = load_config(path, overrides={"method.rank": 4, "method.type": "lora"})
     assert (config.method.type, config.method.options) == ("lora", {"rank": 4})
     assert load_config(path, overrides={"method.type": "full"}).method.options == {"frozen_layers": 2}
+
+
+def test_conversations_have_more_room_by_default_and_an_old_run_keeps_its_own() -> None:
+    data = {"source": "x.csv"}
+    assert parse_config({"data": data}).model.max_tokens == 128
+    for task in ("generation", {"type": "generation"}):
+        config = parse_config({"data": data, "task": task})
+        assert config.model.max_tokens == 512
+        assert parse_config({"data": data, "task": task, "model": {"max_tokens": 64}}).model.max_tokens == 64
+    old = config.model_copy(update={"model": config.model.model_copy(update={"max_tokens": 128})})
+    again = parse_config(old.model_dump(mode="json"))
+    assert again.model.max_tokens == 128
+    assert again.fingerprint() == old.fingerprint()

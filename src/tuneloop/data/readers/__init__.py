@@ -8,6 +8,7 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.registry import Registry
 from tuneloop.data.readers.chat import PARQUET, holds_talks, is_chat, split_talks
+from tuneloop.data.readers.preferences import is_preferences
 from tuneloop.data.readers.samples import SAMPLE_PREFIX, find_sample
 from tuneloop.data.readers.squad import is_squad
 from tuneloop.data.readers.table import Reader, Table
@@ -28,13 +29,27 @@ READERS: Registry[Reader] = Registry(
         "c3": "tuneloop.data.readers.c3:read_c3",
         "chid": "tuneloop.data.readers.chid:read_chid",
         "chat": "tuneloop.data.readers.chat:read_chat",
+        "preferences": "tuneloop.data.readers.preferences:read_preferences",
         "dialogues": "tuneloop.data.readers.dialogues:read_dialogues",
         "parquet": "tuneloop.data.readers.parquet:read_parquet",
         "datasets": "tuneloop.data.readers.datasets_folder:read_datasets_folder",
     },
 )
 SUFFIXES = {".bio": "conll", ".iob": "conll", ".tab": "tsv", ".ndjson": "jsonl", ".json": "jsonl", ".pq": "parquet"}
-TEXT_FORMATS = ("csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat")
+TEXT_FORMATS = (
+    "csv",
+    "tsv",
+    "plain_tsv",
+    "jsonl",
+    "txt",
+    "conll",
+    "slashed",
+    "squad",
+    "c3",
+    "chid",
+    "chat",
+    "preferences",
+)
 MAGIC = {
     b"PK\x03\x04": "Excel or ZIP", b"\xd0\xcf\x11\xe0": "Excel (xls)", b"%PDF": "PDF", b"\x1f\x8b": "gzip",
     b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "zstd",
@@ -104,6 +119,8 @@ def _format(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix == ".json" and is_squad(path):
         return "squad"
+    if suffix in (".json", ".jsonl", ".ndjson") and is_preferences(path):
+        return "preferences"
     if suffix in (".json", ".jsonl", ".ndjson") and is_chat(path):
         return "chat"
     name = SUFFIXES.get(suffix, suffix.removeprefix("."))
@@ -119,7 +136,7 @@ def _format(path: Path) -> str:
 def _refuse_what_it_is_not(path: Path, format: str) -> None:
     if format not in READERS.names():
         READERS.get(format)
-    if path.is_dir() and format not in ("datasets", "chat", "txt", "dialogues"):
+    if path.is_dir() and format not in ("datasets", "chat", "preferences", "txt", "dialogues"):
         raise DataError(
             t("{path} is a folder, not a file.", path=path), t("Name a file inside it, or set data.format: datasets.")
         )
@@ -127,7 +144,7 @@ def _refuse_what_it_is_not(path: Path, format: str) -> None:
         raise DataError(
             t("{path} is a file, not a folder.", path=path), t("Give a folder written by Dataset.save_to_disk.")
         )
-    if format in TEXT_FORMATS and not (format == "chat" and _is_parquet(path)):
+    if format in TEXT_FORMATS and not (format in ("chat", "preferences") and _is_parquet(path)):
         _refuse_by_magic(path)
 
 

@@ -36,11 +36,7 @@ def read_chat(path: Path, *, encoding: str = "auto", split: str = "train") -> Ta
     Raises:
         DataError: with file, row and field, at the first thing that is wrong.
     """
-    if path.is_dir():
-        return split_talks(read_datasets_folder(path, encoding=encoding, split=split))
-    if head_of(path, len(PARQUET)) == PARQUET:
-        return split_talks(read_parquet(path))
-    return split_talks(_whole(path, encoding) if _is_array(path) else read_jsonl(path, encoding=encoding))
+    return split_talks(read_objects(path, encoding, split))
 
 
 def split_talks(table: Table) -> Table:
@@ -61,7 +57,7 @@ def split_talks(table: Table) -> Table:
         try:
             messages, answer = read(fields)
         except ValueError as error:
-            raise _wrong(table, row, field, str(error)) from None
+            raise wrong_row(table, row, field, str(error)) from None
         texts.append([message._asdict() for message in messages])
         answers.append(answer)
         used |= USED[field]
@@ -70,7 +66,7 @@ def split_talks(table: Table) -> Table:
         _refuse_gaps(table, answers)
         mine["label"] = answers
     others = {name: values for name, values in table.columns.items() if name not in used}
-    return replace(table, columns=mine | {_free(name, mine): values for name, values in others.items()})
+    return replace(table, columns=mine | {free_name(name, mine): values for name, values in others.items()})
 
 
 def holds_talks(table: Table) -> bool:
@@ -91,6 +87,15 @@ def is_chat(path: Path) -> bool:
     if not ARRAY.match(head):
         head = head.lstrip().split(b"\n", 1)[0]
     return bool(CONVERSATION.search(head) or (INSTRUCTION.search(head) and BESIDE_INSTRUCTION.search(head)))
+
+
+def read_objects(path: Path, encoding: str, split: str) -> Table:
+    """Objects as a table with all their keys: one per line, one list of them, Parquet, a folder of datasets."""
+    if path.is_dir():
+        return read_datasets_folder(path, encoding=encoding, split=split)
+    if head_of(path, len(PARQUET)) == PARQUET:
+        return read_parquet(path)
+    return _whole(path, encoding) if _is_array(path) else read_jsonl(path, encoding=encoding)
 
 
 def _is_array(path: Path) -> bool:
@@ -114,7 +119,7 @@ def _layout(fields: Mapping[str, Any], table: Table, row: int) -> tuple[str, Cal
         if name in fields:
             return name, read
     known = ", ".join(READ)
-    raise _wrong(table, row, None, t("there is no conversation: none of {known}", known=known))
+    raise wrong_row(table, row, None, t("there is no conversation: none of {known}", known=known))
 
 
 def _of_messages(name: str) -> Callable[[Mapping[str, Any]], tuple[list[Message], str | None]]:
@@ -184,17 +189,18 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 def _refuse_gaps(table: Table, answers: list[str | None]) -> None:
     for row, answer in enumerate(answers):
         if answer is None:
-            raise _wrong(table, row, None, t("there is no answer, and other rows have one"))
+            raise wrong_row(table, row, None, t("there is no answer, and other rows have one"))
 
 
-def _wrong(table: Table, row: int, field: str | None, reason: str) -> DataError:
+def wrong_row(table: Table, row: int, field: str | None, reason: str) -> DataError:
+    """What is raised for a row that cannot be read."""
     return DataError(
         t("{place}: {reason}.", place=table.place(row, field), reason=reason),
         t("Correct the row, or leave it out of the file."),
     )
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
+def free_name(name: str, taken: Mapping[str, Any]) -> str:
     """`name`, or with an underscore behind it if the conversation has it."""
     return f"{name}_" if name in taken else name
 

@@ -46,5 +46,6 @@ BENCHMARKS = {
     "packing_vs_padding": Benchmark("packing", 2),
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
+    "knowledge_search": Benchmark("knowledge_search", 50, "ours_value"),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),
 }

@@ -48,5 +48,6 @@ BENCHMARKS = {
     "train_vs_trl_tuned": Benchmark("train_vs_trl", 1),
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
+    "knowledge_search": Benchmark("knowledge_search", 50, "ours_value"),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),
 }

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, to_text
+from tuneloop.data.units import is_han
 from tuneloop.knowledge.chunks import sentences
 from tuneloop.knowledge.fusion import understood
 from tuneloop.knowledge.index import Hit, Index, Mode
 from tuneloop.knowledge.store import Passage
 from tuneloop.knowledge.support import Support, support
-from tuneloop.knowledge.words import content_words
+from tuneloop.knowledge.words import content_words, function_words
 
 PASSAGES = 5
 ANSWERABLE = 0.5
@@ -195,9 +196,8 @@ def _written(question: str, hits: Sequence[Hit], index: Index, level: float, wri
     if not said or UNKNOWN.casefold() in said.casefold():
         return _no_answer(question, t("The model found no answer in the passages."), level)
     lines, citations, dropped = [], list[Citation](), 0
-    for start, end in sentences(said):
-        claim = said[start:end]
-        quote = _bearing_out(claim, shown, index)
+    for claim in dict.fromkeys(said[start:end] for start, end in sentences(said)):  # a model may repeat itself
+        quote = _bearing_out(claim, shown, index) if _states(claim) else None
         if quote is None:
             dropped += 1
             continue
@@ -245,13 +245,15 @@ def _citation(number: int, passage: Passage, quote: _Quote) -> Citation:
 
 def _spans(text: str) -> list[tuple[int, int]]:
     """The sentences of a passage that state something; the whole passage if there is none."""
-    stating = [
-        (start, end)
-        for start, end in sentences(text)
-        if not text[start:end].rstrip("*_ ").endswith(("?", "？", ":", "："))
-        and len(content_words(text[start:end])) > 1
-    ]
+    stating = [(start, end) for start, end in sentences(text) if _states(text[start:end])]
     return stating or [(0, len(text))]
+
+
+def _states(sentence: str) -> bool:
+    """Whether a sentence says something: no question, no announcement, two words that are no function words."""
+    content = [word for word in content_words(sentence) if word not in function_words()]
+    long = len(content) > 1 or any(len(word) > 1 and is_han(word[0]) for word in content)
+    return long and not sentence.rstrip("*_ ").endswith(("?", "？", ":", "："))
 
 
 def _in_context(passage: Passage) -> str:

@@ -33,7 +33,7 @@ CREATE TABLE documents (
     added TEXT NOT NULL);
 CREATE TABLE chunks (
     id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents (id), section TEXT NOT NULL,
-    page INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL, scale REAL, vector BLOB);
+    page INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL, text TEXT NOT NULL, scale REAL, vector BLOB);
 CREATE INDEX chunks_of_document ON chunks (document);
 CREATE VIRTUAL TABLE terms USING fts5 (words, tokenize = "unicode61 remove_diacritics 0");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (terms, row);
@@ -140,9 +140,19 @@ class Store:
             ).lastrowid
             for (start, end, section, page), words, vector, scale in chunks:
                 chunk = run(
-                    "INSERT INTO chunks (document, section, page, first, last, scale, vector) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (document, section, page, start, end, scale, None if vector is None else vector.tobytes()),
+                    "INSERT INTO chunks (document, section, page, first, last, text, scale, vector) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    # the text again: to cut it out of a long document would read all of that
+                    (
+                        document,
+                        section,
+                        page,
+                        start,
+                        end,
+                        text[start:end],
+                        scale,
+                        None if vector is None else vector.tobytes(),
+                    ),
                 ).lastrowid
                 run("INSERT INTO terms (rowid, words) VALUES (?, ?)", (chunk, " ".join(words)))
 
@@ -185,7 +195,7 @@ class Store:
         marks = ", ".join("?" * len(ids))
         with self._errors():
             rows = self._database.execute(
-                "SELECT chunks.id, name, title, section, page, first, last, substr(text, first + 1, last - first) "
+                "SELECT chunks.id, name, title, section, page, first, last, chunks.text "
                 f"FROM chunks JOIN documents ON documents.id = document WHERE chunks.id IN ({marks})",
                 list(ids),
             ).fetchall()

@@ -137,7 +137,7 @@ def open_writing(
 
 def _source(folder: Path) -> str:
     """Where the embedding model of an index comes from; empty if it has none."""
-    index = open_index(folder, read_only=True)
+    index = open_index(folder)  # not read-only: what a killed writer left is rolled back first
     try:
         return index.settings["source"]
     finally:

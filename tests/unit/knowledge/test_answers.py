@@ -77,7 +77,13 @@ def test_what_a_model_writes_is_kept_where_a_passage_bears_it_out(index: Index) 
     check(kept, index)
     assert kept.text == "Each employee has 28 days of leave a year. [1]" and "1" in kept.why
     assert kept.citations[0].quote == "Each employee has 28 days of leave a year."
-    for said in ("Each employee has 29 days of leave a year.", "Elephants fly south.", UNKNOWN + ".", " "):
+    for said in (
+        "Each employee has 29 days of leave a year.",
+        "Elephants fly south.",
+        "The leave: " * 9,
+        UNKNOWN + ".",
+        " ",
+    ):
         none = ask(question, index, writer=Says(said))
         check(none, index)
         assert none.abstained, said

@@ -40,8 +40,9 @@ DEEPEST_PAGE = 500
 
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 CLOSED_BY_THE_NEXT = frozenset({
-    "p", "li", "td", "th", "tr", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup", "html", "head",
-    "body", "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    "p", "li", "td", "th", "tr", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup",
+    "html", "head", "body", "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta",
+    "param", "source", "track", "wbr",
 })  # fmt: skip
 CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
 

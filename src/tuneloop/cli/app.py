@@ -16,6 +16,7 @@ from tuneloop.cli import (
     doctor,
     evaluation,
     experiments,
+    knowledge,
     methods,
     prediction,
     releases,
@@ -47,6 +48,7 @@ app.command("release", help=t("Make a release of a run: evaluated, exported, eve
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
+app.add_typer(knowledge.app, name="knowledge", help=t("Documents, graphs, lexicons and rules that answers rest on."))
 app.command("methods", help=t("List the methods, their options and the tasks they go with."))(methods.methods)
 app.command("doctor", help=t("Tell what this machine can do and what is missing."))(doctor.doctor)
 app.command("demo", help=t("See the whole way once, on packaged data and a packaged model."))(demo.demo)

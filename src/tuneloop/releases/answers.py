@@ -91,6 +91,9 @@ def _columns_of(predictions: list[Prediction], taken: Columns, *, named: bool) -
     elif classes:
         answers["probabilities"] = [[round(p, 6) for p in each.probabilities.values()] for each in predictions]
     answers["truncated"] = [each.truncated for each in predictions]
+    if any(each.because for each in predictions):
+        told = [[reason.to_json() for reason in each.because] for each in predictions]
+        answers["because"] = [json.dumps(each, ensure_ascii=False) if each else None for each in told]
     return {_free(name, taken): values for name, values in answers.items()}
 
 

@@ -13,6 +13,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
 from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.ruling import final_scores
 from tuneloop.releases.agreement import agree, batch_effect
 from tuneloop.releases.next_tokens import agree_on_next, neighbours_effect, next_tokens
 
@@ -123,7 +124,9 @@ class Proof:
         return {"accepted": True, "texts_per_s": speed, **found.to_json(), "batch_effect": effect}
 
     def _answers(self, predictor: Any) -> Any:
-        return next_tokens(predictor, self.dev) if predictor.task.generates else predictor.scores(self.dev.inputs)
+        if predictor.task.generates:
+            return next_tokens(predictor, self.dev)
+        return final_scores(predictor, self.dev.inputs)
 
     def _may_be_default(self, found: dict[str, Any]) -> bool:
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect

@@ -15,6 +15,7 @@ from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
+from tuneloop.inference.ruling import KINDS, settle
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, ModelHandle
@@ -25,7 +26,7 @@ CONFIG = ServeConfig(port=0, deadline_s=60, max_text_chars=1 << 20, max_body_byt
 
 
 def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatArray) -> FloatArray:
-    """What `handle.scores(inputs)` becomes when a server answers.
+    """What `inference.ruling.final_scores` of the handle becomes when a server answers.
 
     Raises:
         MissingExtraError: if the packages of the server are not installed.
@@ -37,7 +38,16 @@ def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatAr
         for start in range(0, len(inputs), CHUNK_TEXTS):
             answers += _ask(connection, inputs[start : start + CHUNK_TEXTS])["predictions"]
         connection.close()
-    return handle.task.scores_of(answers, near)
+    scores = handle.task.scores_of(answers, near)
+    if handle.task.name not in KINDS:
+        return scores
+    # the label that was sent counts, not what the probabilities beside it would say
+    return settle(handle.task, scores, [_label(each["label"]) for each in answers])
+
+
+def _label(sent: Any) -> Any:
+    """A label as tasks have it, from one that was sent as JSON."""
+    return tuple(sent) if isinstance(sent, list) else sent
 
 
 def _ask(connection: http.client.HTTPConnection, inputs: Sequence[Input]) -> Any:

@@ -14,6 +14,7 @@ from pydantic import Field
 from tuneloop.core.options import Options
 from tuneloop.data.examples import Input, Label
 from tuneloop.data.stored import plain_label
+from tuneloop.knowledge.reasons import Reason
 
 if TYPE_CHECKING:
     import torch
@@ -37,12 +38,14 @@ class Prediction:
         probabilities: probability of each class, in the order of the task's labels; empty for numbers and stretches.
         truncated: whether the text was longer than the model reads.
         sureness: probability of each stretch, in order.
+        because: rules that changed the model's answer, or that ask a person to look at it.
     """
 
     label: Label
     probabilities: dict[str, float]
     truncated: bool = False
     sureness: tuple[float, ...] = ()
+    because: tuple[Reason, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; a stretch is an object with its start, end, label and probability."""
@@ -50,7 +53,8 @@ class Prediction:
         if self.sureness:
             spans = zip(self.label, self.sureness, strict=True)  # type: ignore[arg-type]
             label = [span._asdict() | {"probability": sure} for span, sure in spans]  # type: ignore[union-attr]
-        return {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
+        plain = {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
+        return plain | ({"because": [reason.to_json() for reason in self.because]} if self.because else {})
 
 
 class ModelHandle(Protocol):

@@ -120,6 +120,10 @@ class Graph:
             t("Did you mean {name}?", name=", ".join(near)) if near else t("Check its name, or add an alias."),
         )
 
+    def knows(self, name: str) -> bool:
+        """Whether an entity has this id or name."""
+        return name in self.facts_between or name in self.names or lowered(name.strip()) in self._called
+
     def popularity(self, entity: str) -> int:
         """How many facts an entity has."""
         return int(self.facts_between.degree(entity)) if entity in self.facts_between else 0
@@ -207,10 +211,9 @@ class Graph:
 
     def fits(self, entity: str, name: str, relation: str = "") -> bool:
         """Whether an entity is the one called `name`, or has this relation to it."""
-        try:
-            wanted = self.resolve(name)
-        except DataError:
+        if not self.knows(name):
             return False
+        wanted = self.resolve(name)
         if not relation:
             return entity in wanted
         return any(self.facts_between.has_edge(entity, other, key=relation) for other in wanted)

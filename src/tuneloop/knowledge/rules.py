@@ -172,6 +172,8 @@ def misfits(
             yield t("no lexicon has the category {name!r}.", name=atom.what[2])
         if isinstance(atom, Entity) and graph is None:
             yield t("it asks for an entity, and there is no graph.")
+        if isinstance(atom, Entity) and graph is not None and not graph.knows(atom.name):
+            yield t("the graph has no entity called {name!r}.", name=atom.name)
 
 
 def _is_one_number(values: Sequence[str]) -> bool:

@@ -40,6 +40,8 @@ class KnowingTokenizer:
         return self._inside.encode(self._knowledge.read(inputs))
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy in the making has nothing inside yet
+            raise AttributeError(name)
         return getattr(self._inside, name)
 
 

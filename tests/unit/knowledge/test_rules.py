@@ -148,6 +148,7 @@ def test_what_a_model_cannot_give_is_refused() -> None:
         ("then: {add: positive}", "class", "add"),
         ("then: {never: a}", "number", "never"),
         ("if: {lexicon: {category: odd}}, then: {label: positive}", "class", "odd"),
+        ("if: {entity: Nobody}, then: {label: positive}", "class", "Nobody"),
     ]:
         with pytest.raises(ConfigError, match=problem):
             book(rule).check_fits(kind, list(SURE))  # type: ignore[arg-type]

@@ -182,7 +182,7 @@ def _cases(data: Path, text: str, pair: str | None, predictor: Any) -> Iterator[
 def _show(book: RuleBook, findings: list[Finding], trial: Trial | None) -> None:
     kinds = {
         "conflict": t("conflict"), "unreachable": t("never acts"), "unknown": t("unknown"),
-        "shadowed": t("changes nothing"), "unused": t("unused"),
+        "shadowed": t("changes nothing"), "unused": t("unused"), "terms": t("terms"),
     }  # fmt: skip
     if findings:
         print_table([t("finding"), t("what")], [[kinds[each.kind], each.sentence] for each in findings])

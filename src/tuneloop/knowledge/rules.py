@@ -94,10 +94,9 @@ class RuleBook:
             case: with the model's answer.
             kind: what its answer is.
         """
-        held = self.held(case)
-        if not held:
-            return Outcome(case.answer)  # type: ignore[arg-type]
-        facts, state = self._facts(case), state_of(kind, case.answer, case.probabilities)
+        facts = self._facts(case)
+        held = [rule for rule in self.rules if facts.hold(rule.condition)]
+        state = state_of(kind, case.answer, case.probabilities)
         reasons, beaten = [], []
         for rule in held:
             before = state.value

@@ -16,7 +16,7 @@ from tuneloop.knowledge.logic import can_hold, implies
 from tuneloop.knowledge.outcomes import disjoint, kind_of, within
 from tuneloop.knowledge.rules import Rule, RuleBook, misfits
 
-Severity = Literal["conflict", "unreachable", "unknown", "shadowed", "unused"]
+Severity = Literal["conflict", "unreachable", "unknown", "shadowed", "unused", "terms"]
 
 FAILING: tuple[Severity, ...] = ("conflict", "unreachable", "unknown")
 """Findings that are mistakes; the others are worth a look."""
@@ -27,7 +27,7 @@ class Finding:
     """One thing that is wrong.
 
     Args:
-        kind: conflict, unreachable, unknown, shadowed or unused.
+        kind: conflict, unreachable, unknown, shadowed, unused, or terms (those that stand in several categories).
         rule: the rule; empty for what belongs to none.
         other: the rule it has to do with.
         line: where the rule begins; 0 for what belongs to none.
@@ -171,7 +171,15 @@ class _Check:
         found = (atom for rule in self.rules for atom in atoms(rule.condition) if isinstance(atom, Amount))
         asked = {atom.what[2] for atom in found if atom.what[0] == "lexicon"}
         for lexicon in self.book.lexicons:
-            for category in lexicon.categories.keys() - asked:
+            several = [each.term for each in lexicon.conflicts]
+            if several:
+                names = ", ".join(several[:3])
+                text = t(
+                    "{count} terms of {lexicon} stand in several categories or with several weights, such as {names}.",
+                    count=len(several), lexicon=lexicon.name, names=names,
+                )  # fmt: skip
+                yield Finding("terms", "", "", 0, text)
+            for category in sorted(lexicon.categories.keys() - asked):
                 text = t("no rule asks for the category {name} of {lexicon}.", name=category, lexicon=lexicon.name)
                 yield Finding("unused", "", "", 0, text)
 

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from tuneloop import api
+from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError, TrainingError
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.paths import Workspace
 from tuneloop.data.readers import read_table
+from tuneloop.evaluation.rules import rules_section
 from tuneloop.inference.predictor import open_predictor
+from tuneloop.inference.ruling import final_scores, rulings
 from tuneloop.knowledge.attach import knowledge_hash, load_knowledge
 from tuneloop.training.attach import attach
+from tuneloop.training.run import tune
 
 RULES = """version: 1
 rules:
@@ -156,6 +160,9 @@ def test_a_context_is_read_in_training_and_serving_alike(project: Path, made_up:
     plain = api.find(made.id, workspace=project / ".tuneloop").handle()
     assert handle.count_tokens(["x a"]) == plain.count_tokens(["x a"]) > handle.count_tokens(["x x"])
     assert handle.tokenizer.identity != handle.tokenizer._inside.identity
+    dev = api.snapshot(opened, quiet=True).split("dev")  # what training has seen, serving sees
+    assert handle.task.metrics(dev.labels, handle.scores(dev.inputs))["macro_f1"] == made.info["best_dev"]["macro_f1"]
+    assert made.config.fingerprint()["knowledge"]["context"] == ["lexicon"]
     (project / "fewer.csv").write_text("term,category\na,vowel\n")
     with pytest.raises(TrainingError, match="other than in its training"):
         attach(
@@ -179,3 +186,46 @@ def test_a_context_or_rules_that_a_task_cannot_have_are_refused(task: str, proje
     if task != "generation":
         with pytest.raises(ConfigError, match=task):
             check_rules(known, cls(cls.Options(), {"labels": ["no", "yes"]}))
+
+
+ACTIONS = {
+    "multilabel": ("then: {remove: cold, add: warm}", lambda label: "cold" not in label and "warm" in label),
+    "pair_regression": ("if: {pair: {contains: b}}, then: {at_most: 7.5}", lambda label: label <= 7.5),
+    "generation": ("then: {must_say: agreed, instead: agreed}", lambda label: label == "agreed"),
+}
+
+
+@pytest.mark.parametrize("task", sorted(ACTIONS))
+def test_rules_have_the_last_word_in_other_tasks_too(
+    task: str, tmp_path: Path, tiny_model: Path, chat_model: Path, made_up: Any
+) -> None:
+    rule, kept = ACTIONS[task]
+    (tmp_path / "rules.yaml").write_text(f"rules:\n  - {{name: r, {rule}, hard: true}}\n")
+    config = parse_config(
+        {
+            "data": {"source": "x.csv"},
+            "task": {"type": task} | ({"max_new_tokens": 4} if task == "generation" else {}),
+            "model": {"source": str(chat_model if task == "generation" else tiny_model), "max_tokens": 32},
+            "knowledge": {"rules": "rules.yaml"},
+            "training": {"epochs": 1, "batch_size": 16, "precision": "fp32", "report_to": []},
+        }
+    )
+    run = tune(config, snapshot=made_up(task), workspace=Workspace(tmp_path), base=tmp_path, quiet=True)
+    test, handle = made_up(task).split("test").select(range(8)), run.handle()
+    scores, predictions = handle.scores(test.inputs), handle.predict(test.inputs)
+    assert all(kept(each.label) for each in predictions) and any(each.because for each in predictions)
+    found, final = rulings(handle, test.inputs, scores), final_scores(handle, test.inputs)
+    assert found is not None and handle.knowledge is not None and handle.knowledge.book is not None
+    decided = handle.task.decide(final)
+    assert decided == [pytest.approx(each.label) if task == "pair_regression" else each.label for each in predictions]
+    section = rules_section(
+        handle.knowledge.book,
+        found,
+        task=handle.task,
+        labels=test.labels,
+        before=scores,
+        after=final,
+        seed=0,
+        resamples=50,
+    )
+    assert section["broken"] == 0 and section["changed"] == sum(bool(each.because) for each in predictions)

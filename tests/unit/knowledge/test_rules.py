@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.knowledge.actions import Kind
 from tuneloop.knowledge.facts import Case
@@ -163,3 +167,11 @@ def test_a_pattern_that_backtracking_engines_choke_on_is_answered_at_once() -> N
 
 def test_half_characters_break_nothing() -> None:
     assert applied("if: {regex: x, contains: x}, then: {label: negative}", text="\ud83d x").answer == "negative"
+
+
+@pytest.mark.parametrize("name", ["rules.md", "rules.zh-CN.md"])
+def test_the_examples_of_the_documentation_are_valid(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8")
+    settings, rules = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert parse_config({"data": {"source": "x.csv"}} | yaml.safe_load(settings)).knowledge.used
+    assert [rule.name for rule in parse_rules(rules).rules] == ["profit-warning", "two-bad-words", "unsure"]

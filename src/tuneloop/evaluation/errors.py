@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tuneloop.evaluation.written import prompt_text, shortened, texts_of
 from tuneloop.tasks.written import rows_of_chrf
 
@@ -30,6 +32,8 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray, probabiliti
         return _furthest(examples, scores)
     answers = task.decide(scores)
     sure = task.sureness(examples.labels, probabilities)
+    if task.problem_type == "single_label_classification" and task.has_probabilities:
+        sure = probabilities[np.arange(len(scores)), scores.argmax(axis=1)]  # of the answer, also where a rule gave it
     wrong = (~task.right(examples.labels, scores)).nonzero()[0].tolist()
     return [
         {

@@ -18,9 +18,6 @@ from tuneloop.knowledge.phrases import Hit, Phrases, longest, lowered
 NAME_RELATIONS = ("name", "alias", "label", "altlabel", "preflabel", "名称", "别名")
 """Relations whose tail is what the head is called; the first ones of an entity come first."""
 
-MOST_NEIGHBOURS = 200
-"""Neighbours of a candidate whose names are looked for in the text around it."""
-
 
 class Triple(NamedTuple):
     """One fact: `head` has `relation` to `tail`."""
@@ -232,9 +229,9 @@ class Graph:
         """How likely an entity is meant: neighbours in the text first, then its number of facts."""
         if entity not in self.facts_between:
             return 0.0
-        near = islice(self._undirected[entity], MOST_NEIGHBOURS)
+        near = sum(self._undirected.has_edge(entity, other) for other in around if other != entity)
         popularity = self.popularity(entity)
-        return sum(other in around for other in near) + popularity / (1 + popularity)
+        return float(near + popularity / (1 + popularity))
 
     def _written(self, text: str, hit: Hit) -> bool:
         """Whether a name of one word is written with the capitals of one of its entities' names."""

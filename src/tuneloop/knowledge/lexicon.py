@@ -20,6 +20,9 @@ WINDOW_CHARACTERS = 2
 
 NEGATIONS = frozenset(["not", "no", "never", "none", "nor", "neither", "cannot", "without", "hardly"])
 CHINESE_NEGATIONS = frozenset("不没無无未非")
+NO_NEGATIONS = re.compile("非常|未来|不仅|不但|不只|不断|不过|不愧|无论|无比|没错|除非")
+"""Words that hold the character of a negation and deny nothing."""
+
 CLAUSE_END = re.compile(r"[.,;:!?，。；：！？、\n]")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -126,7 +129,7 @@ def is_negated(text: str, start: int) -> bool:
     English: one of the three words before it is a negation or ends with n't. Chinese: one of the two characters is.
     """
     clause = CLAUSE_END.split(text[max(0, start - 60) : start])[-1]
-    if CHINESE_NEGATIONS & set(clause[-WINDOW_CHARACTERS:]):
+    if CHINESE_NEGATIONS & set(NO_NEGATIONS.sub("", clause)[-WINDOW_CHARACTERS:]):
         return True
     words = WORD.findall(clause.lower())[-WINDOW_WORDS:]
     return any(word in NEGATIONS or word.replace("’", "'").endswith("n't") for word in words)

@@ -37,6 +37,9 @@ def test_chinese_terms_are_found_without_spaces_and_the_longest_wins() -> None:
         ("not one two three four loss", False),  # too far
         ("loss, not gain", False),
         ("公司不亏损", True),
+        ("未来亏损", False),
+        ("不仅亏损", False),
+        ("并不是非常亏损", True),
     ],
 )
 def test_a_negation_shortly_before_a_term_denies_it(text: str, negated: bool) -> None:

@@ -133,32 +133,55 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 conditions = st.recursive(atom(), compound, max_leaves=3)
-demands = st.tuples(
-    st.sampled_from(["label", "never", "must"]), st.lists(st.sampled_from(LABELS), min_size=1, max_size=2, unique=True)
-).map(lambda one: f"then: {{{one[0]}: [{', '.join(one[1][: 1 if one[0] == 'label' else 2])}]}}")
-rules = st.tuples(conditions, demands, st.integers(0, 3), st.booleans()).map(
-    lambda one: f"if: {one[0]}, {one[1]}, priority: {one[2]}, hard: {str(one[3]).lower()}"
-)
-cases = st.builds(
-    lambda words, answer, sure: Case(
-        " ".join(words), answer=answer, probabilities={one: sure if one == answer else (1 - sure) / 2 for one in LABELS}
+some = st.lists(st.sampled_from(LABELS), min_size=1, max_size=2, unique=True).map(lambda names: f"[{', '.join(names)}]")
+
+
+def said(verbs: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
+    return st.tuples(st.sampled_from(verbs), values).map(lambda one: f"{{{one[0]}: {one[1]}}}")
+
+
+DEMANDS = {
+    "class": said(["label"], st.sampled_from(LABELS)) | said(["never", "must"], some),
+    "set": said(["label", "never", "must", "add", "remove"], some),
+    "number": said(["at_most", "at_least", "label"], st.integers(0, 4)),
+    "text": said(["label"], st.sampled_from("xyz"))
+    | st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")).map(
+        lambda one: f"{{must_not_say: {one[0]}, instead: {one[1]}}}"
     ),
-    st.lists(st.sampled_from([*WORDS, "x", "glossy"]), max_size=4),
-    st.sampled_from(LABELS),
-    st.floats(0.34, 1),
-)  # fmt: skip
+}
+ANSWERS: dict[str, st.SearchStrategy[Any]] = {
+    "class": st.sampled_from(LABELS),
+    "set": st.sets(st.sampled_from(LABELS)).map(lambda names: tuple(sorted(names))),
+    "number": st.floats(-1, 6),
+    "text": st.sampled_from(["a", "b", "a b", "c", "x"]),
+}
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(rules, min_size=1, max_size=5), st.lists(cases, min_size=5, max_size=25))
-def test_what_is_called_unreachable_never_acts_and_what_is_called_idle_never_changes(
-    texts: list[str], tried: list[Case]
-) -> None:
+def rules(kind: str) -> st.SearchStrategy[str]:
+    return st.tuples(conditions, DEMANDS[kind], st.integers(0, 3), st.booleans()).map(
+        lambda one: f"if: {one[0]}, then: {one[1]}, priority: {one[2]}, hard: {str(one[3]).lower()}"
+    )
+
+
+def cases(kind: str) -> st.SearchStrategy[Case]:
+    sure = st.tuples(*[st.floats(0, 1)] * 3) if kind in ("class", "set") else st.just(())
+    words = st.lists(st.sampled_from([*WORDS, "x", "glossy"]), max_size=4).map(" ".join)
+    return st.builds(
+        lambda text, answer, sure: Case(text, answer=answer, probabilities=dict(zip(LABELS, sure, strict=False))),
+        words, ANSWERS[kind], sure,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DEMANDS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_what_is_called_unreachable_never_acts_and_what_is_called_idle_never_changes(kind: Any, data: Any) -> None:
+    texts = data.draw(st.lists(rules(kind), min_size=1, max_size=5))
     made = book(*texts)
-    found = check(made, kind="class", labels=LABELS)
+    found = check(made, kind=kind, labels=LABELS)
     dead = {each.rule for each in found if each.kind == "unreachable"}
     idle = {each.rule for each in found if each.kind == "shadowed"}
-    for case in tried:
-        outcome = made.apply(case, "class")
+    for case in data.draw(st.lists(cases(kind), min_size=5, max_size=15)):
+        outcome = made.apply(case, kind)
         assert not dead & (set(outcome.held) - set(outcome.beaten)), (texts, case)
         assert not (dead | idle) & {reason.rule for reason in outcome.reasons}, (texts, case)

@@ -49,5 +49,11 @@ def show_evaluation(found: dict[str, Any]) -> None:
         say(t("Of the references themselves: {figures}", figures=figures))
     for comparison in found["comparisons"]:
         say(sentence(comparison, t("The model"), model_name(comparison["against"])))
+    if found.get("rules"):
+        from tuneloop.evaluation.report_rules import comparison, headers
+        from tuneloop.evaluation.report_rules import rows as rows_of
+
+        print_table(headers()[:-1], [row[:-1] for row in rows_of(found["rules"])], title=t("Rules"))
+        say(comparison(found["rules"]))
     if found.get("report"):
         say(t("The report: {path}", path=found["report"]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneloop.cli import knowledge_rules
 from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help=t("Documents, graphs, lexicons and rules that answers rest on."), no_args_is_help=True, rich_markup_mode=None
 )
+knowledge_rules.register(app)
 
 IndexName = Annotated[str, typer.Option("--name", "-n", help=t("The index, when there are several."))]
 Question = Annotated[str, typer.Argument(help=t("What is asked."))]

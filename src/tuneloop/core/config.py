@@ -19,6 +19,7 @@ from tuneloop.core.deployment import ServeConfig as ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions
 
 TASK_TOKENS = {"generation": 512}
@@ -220,6 +221,7 @@ class RunConfig(Options):
     task: TaskConfig = Field(default_factory=TaskConfig)  # type: ignore[arg-type]
     model: ModelConfig = Field(default_factory=ModelConfig)  # type: ignore[arg-type]
     method: MethodConfig = Field(default_factory=MethodConfig)  # type: ignore[arg-type]
+    knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)  # type: ignore[arg-type]
     training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
     pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)  # type: ignore[arg-type]
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
@@ -259,7 +261,11 @@ class RunConfig(Options):
         for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing"):
             training.pop(harmless)
         plain["method"].pop("asked")
-        return {key: plain[key] for key in ("seed", "data", "task", "model", "method", "training")}
+        keys = ["seed", "data", "task", "model", "method", "training"]
+        if self.knowledge.context:  # rules may change without a new training, what the model reads may not
+            plain["knowledge"].pop("rules")
+            keys.append("knowledge")
+        return {key: plain[key] for key in keys}
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tuneloop.data.conversation import shortened as shortened_prompt
 from tuneloop.evaluation.written import shortened, texts_of
 from tuneloop.tasks.written import rows_of_chrf
@@ -16,17 +18,23 @@ MOST_ERRORS = 20
 MOST_CHARACTERS = 500
 
 
-def worst_errors(task: Task, examples: Examples, scores: FloatArray) -> list[dict[str, Any]]:
+def worst_errors(task: Task, examples: Examples, scores: FloatArray, probabilities: FloatArray) -> list[dict[str, Any]]:
     """Id, text, pair, label, answer and probability of the most confident mistakes, the surest first.
 
     `probability` is what the model gave to its mistake: to the wrong class, or for multi-label tasks to the decision on
     the class that it is most wrong about. For numbers it is None, and the largest errors come first. For written texts
     it is None too, and those with the lowest chrF come first, which stands beside them as `chrf`.
+
+    Args:
+        scores: what the answers are decided by, after rules.
+        probabilities: what the model itself said.
     """
     if task.generates:
         return _furthest(examples, scores)
     answers = task.decide(scores)
-    sure = task.sureness(examples.labels, scores)
+    sure = task.sureness(examples.labels, probabilities)
+    if task.problem_type == "single_label_classification" and task.has_probabilities:
+        sure = probabilities[np.arange(len(scores)), scores.argmax(axis=1)]  # of the answer, also where a rule gave it
     wrong = (~task.right(examples.labels, scores)).nonzero()[0].tolist()
     return [
         {

@@ -59,6 +59,7 @@ class Evaluation:
         fit: labels and answers of some rows of a regression, for a plot.
         truncated: how many texts were longer than the model reads; None if unknown.
         scripts: share of the texts in each script.
+        rules: what rules did to the answers; None without rules.
     """
 
     split: str
@@ -79,6 +80,7 @@ class Evaluation:
     fit: dict[str, list[float]] | None
     truncated: int | None
     scripts: dict[str, float]
+    rules: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what evaluation.json holds and the report is made from."""
@@ -103,7 +105,7 @@ class Evaluation:
             "fit": self.fit,
             "truncated": self.truncated,
             "scripts": self.scripts,
-        }
+        } | ({"rules": self.rules} if self.rules else {})
 
 
 def evaluate(
@@ -117,6 +119,8 @@ def evaluate(
     seed: int,
     truncated: Sequence[bool] | None,
     split: str = "test",
+    alone: FloatArray | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> Evaluation:
     """Measure a model's scores on `examples`, beside baselines and a reference that answered the same rows.
 
@@ -125,20 +129,24 @@ def evaluate(
         baselines: scores by name, such as "majority" and "tfidf".
         reference: name and scores of the model to beat.
         truncated: which texts were longer than the model reads.
+        alone: scores of the model before rules, where there are any; `scores` then say the final answers.
+        rules: what they did: `evaluation.rules.rules_section`.
 
     Raises:
         DataError: if the split is empty, a label is unknown, or a column to slice by is missing.
         ModelError: if scores are not finite or not one row per example.
     """
+    own = scores if alone is None else alone
     others = dict(baselines) | (dict([reference]) if reference else {})
-    for name, found in {"model": scores, **others}.items():
+    for name, found in {"model": own, **others}.items():
         _check(name, found, examples, task)
     labels, resamples = examples.labels, config.resamples
     contexts = contexts_of(examples, config.context) if task.generates else None
     figures = {
         name: measure(task, labels, found, resamples=resamples, seed=seed, contexts=contexts)
-        for name, found in {"": scores, **others}.items()
+        for name, found in others.items()
     }
+    figures[""] = measure(task, labels, scores, resamples=resamples, seed=seed, contexts=contexts, probabilities=own)
     counts = Counts(task, labels, scores) if task.has_classes else None
     return Evaluation(
         split=split,
@@ -155,15 +163,16 @@ def evaluate(
         },
         per_class=measure_classes(counts, resamples=resamples, seed=seed) if counts else [],
         confusion=counts.confusion() if counts and task.has_probabilities else None,
-        calibration=_calibration(task, examples, scores) if task.has_probabilities else None,
+        calibration=_calibration(task, examples, own) if task.has_probabilities else None,
         slices=slices(
             task, examples, scores, columns=config.slices, truncated=truncated, resamples=resamples, seed=seed
         ),
-        worst_errors=worst_errors(task, examples, scores),
+        worst_errors=worst_errors(task, examples, scores, own),
         samples=samples(examples, scores, baselines.get(BASE)) if task.generates else [],
         fit=_fit(examples, scores, seed) if task.problem_type == "regression" else None,
         truncated=None if truncated is None else int(np.sum(truncated)),
         scripts=scripts(examples.texts),
+        rules=rules,
     )
 
 

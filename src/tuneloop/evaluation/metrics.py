@@ -53,11 +53,14 @@ def measure(
     resamples: int,
     seed: int,
     contexts: Sequence[str] | None = None,
+    probabilities: FloatArray | None = None,
 ) -> dict[str, Figure]:
     """Every metric of the task with its 95 % interval, the headline figures first.
 
     Args:
         contexts: what written answers are to keep to; there are figures that need it.
+        probabilities: those of the model, where rules have made `scores` others; what is said of probabilities is
+            said of them.
 
     Raises:
         MissingExtraError: if texts were written and a package that compares texts is not installed.
@@ -66,7 +69,8 @@ def measure(
     families: list[tuple[Family, int]] = [(headline, resamples)]
     if task.has_probabilities:
         fewer = ranking_resamples(len(labels), classes=len(task.labels), resamples=resamples)
-        families += [(Ranking(task, labels, scores), fewer), (Calibration(task, labels, scores), resamples)]
+        own = scores if probabilities is None else probabilities
+        families += [(Ranking(task, labels, own), fewer), (Calibration(task, labels, own), resamples)]
     figures: dict[str, Figure] = {}
     for family, count in families:
         figures |= _measured(family, rows=len(labels), resamples=count, seed=seed)

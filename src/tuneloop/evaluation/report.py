@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from tuneloop.core.i18n import t
 from tuneloop.core.page import bullets, gap, page, paragraph, section, table
-from tuneloop.evaluation import plots
+from tuneloop.evaluation import plots, report_rules
 from tuneloop.evaluation import report_parts as parts
 from tuneloop.evaluation.limits import limits
 from tuneloop.evaluation.names import metric_name, model_name
@@ -36,6 +36,7 @@ def report_html(evaluation: dict[str, Any], *, title: str, lineage: Mapping[str,
         table([t("origin"), ""], lineage.items()) if lineage else Markup(""),
         section(t("Figures"), parts.figures_table(evaluation), paragraph(parts.how_to_read(evaluation), "note")),
         section(t("Comparisons"), *parts.comparisons(evaluation)) if evaluation["comparisons"] else Markup(""),
+        section(t("Rules"), *report_rules.rules(evaluation)) if evaluation.get("rules") else Markup(""),
         section(t("Classes"), *parts.classes(evaluation)) if evaluation["per_class"] else Markup(""),
         section(t("Confusions"), *parts.confusion(evaluation)) if evaluation["confusion"] else Markup(""),
         section(t("Probabilities"), *parts.calibration(evaluation)) if evaluation["calibration"] else Markup(""),

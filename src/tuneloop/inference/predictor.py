@@ -17,7 +17,10 @@ from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.engine import ENGINES, Engine
 from tuneloop.inference.opening import open_tokenizer, read_settings
+from tuneloop.inference.ruling import check_rules, outcomes, ruled
+from tuneloop.knowledge.attach import Knowledge, open_knowledge
 from tuneloop.models.forward import gathered
+from tuneloop.models.knowing import knowing
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
 
@@ -38,14 +41,26 @@ class Predictor:
         tokenizer: what turns texts into tokens.
         clean: how texts are mended first, as those of the training were.
         name: a short name for tables.
+        knowledge: what the model reads behind texts, and the rules that its answers keep to.
     """
 
-    def __init__(self, engine: Engine, *, task: Task, tokenizer: Tokenizer, clean: CleanConfig, name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        task: Task,
+        tokenizer: Tokenizer,
+        clean: CleanConfig,
+        name: str,
+        knowledge: Knowledge | None = None,
+    ) -> None:
+        check_rules(knowledge, task)
         self.engine: Engine | None = engine
         self.clean = clean
         self.task = task
-        self.tokenizer = tokenizer
+        self.tokenizer = knowing(tokenizer, knowledge)
         self.name = name
+        self.knowledge = knowledge
 
     def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
         """Tokens that the model reads of each input, shape (n,)."""
@@ -61,13 +76,20 @@ class Predictor:
         return self._run(self._encode(inputs))
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
-        """What the task decides by, in the order of `inputs`: see `Task.answers`."""
+        """What the task decides by, in the order of `inputs`, before any rule: see `Task.answers`."""
         return self._answer(inputs)[0]
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
-        """One prediction per input, in order."""
+        """One prediction per input, in order; rules have the last word."""
         scores, truncated = self._answer(inputs)
-        return self.task.predictions(scores, truncated.tolist())
+        found = self.task.predictions(scores, truncated.tolist())
+        if self.knowledge is None or self.knowledge.book is None:
+            return found
+        return ruled(found, outcomes(self.knowledge.book, self.task, self.mended(inputs), found))
+
+    def mended(self, inputs: Sequence[Input]) -> list[Input]:
+        """The inputs as the texts that the model learnt from were mended."""
+        return clean_inputs(inputs, self.clean)
 
     def close(self) -> None:
         """Let go of the engine's memory; no answers after this."""
@@ -141,7 +163,8 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     opened = _open_engine(folder, engine, form_folder or folder)
     tokenizer = open_tokenizer(folder, task, settings)
     clean = CleanConfig(**settings["clean"])
-    return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=f"{folder.name} ({engine})")
+    name = f"{folder.name} ({engine})"
+    return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=name, knowledge=open_knowledge(folder))
 
 
 def _open_engine(folder: Path, name: str, form_folder: Path) -> Engine:

@@ -24,6 +24,7 @@ from tuneloop.inference.decoding import Decoding
 from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
+from tuneloop.knowledge.attach import open_knowledge
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.encoder_decoder import first_logits
 from tuneloop.models.load import load_writer
@@ -304,6 +305,7 @@ def open_writer(folder: Path, *, engine: str, task: Generation, settings: dict[s
         tokenizer=open_tokenizer(folder, task, settings),  # type: ignore[arg-type]
         clean=CleanConfig(**settings["clean"]),
         name=f"{folder.name} ({engine})",
+        knowledge=open_knowledge(folder),
     )
 
 

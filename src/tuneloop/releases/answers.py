@@ -93,6 +93,9 @@ def _columns_of(predictions: list[Prediction], taken: Columns, *, task: Task) ->
     answers["truncated"] = [each.truncated for each in predictions]
     if task.generates:
         answers["finished"] = [each.finished for each in predictions]
+    if any(each.because for each in predictions):
+        told = [[reason.to_json() for reason in each.because] for each in predictions]
+        answers["because"] = [json.dumps(each, ensure_ascii=False) if each else None for each in told]
     return {_free(name, taken): values for name, values in answers.items()}
 
 

@@ -14,6 +14,7 @@ from tuneloop.data.check import script_name
 from tuneloop.evaluation.limits import limits
 from tuneloop.evaluation.names import LOWER_IS_BETTER, figure_text, metric_name, model_name
 from tuneloop.evaluation.report import verdicts
+from tuneloop.evaluation.report_rules import comparison
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -47,8 +48,24 @@ def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
     parts = [f"---\n{front}\n---", f"# {info['id']}", _about(info), _use(info)]
     if evaluation.get("metrics"):
         parts += [f"## {t('Metrics')}", *_metrics(evaluation)]
+    if info["config"].get("knowledge", {}).get("context") or evaluation.get("rules"):
+        parts += [f"## {t('Knowledge')}", *_knowledge(info, evaluation)]
     parts += [f"## {t('Origin')}", _origin(info, evaluation), f"## {t('Limits')}", _limits(info, evaluation)]
     return "\n\n".join(parts) + "\n"
+
+
+def _knowledge(info: dict[str, Any], evaluation: dict[str, Any]) -> Iterator[str]:
+    """What answers rest on beside the model, which transformers alone does not know of."""
+    if info["config"].get("knowledge", {}).get("context"):
+        yield t("The model reads what is known of a text behind it; transformers alone would not write it there.")
+    if found := evaluation.get("rules"):
+        yield t(
+            "The answers keep to {count} rules, and the figures are those of the answers after them; "
+            "transformers alone gives the model's own answers.",
+            count=len(found["rules"]),
+        )
+        yield comparison(found)
+    yield t("Lexicons, rules and graph lie in knowledge/; knowledge.json says where they come from and their licence.")
 
 
 def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:

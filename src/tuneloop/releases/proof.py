@@ -15,6 +15,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
 from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.ruling import final_scores
 from tuneloop.releases.agreement import Agreement, agree, batch_effect
 from tuneloop.releases.next_tokens import agree_on_answers, agree_on_next, neighbours_effect, next_tokens
 
@@ -118,7 +119,7 @@ class Proof:
         Alone, because company changes the order of sums, and with it now and then a word.
         """
         few, greedy = self.dev.inputs[:SERVED_PROMPTS], writer.greedy()
-        expected = np.concatenate([greedy.scores([prompt]) for prompt in few])
+        expected = np.concatenate([final_scores(greedy, [prompt]) for prompt in few])
         return agree_on_answers(writer, few, expected, serve(greedy, few, expected))
 
     def _try(self, form: str) -> dict[str, Any]:
@@ -141,7 +142,9 @@ class Proof:
         return {"accepted": True, "texts_per_s": speed, **found.to_json(), "batch_effect": effect}
 
     def _answers(self, predictor: Any) -> Any:
-        return next_tokens(predictor, self.dev) if predictor.task.generates else predictor.scores(self.dev.inputs)
+        if predictor.task.generates:
+            return next_tokens(predictor, self.dev)
+        return final_scores(predictor, self.dev.inputs)
 
     def _may_be_default(self, found: dict[str, Any]) -> bool:
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect

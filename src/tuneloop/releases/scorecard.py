@@ -15,7 +15,9 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.core.project import base_of
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
+from tuneloop.inference.ruling import rulings, settle
 from tuneloop.inference.writing import evaluated_with
+from tuneloop.knowledge.attach import knowledge_hash
 from tuneloop.methods import BASELINES
 from tuneloop.releases.index import newest, rows
 from tuneloop.releases.read import Release, open_release
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
     from tuneloop.inference.predictor import Predictor
     from tuneloop.inference.writing import Writer
+    from tuneloop.knowledge.reasons import Outcome
     from tuneloop.tasks.base import FloatArray
     from tuneloop.tasks.generation import Generation
     from tuneloop.training.run import Run
@@ -40,12 +43,14 @@ class Subject:
         config: what it was made with.
         snapshot: the data it was made from.
         predictor: what answers.
+        folder: the model's.
     """
 
     name: str
     config: RunConfig
     snapshot: Snapshot
     predictor: Predictor
+    folder: Path
 
 
 def evaluate(
@@ -87,10 +92,13 @@ def evaluate(
 
 
 def evaluation_of(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any]:
-    """The evaluation of a run: the one it has, as the test split is read once, or a new one."""
+    """The evaluation of a run: the one it has, as the test split is read once, or a new one after other rules."""
     path = run.path / EVALUATION
-    if not path.is_file():
-        evaluate(run, workspace=workspace, quiet=quiet)
+    if path.is_file():
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        if found.get("knowledge", "") == knowledge_hash(run.model_path):  # else the answers are others by now
+            return found
+    evaluate(run, workspace=workspace, quiet=quiet)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -103,7 +111,9 @@ def _measure(
     train = subject.snapshot.split("train")
     models = {name: BASELINES.get(name) for name in task.baselines}
     with progress(t("evaluating"), len(models) + 2, quiet=quiet) as bar:
-        scores = _scores(subject.predictor, examples)
+        alone = _scores(subject.predictor, examples)
+        outcomes = rulings(subject.predictor, inputs, alone)
+        scores = alone if outcomes is None else settle(task, alone, [each.answer for each in outcomes])
         truncated = subject.predictor.truncated(inputs).tolist()
         bar.update(1)
         baselines = _untuned(subject, examples, workspace)
@@ -120,23 +130,56 @@ def _measure(
             seed=subject.config.seed,
             truncated=truncated,
             split=split,
+            alone=alone,
+            rules=_rules(subject, examples, outcomes, alone, scores),
         ).to_json()
         bar.update(len(models) + 2)
+    if outcomes is not None or subject.config.knowledge.used:
+        found["knowledge"] = knowledge_hash(subject.folder)
     if reference is not None and found["reference"] is not None:
         found["reference"]["rows_seen"] = _rows_seen(reference, examples, subject, workspace)
     return found, scores
 
 
+def _rules(
+    subject: Subject, examples: Examples, outcomes: list[Outcome] | None, alone: FloatArray, scores: FloatArray
+) -> dict[str, Any] | None:
+    """What rules did to the scores of the model alone; None without rules."""
+    from tuneloop.evaluation.rules import rules_section
+
+    knowledge = subject.predictor.knowledge
+    if outcomes is None or knowledge is None or knowledge.book is None:
+        return None
+    return rules_section(
+        knowledge.book,
+        outcomes,
+        task=subject.predictor.task,
+        labels=examples.labels,
+        before=alone,
+        after=scores,
+        seed=subject.config.seed,
+        resamples=subject.config.evaluation.resamples,
+    )
+
+
 def _subject(target: Run | Release, workspace: Workspace) -> Subject:
     if isinstance(target, Release):
         config = parse_config(target.info["config"])
-        return Subject(target.id, config, find_snapshot(target.info["data_hash"], workspace), target.predictor())
+        return Subject(
+            target.id, config, find_snapshot(target.info["data_hash"], workspace), target.predictor(), target.path
+        )
     if target.status != "finished":
         raise ReleaseError(
             t("The run {name} is not finished.", name=target.id), t("Finish the run first: tuneloop tune --resume")
         )
+    if target.config.knowledge.used and not knowledge_hash(target.model_path):
+        raise ReleaseError(
+            t("The knowledge of the run {name} is missing.", name=target.id),
+            t("Attach it again: tuneloop knowledge attach {name}", name=target.id),
+        )
     engine = evaluated_with(target.config.task)
-    return Subject(target.id, target.config, find_snapshot(target.snapshot_hash, workspace), target.handle(engine))
+    data = find_snapshot(target.snapshot_hash, workspace)
+    return Subject(target.id, target.config, data, target.handle(engine), target.model_path)
 
 
 def _labelled(path: Path, subject: Subject) -> Examples:
@@ -193,7 +236,10 @@ def _answers_of(reference: Release | None, subject: Subject, examples: Examples)
     try:
         if predictor.task.labels != subject.predictor.task.labels:
             return None
-        return reference.id, _scores(predictor, examples)
+        scores = _scores(predictor, examples)
+        outcomes = rulings(predictor, examples.inputs, scores)
+        answers = scores if outcomes is None else settle(predictor.task, scores, [each.answer for each in outcomes])
+        return reference.id, answers
     finally:
         predictor.close()
 

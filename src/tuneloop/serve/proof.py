@@ -16,6 +16,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.conversation import to_messages
 from tuneloop.data.examples import Input
+from tuneloop.inference.ruling import KINDS, settle
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, ModelHandle
@@ -29,7 +30,9 @@ CONFIG = ServeConfig(
 
 
 def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatArray) -> FloatArray:
-    """What `handle.scores(inputs)` becomes when a server answers; a model that writes is asked for one at a time.
+    """What `inference.ruling.final_scores` of the handle becomes when a server answers.
+
+    A model that writes is asked for one at a time.
 
     Raises:
         MissingExtraError: if the packages of the server are not installed.
@@ -41,7 +44,16 @@ def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatAr
         for asked in _bodies(inputs, writes=handle.task.generates):
             answers += _ask(connection, asked)["predictions"]
         connection.close()
-    return handle.task.scores_of(answers, near)
+    scores = handle.task.scores_of(answers, near)
+    if handle.task.name not in KINDS:
+        return scores
+    # the label that was sent counts, not what the probabilities beside it would say
+    return settle(handle.task, scores, [_label(each["label"]) for each in answers])
+
+
+def _label(sent: Any) -> Any:
+    """A label as tasks have it, from one that was sent as JSON."""
+    return tuple(sent) if isinstance(sent, list) else sent
 
 
 def _bodies(inputs: Sequence[Input], *, writes: bool) -> Iterator[dict[str, Any]]:

@@ -51,6 +51,18 @@ class SpanOut(BaseModel):
     probability: float
 
 
+class ReasonOut(BaseModel):
+    """A rule that changed the model's answer, or that asks a person to look at it."""
+
+    rule: str = Field(description="Its name.")
+    before: str | list[str] | float = Field(description="The answer before it.")
+    after: str | list[str] | float = Field(description="The answer after it.")
+    matched: str = Field(description="The stretch of the text that made it hold; empty where none did.")
+    because: str = Field(description="What the author of the rule says.")
+    hard: bool = Field(description="Whether no answer may ever break it.")
+    flag: bool = Field(description="Whether a person should look, nothing being changed.")
+
+
 class PredictionOut(BaseModel):
     """One answer."""
 
@@ -59,6 +71,9 @@ class PredictionOut(BaseModel):
     )
     probabilities: dict[str, float] = Field(description="Probability of each class; empty for numbers and stretches.")
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
+    because: list[ReasonOut] | None = Field(
+        None, description="Rules that made the label another one than the model's; missing where there were none."
+    )
 
 
 class PredictResponse(BaseModel):

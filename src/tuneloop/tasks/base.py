@@ -14,6 +14,7 @@ from pydantic import Field
 from tuneloop.core.options import Options
 from tuneloop.data.examples import Input, Label
 from tuneloop.data.stored import plain_label
+from tuneloop.knowledge.reasons import Reason
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,7 @@ class Prediction:
         truncated: whether the text was longer than the model reads.
         sureness: probability of each stretch, in order.
         finished: whether a written text came to its end, not to the limit of tokens.
+        because: rules that changed the model's answer, or that ask a person to look at it.
     """
 
     label: Label
@@ -45,6 +47,7 @@ class Prediction:
     truncated: bool = False
     sureness: tuple[float, ...] = ()
     finished: bool = True
+    because: tuple[Reason, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; a stretch is an object with its start, end, label and probability.
@@ -55,8 +58,10 @@ class Prediction:
         if self.sureness:
             spans = zip(self.label, self.sureness, strict=True)  # type: ignore[arg-type]
             label = [span._asdict() | {"probability": sure} for span, sure in spans]  # type: ignore[union-attr]
-        told = {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
-        return told if self.finished else told | {"finished": False}
+        plain = {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
+        if not self.finished:
+            plain["finished"] = False
+        return plain | ({"because": [reason.to_json() for reason in self.because]} if self.because else {})
 
 
 class ModelHandle(Protocol):

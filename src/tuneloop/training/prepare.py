@@ -13,12 +13,15 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.token_cache import cached_tokens
+from tuneloop.inference.ruling import check_rules
+from tuneloop.knowledge.attach import Knowledge, load_knowledge
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
@@ -58,6 +61,7 @@ class Prepared:
         model: with a new head, frozen where the method freezes, on its device.
         precision: fp32 or bf16.
         beside: hashes of what the method reads beside train and dev, by what it is.
+        knowledge: what the configuration names as such; None without any.
     """
 
     task: Task
@@ -68,6 +72,7 @@ class Prepared:
     dev: Split
     precision: str
     beside: dict[str, str] = field(default_factory=dict)
+    knowledge: Knowledge | None = None
 
     def frozen_states_bytes(self, training: TrainingConfig) -> int:
         """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""
@@ -107,8 +112,13 @@ def prepare(
     method = create_method(config.method)
     method.fit(task)
     source = resolve(config.model.source, base=base)
+    knowledge = load_knowledge(config.knowledge, base=base or Path.cwd())
+    check_rules(knowledge, task)
+    places = bool(task.spans_in)
+    check_context(knowledge, task=task.name, method=method.name, layout=task.layout, places=places)
     tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     _check_constraint(task, tokenizer)
+    tokenizer = knowing(tokenizer, knowledge)
     split = functools.cache(snapshot.split)  # a method may ask for the same rows again
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
@@ -150,7 +160,8 @@ def prepare(
         train=train,
         dev=splits["dev"],
         precision=precision,
-        beside=sources.hashes,
+        beside=sources.hashes | ({"knowledge": knowledge.reading} if knowledge and knowledge.context else {}),
+        knowledge=knowledge,
     )
 
 

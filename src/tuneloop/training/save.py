@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
+from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
+from tuneloop.knowledge.attach import keep_knowledge
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
@@ -25,7 +27,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
     """Write the folder that transformers opens, with what tuneloop adds."""
-    with _anew(path) as staging:
+    with anew(path) as staging:
         if ready.method.mergeable:
             with quiet_transformers():
                 model.save_pretrained(staging)
@@ -35,6 +37,8 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         if ready.task.generates and not model.config.is_encoder_decoder and not chat_template(staging):
             write_text(staging / TEMPLATE_FILE, PLAIN_TEMPLATE)
         ready.method.keep(staging)
+        if ready.knowledge is not None:
+            keep_knowledge(ready.knowledge, staging / KNOWLEDGE)
         write_json(
             staging / "tuneloop.json",
             {
@@ -87,13 +91,13 @@ def save_adapter(path: Path, adapter: Adapter, model: PreTrainedModel, source: s
         for name, value in model.named_parameters()
         if name.removeprefix(f"{model.base_model_prefix}.").split(".")[0] in adapter.heads
     }
-    with _anew(path) as staging:
+    with anew(path) as staging:
         save_file(tensors, staging / "adapter_model.safetensors", metadata={"format": "pt"})
         write_json(staging / "adapter_config.json", adapter.config | {"base_model_name_or_path": source})
 
 
 @contextmanager
-def _anew(path: Path) -> Iterator[Path]:
+def anew(path: Path) -> Iterator[Path]:
     """A folder to fill in place of the one that an earlier process may have left there."""
     sweep(path.parent)
     if path.exists():

@@ -75,6 +75,8 @@ SAMPLES = {
     ),
     # short talks by topic, ChatterBot's corpus; of tech_support in English most rows are repeated
     "dialogues-en": Sample(package="chatterbot_corpus", file="data/english", format="dialogues"),
+    # 180 sentences about companies, written by hand for tuneloop in the style of news; no real company, no real figures
+    "finance-en": Sample(package="tuneloop", file="data/samples/finance_en.csv"),
     "dialogues-zh": Sample(package="chatterbot_corpus", file="data/chinese", format="dialogues"),
 }
 

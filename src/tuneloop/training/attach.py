@@ -1,0 +1,68 @@
+"""Other knowledge for a finished run: rules change without a new training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tuneloop.core.config import TaskConfig
+from tuneloop.core.errors import TrainingError
+from tuneloop.core.fsio import remove_dir, write_text
+from tuneloop.core.i18n import t
+from tuneloop.inference.opening import read_settings
+from tuneloop.inference.ruling import check_rules
+from tuneloop.knowledge.attach import ABOUT, FOLDER, keep_knowledge, load_knowledge
+from tuneloop.tasks import create_task
+from tuneloop.training.run import Run, alone, open_run
+from tuneloop.training.save import anew
+
+if TYPE_CHECKING:
+    from tuneloop.core.knowledge import KnowledgeConfig
+    from tuneloop.core.paths import Workspace
+
+
+def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspace) -> Run:
+    """Put the knowledge that a configuration names into a run's model folder, in place of what it had.
+
+    The evaluation of the run is of other answers from then on; the next release makes a new one.
+
+    Args:
+        base: the folder that relative files start from.
+
+    Raises:
+        ConfigError: if rules are wrong or do not fit the model.
+        TrainingError: if the run is not finished, or the model would read other texts than it was trained on.
+    """
+    if run.status != "finished":
+        raise TrainingError(
+            t("The run {name} is not finished.", name=run.id), t("Finish the run first: tuneloop tune --resume")
+        )
+    knowledge = load_knowledge(config, base=base)
+    settings = read_settings(run.model_path)
+    task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
+    check_rules(knowledge, task)
+    if (knowledge.reading if knowledge else "") != _reading(run.model_path):
+        raise TrainingError(
+            t("What the model {name} reads behind its texts would be other than in its training.", name=run.id),
+            t("Keep lexicons, graph and knowledge.context as they were, or tune again."),
+        )
+    with alone(run.path):
+        folder = run.model_path / FOLDER
+        if knowledge is not None:
+            with anew(folder) as staging:
+                keep_knowledge(knowledge, staging)
+        elif folder.exists():
+            remove_dir(folder)
+        changed = run.config.model_copy(update={"knowledge": config})
+        plain = yaml.safe_dump(changed.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        write_text(run.path / "config.yaml", plain)
+    return open_run(run.id, workspace)
+
+
+def _reading(model: Path) -> str:
+    """The hash of what is written behind texts in the folder's knowledge; empty if nothing is."""
+    about = model / FOLDER / ABOUT
+    return str(json.loads(about.read_text(encoding="utf-8"))["reading"]) if about.is_file() else ""

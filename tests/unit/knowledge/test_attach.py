@@ -1,0 +1,231 @@
+"""Knowledge travels with a model: what is evaluated is what is released and served."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuneloop import api
+from tuneloop.core.config import parse_config
+from tuneloop.core.errors import ConfigError, TrainingError
+from tuneloop.core.knowledge import KnowledgeConfig
+from tuneloop.core.paths import Workspace
+from tuneloop.data.readers import read_table
+from tuneloop.evaluation.rules import rules_section
+from tuneloop.inference.predictor import open_predictor
+from tuneloop.inference.ruling import final_scores, rulings
+from tuneloop.knowledge.attach import knowledge_hash, load_knowledge
+from tuneloop.training.attach import attach
+from tuneloop.training.run import tune
+
+RULES = """version: 1
+rules:
+  - name: a-is-no
+    if: {contains: a}
+    then: {label: no}
+    hard: true
+    because: "An a is never good."
+  - name: letters
+    if: {lexicon: {category: vowel, min: 2}}
+    then: {never: no}
+    priority: 2
+  - name: unsure
+    if: {probability: {below: 0.99999}}
+    then: {flag: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, made_up: Any) -> Path:
+    """A folder with a configuration, its texts, rules and a lexicon."""
+    folder, data = tmp_path_factory.mktemp("known"), made_up("classification")
+    rows = [data.split(name) for name in ("train", "dev", "test")]
+    lines = [json.dumps({"text": f"{text}"[:60], "label": label}) for part in rows
+             for text, label in zip(part.texts, part.labels, strict=True)]  # fmt: skip
+    (folder / "texts.jsonl").write_text("\n".join(lines))
+    (folder / "rules.yaml").write_text(RULES)
+    (folder / "vowels.csv").write_text("term,category\na,vowel\ne,vowel\ni,vowel\no,vowel\n")
+    plain = {
+        "data": {"source": "texts.jsonl", "clean": {"duplicates": "exact"}, "split": {"dev": 0.25, "test": 0.3}},
+        "model": {"source": str(tiny_model), "max_tokens": 32},
+        "knowledge": {"lexicons": ["vowels.csv"], "rules": "rules.yaml"},
+        "training": {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []},
+        "evaluation": {"resamples": 100},
+        "release": {"forms": []},
+    }
+    (folder / "tuneloop.yaml").write_text(json.dumps(plain))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(project: Path) -> Any:
+    return api.tune(project / "tuneloop.yaml", quiet=True)
+
+
+def answers_keep_to_the_rule(predictions: list[Any], texts: list[str]) -> bool:
+    return all(each.label == "no" for each, text in zip(predictions, texts, strict=True) if "a" in text.split())
+
+
+def test_predictions_keep_hard_rules_say_why_and_leave_probabilities_alone(run: Any, project: Path) -> None:
+    texts = [str(text) for text in read_table("texts.jsonl", base=project).columns["text"]]
+    handle = run.handle()
+    scores, predictions = handle.scores(texts), handle.predict(texts)
+    assert answers_keep_to_the_rule(predictions, texts)
+    changed = [row for row, each in enumerate(predictions) if any(why.before != why.after for why in each.because)]
+    assert changed
+    for row in changed:
+        assert predictions[row].label != handle.task.decide(scores[row : row + 1])[0]
+        assert list(predictions[row].probabilities.values()) == scores[row].tolist()
+    plain = predictions[changed[0]].to_json()
+    assert plain["because"][0].keys() == {"rule", "before", "after", "matched", "because", "hard", "flag"}
+    quiet = [each for each in predictions if not each.because]
+    assert all("because" not in each.to_json() for each in quiet)
+
+
+def test_the_evaluation_is_of_final_answers_and_tells_what_rules_did(run: Any, project: Path) -> None:
+    found = api.evaluate(run, quiet=True)
+    rules = {one["name"]: one for one in found["rules"]["rules"]}
+    test = api.snapshot(project / "tuneloop.yaml", quiet=True).split("test")
+    handle = run.handle()
+    right = [each.label == label for each, label in zip(handle.predict(test.inputs), test.labels, strict=True)]
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(sum(right) / len(right))
+    alone = handle.task.metrics(test.labels, handle.scores(test.inputs))
+    assert found["rules"]["comparison"]["value_b"] == pytest.approx(alone["macro_f1"])
+    assert found["rules"]["broken"] == 0 and rules["a-is-no"]["hard"]
+    assert rules["a-is-no"]["held"] == sum("a" in text.split() for text in test.texts)
+    gained = sum(one["wrong_to_right"] - one["right_to_wrong"] for one in rules.values())
+    assert gained == sum(right) - round(alone["accuracy"] * len(right))
+    assert found["knowledge"] == knowledge_hash(run.model_path)
+    assert "An a is never good." in Path(found["report"]).read_text()
+
+
+def test_a_release_carries_the_rules_and_is_served_with_them(run: Any, project: Path) -> None:
+    made = api.release(run, quiet=True)
+    assert made.info["served"]["agreement"] == 1.0 and made.info["served"]["max_difference"] < 1e-5
+    assert "knowledge/rules.yaml" in json.loads((made.path / "manifest.json").read_text())["files"]
+    texts = ["good good a", "good e"]
+    assert answers_keep_to_the_rule(made.predict(texts), texts)
+    output = project / "answers.jsonl"
+    source = project / "asked.jsonl"
+    source.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    api.predict_file(made.id, str(source), output=output, workspace=project / ".tuneloop", quiet=True)
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert rows[0]["prediction"] == "no"
+
+
+def test_other_rules_need_no_training_but_a_new_evaluation(run: Any, project: Path) -> None:
+    from tuneloop.releases.scorecard import evaluation_of
+
+    workspace = Workspace(project / ".tuneloop")
+    first = evaluation_of(run, workspace=workspace, quiet=True)
+    assert evaluation_of(run, workspace=workspace, quiet=True) == first
+    (project / "other.yaml").write_text(RULES.replace("label: no", "label: yes"))
+    config = KnowledgeConfig(lexicons=("vowels.csv",), rules="other.yaml")
+    weights = (run.model_path / "model.safetensors").read_bytes()
+    changed = attach(run, config, base=project, workspace=workspace)
+    assert (run.model_path / "model.safetensors").read_bytes() == weights
+    assert changed.config.knowledge == config
+    second = evaluation_of(changed, workspace=workspace, quiet=True)
+    assert second["knowledge"] != first["knowledge"]
+    assert [each.label for each in changed.handle().predict(["bad bad a"])] == ["yes"]
+    attach(run, load_config(project), base=project, workspace=workspace)
+
+
+def load_config(project: Path) -> KnowledgeConfig:
+    return KnowledgeConfig(**json.loads((project / "tuneloop.yaml").read_text())["knowledge"])
+
+
+def test_rules_that_do_not_fit_are_refused_before_anything_is_written(run: Any, project: Path) -> None:
+    (project / "wrong.yaml").write_text("rules:\n  - name: r\n    then: {label: perhaps}\n")
+    with pytest.raises(ConfigError, match=r"wrong\.yaml, line 2, rule r: .*perhaps"):
+        api.tune(api.open_project(project / "tuneloop.yaml", overrides={"knowledge.rules": "wrong.yaml"}), quiet=True)
+    before = knowledge_hash(run.model_path)
+    with pytest.raises(ConfigError, match="perhaps"):
+        attach(run, KnowledgeConfig(rules="wrong.yaml"), base=project, workspace=Workspace(project / ".tuneloop"))
+    assert knowledge_hash(run.model_path) == before
+
+
+def test_a_context_is_read_in_training_and_serving_alike(project: Path, made_up: Any) -> None:
+    settings = {"knowledge.context": ["lexicon"], "knowledge.rules": None, "name": "context"}
+    known = load_knowledge(KnowledgeConfig(lexicons=("vowels.csv",), context=("lexicon",)), base=project)
+    assert known is not None and known.read(["x a o", ("not e", "b"), "x"]) == [
+        "x a o [vowel, vowel]", ("not e [not vowel]", "b"), "x",
+    ]  # fmt: skip
+    opened = api.open_project(project / "tuneloop.yaml", overrides=settings)
+    made = api.tune(opened, quiet=True)
+    handle = open_predictor(made.model_path)
+    plain = api.find(made.id, workspace=project / ".tuneloop").handle()
+    assert handle.count_tokens(["x a"]) == plain.count_tokens(["x a"]) > handle.count_tokens(["x x"])
+    assert handle.tokenizer.identity != handle.tokenizer._inside.identity
+    dev = api.snapshot(opened, quiet=True).split("dev")  # what training has seen, serving sees
+    assert handle.task.metrics(dev.labels, handle.scores(dev.inputs))["macro_f1"] == made.info["best_dev"]["macro_f1"]
+    assert made.config.fingerprint()["knowledge"]["context"] == ["lexicon"]
+    (project / "fewer.csv").write_text("term,category\na,vowel\n")
+    with pytest.raises(TrainingError, match="other than in its training"):
+        attach(
+            made, KnowledgeConfig(lexicons=("fewer.csv",), context=("lexicon",)), base=project,
+            workspace=Workspace(project / ".tuneloop"),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["tagging", "generation", "qa"])
+def test_a_context_or_rules_that_a_task_cannot_have_are_refused(task: str, project: Path) -> None:
+    from tuneloop.inference.ruling import check_rules
+    from tuneloop.models.knowing import check_context
+    from tuneloop.tasks import TASKS
+
+    known = load_knowledge(
+        KnowledgeConfig(lexicons=("vowels.csv",), rules="rules.yaml", context=("lexicon",)), base=project
+    )
+    cls = TASKS.get(task)
+    with pytest.raises(ConfigError, match=task):
+        check_context(known, task=task, method="full", layout=cls.layout, places=bool(cls.spans_in))
+    if task != "generation":
+        with pytest.raises(ConfigError, match=task):
+            check_rules(known, cls(cls.Options(), {"labels": ["no", "yes"]}))
+
+
+ACTIONS = {
+    "multilabel": ("then: {remove: cold, add: warm}", lambda label: "cold" not in label and "warm" in label),
+    "pair_regression": ("if: {pair: {contains: b}}, then: {at_most: 7.5}", lambda label: label <= 7.5),
+    "generation": ("then: {must_say: agreed, instead: agreed}", lambda label: label == "agreed"),
+}
+
+
+@pytest.mark.parametrize("task", sorted(ACTIONS))
+def test_rules_have_the_last_word_in_other_tasks_too(
+    task: str, tmp_path: Path, tiny_model: Path, chat_model: Path, made_up: Any
+) -> None:
+    rule, kept = ACTIONS[task]
+    (tmp_path / "rules.yaml").write_text(f"rules:\n  - {{name: r, {rule}, hard: true}}\n")
+    config = parse_config(
+        {
+            "data": {"source": "x.csv"},
+            "task": {"type": task} | ({"max_new_tokens": 4} if task == "generation" else {}),
+            "model": {"source": str(chat_model if task == "generation" else tiny_model), "max_tokens": 32},
+            "knowledge": {"rules": "rules.yaml"},
+            "training": {"epochs": 1, "batch_size": 16, "precision": "fp32", "report_to": []},
+        }
+    )
+    run = tune(config, snapshot=made_up(task), workspace=Workspace(tmp_path), base=tmp_path, quiet=True)
+    test, handle = made_up(task).split("test").select(range(8)), run.handle()
+    scores, predictions = handle.scores(test.inputs), handle.predict(test.inputs)
+    assert all(kept(each.label) for each in predictions) and any(each.because for each in predictions)
+    found, final = rulings(handle, test.inputs, scores), final_scores(handle, test.inputs)
+    assert found is not None and handle.knowledge is not None and handle.knowledge.book is not None
+    decided = handle.task.decide(final)
+    assert decided == [pytest.approx(each.label) if task == "pair_regression" else each.label for each in predictions]
+    section = rules_section(
+        handle.knowledge.book,
+        found,
+        task=handle.task,
+        labels=test.labels,
+        before=scores,
+        after=final,
+        seed=0,
+        resamples=50,
+    )
+    assert section["broken"] == 0 and section["changed"] == sum(bool(each.because) for each in predictions)

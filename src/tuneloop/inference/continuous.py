@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
+    from tuneloop.data.examples import Input
+
 KINDS_OF_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 """Layers whose state is keys and values of tokens, which can be padded, cut and shared."""
 
@@ -58,12 +60,14 @@ class Piece(NamedTuple):
         choices: the tokens that were chosen, without the one that ends the answer.
         finish: why the answer has ended, "stop" or "length"; empty while it goes on.
         error: why it cannot go on.
+        because: rules that made the answer another one than the model's, as JSON.
     """
 
     text: str
     choices: tuple[Choice, ...] = ()
     finish: str = ""
     error: Exception | None = None
+    because: tuple[dict[str, Any], ...] = ()
 
     @property
     def last(self) -> bool:
@@ -78,10 +82,14 @@ class Draft:
         prompt: token ids that it follows, at least one.
         decoding: its settings.
         constraint: what restricts its tokens.
+        asked: the text that the prompt was made of, which rules look at.
     """
 
-    def __init__(self, prompt: Sequence[int], decoding: Decoding, constraint: Constraint | None = None) -> None:
+    def __init__(
+        self, prompt: Sequence[int], decoding: Decoding, constraint: Constraint | None = None, *, asked: Input = ""
+    ) -> None:
         self.prompt = list(prompt)
+        self.asked = asked
         self.decoding = decoding
         self.constraint = constraint
         self.ids: list[int] = []

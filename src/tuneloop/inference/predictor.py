@@ -82,7 +82,15 @@ class Predictor:
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order; rules have the last word."""
         scores, truncated = self._answer(inputs)
-        found = self.task.predictions(scores, truncated.tolist())
+        return self.final(inputs, self.task.predictions(scores, truncated.tolist()))
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether rules may change what the model answers."""
+        return self.knowledge is not None and self.knowledge.book is not None
+
+    def final(self, inputs: Sequence[Input], found: list[Prediction]) -> list[Prediction]:
+        """Predictions of the model as the rules have them, in order."""
         if self.knowledge is None or self.knowledge.book is None:
             return found
         return ruled(found, outcomes(self.knowledge.book, self.task, self.mended(inputs), found))

@@ -44,7 +44,7 @@ class Form:
         for number, parts in enumerate(pieces):
             text, told = "".join(part.text for part in parts), [choice for part in parts for choice in part.choices]
             said = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
-            choices.append(self._choice(number, said, told, parts[-1].finish))
+            choices.append(self._choice(number, said, told, parts[-1].finish) | _because(parts[-1]))
         return self._frame("chat.completion" if self.chat else "text_completion", choices) | {"usage": self.usage()}
 
     def beginning(self, number: int) -> bytes:
@@ -62,7 +62,7 @@ class Form:
             events += self._event([self._choice(number, said, told, "")])
         if piece.finish:
             last: dict[str, Any] = {"delta": {}} if self.chat else {"text": ""}
-            events += self._event([self._choice(number, last, [], piece.finish)])
+            events += self._event([self._choice(number, last, [], piece.finish) | _because(piece)])
         return events
 
     def count(self) -> bytes:
@@ -108,6 +108,11 @@ class Form:
             "id": f"{prefix}-{self.id}", "object": kind, "created": self.created, "model": self.release,
             "choices": choices,
         }  # fmt: skip
+
+
+def _because(piece: Piece) -> dict[str, Any]:
+    """The rules that have changed an answer, where there are such: beside what OpenAI's interface has."""
+    return {"because": list(piece.because)} if piece.because else {}
 
 
 def event(plain: dict[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,7 +18,7 @@ from tuneloop.serve.problems import Problem
 from tuneloop.serve.requests import ClientGone, deadline_of, read_body, unless_gone
 from tuneloop.serve.scheduler import Lane
 from tuneloop.serve.service import Service
-from tuneloop.serve.writers import check_named, collect, drafts_of, stream
+from tuneloop.serve.writers import check_named, collect, drafts_of, ruled_pieces, stream, told_at_once
 
 WritingRequest = ChatRequest | CompletionRequest
 
@@ -72,18 +73,18 @@ async def _answer(request: Request, service: Service, kind: type[ChatRequest] | 
 
 async def _whole(service: Service, asked: WritingRequest, deadline_s: float) -> bytes:
     async with _drafted(service, asked) as (lane, form):
-        return encode(form.whole(await collect(service.scheduler, lane, form.drafts, deadline_s)))
+        pieces = await collect(service.scheduler, lane, form.drafts, deadline_s)
+        return encode(form.whole(ruled_pieces(lane.writer, form.drafts, pieces)))
 
 
 async def _events(service: Service, asked: WritingRequest, deadline_s: float) -> AsyncGenerator[bytes, None]:
     """The events of a stream; closing it gives up the answers."""
-    async with (
-        _drafted(service, asked) as (lane, form),
-        aclosing(service.scheduler.write(lane, form.drafts, deadline_s)) as told,
-    ):
-        async for events in stream(form, told):
-            if events:
-                yield events
+    async with _drafted(service, asked) as (lane, form):
+        write = partial(told_at_once, service.scheduler) if lane.writer.has_rules else service.scheduler.write
+        async with aclosing(write(lane, form.drafts, deadline_s)) as told:
+            async for events in stream(form, told):
+                if events:
+                    yield events
 
 
 @asynccontextmanager

@@ -20,9 +20,7 @@ from tuneloop.serve.problems import Problem
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
-from tuneloop.serve.writers import collect, own_drafts, prompt_of
-from tuneloop.tasks.spans import as_scores
-from tuneloop.tasks.written import Written
+from tuneloop.serve.writers import collect, own_drafts, predictions_of, prompt_of
 
 OpenModel = Callable[[str], ServedModel]
 
@@ -140,10 +138,7 @@ class Service:
         with self.lane() as lane:
             drafts, cut = await asyncio.to_thread(own_drafts, prompts, lane.writer)
             pieces = await collect(self.scheduler, lane, drafts, deadline_s)
-            written = as_scores(
-                Written("".join(piece.text for piece in parts), finished=parts[-1].finish == "stop") for parts in pieces
-            )
-            return Answer(lane.model.release, lane.writer.task.predictions(written, cut))
+            return Answer(lane.model.release, predictions_of(lane.writer, drafts, pieces, cut))
 
     async def activate(self, release: str) -> None:
         """Answer with another release from the next batch on; on any failure the old one stays.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,14 @@ from tuneloop.serve.openai_answers import Form
 from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.scheduler import Lane, Scheduler
+from tuneloop.tasks.spans import as_scores
+from tuneloop.tasks.written import Written
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
     from tuneloop.inference.constrained import Constraint as Compiled
     from tuneloop.inference.writing import Writer
+    from tuneloop.tasks.base import Prediction
 
 
 def check_named(model: str, release: str) -> None:
@@ -48,8 +51,8 @@ def drafts_of(asked: ChatRequest | CompletionRequest, writer: Writer, config: Se
     )
     bound = constraint_of(asked.response_format, writer)
     return [
-        Draft(prompt, _decoding(asked, writer, config, len(prompt), number), bound.start() if bound else None)
-        for prompt in prompts
+        Draft(ids, _decoding(asked, writer, config, len(ids), number), bound.start() if bound else None, asked=text)
+        for text, ids in prompts
         for number in range(asked.choices)
     ]
 
@@ -118,9 +121,12 @@ def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], l
     ids, cut = writer.prompts(prompts)
     own, bound = writer.own_decoding, writer.constraint
     return [
-        Draft(each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens)), bound.start() if bound else None)
-        for each in ids
-    ], cut
+        Draft(
+            each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens)), bound.start() if bound else None,
+            asked=prompt,
+        )
+        for prompt, each in zip(prompts, ids, strict=True)
+    ], cut  # fmt: skip
 
 
 async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> list[list[Piece]]:
@@ -136,6 +142,38 @@ async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], dea
     return pieces
 
 
+def predictions_of(
+    writer: Writer, drafts: Sequence[Draft], pieces: Sequence[Sequence[Piece]], cut: Sequence[bool] | None = None
+) -> list[Prediction]:
+    """Finished answers as predictions, after the rules; what a rule has kept back is told nowhere."""
+    written = as_scores(
+        Written("".join(piece.text for piece in parts), finished=parts[-1].finish == "stop") for parts in pieces
+    )
+    found = writer.final([draft.asked for draft in drafts], writer.task.predictions(written, cut))
+    return [replace(each, because=tuple(replace(reason, before="") for reason in each.because)) for each in found]
+
+
+def ruled_pieces(writer: Writer, drafts: Sequence[Draft], pieces: list[list[Piece]]) -> list[list[Piece]]:
+    """The pieces of finished answers; of one that a rule has changed, a single one."""
+    if not writer.has_rules:
+        return pieces
+    found = []
+    for parts, final in zip(pieces, predictions_of(writer, drafts, pieces), strict=True):
+        told = tuple(reason.to_json() for reason in final.because)
+        found.append([Piece(str(final.label), finish=parts[-1].finish, because=told)] if told else parts)
+    return found
+
+
+async def told_at_once(
+    scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float
+) -> AsyncGenerator[tuple[int, Piece], None]:
+    """The pieces of a stream where rules have the last word: they judge whole answers, so nothing is said before."""
+    whole = ruled_pieces(lane.writer, drafts, await collect(scheduler, lane, drafts, deadline_s))
+    for number, parts in enumerate(whole):
+        for piece in parts:
+            yield number, piece
+
+
 async def stream(form: Form, told: AsyncIterator[tuple[int, Piece]]) -> AsyncIterator[bytes]:
     """Server-sent events of the answers, as they are written; empty where a piece says nothing yet."""
     begun: set[int] = set()
@@ -147,7 +185,7 @@ async def stream(form: Form, told: AsyncIterator[tuple[int, Piece]]) -> AsyncIte
         yield form.count()
 
 
-def _chat_prompts(asked: ChatRequest, writer: Writer, config: ServeConfig) -> list[list[int]]:
+def _chat_prompts(asked: ChatRequest, writer: Writer, config: ServeConfig) -> list[tuple[Input, list[int]]]:
     prompt = prompt_of(asked.messages, writer, config)
     try:
         ids, cut = writer.prompts([prompt])
@@ -155,22 +193,22 @@ def _chat_prompts(asked: ChatRequest, writer: Writer, config: ServeConfig) -> li
         raise Problem(400, error.problem, error.hint, param="messages") from None
     if cut[0]:
         raise _too_long("messages")
-    return ids
+    return [(prompt, ids[0])]
 
 
-def _bare_prompts(asked: CompletionRequest, writer: Writer, config: ServeConfig) -> list[list[int]]:
+def _bare_prompts(asked: CompletionRequest, writer: Writer, config: ServeConfig) -> list[tuple[Input, list[int]]]:
     if len(asked.prompts) * asked.choices > MOST_CHOICES:
         raise Problem(
             400, t("{count} answers are more than one request may ask for.", count=len(asked.prompts) * asked.choices),
             t("Ask for at most {limit}.", limit=MOST_CHOICES), param="prompt",
         )  # fmt: skip
-    found = []
+    found: list[tuple[Input, list[int]]] = []
     for text in asked.prompts:
         _check_length(text, config, 400, "prompt")
         ids = writer.tokenizer.bare(text)
         if not ids:
             raise Problem(400, t("The prompt is empty."), t("Send a text to be continued."), param="prompt")
-        found.append(ids)
+        found.append((writer.task.parse_input(text, None)[0], ids))
     return found
 
 

@@ -25,6 +25,9 @@ FUNCTIONS = 1500
 QUESTIONS = {"talk-en": 300, "talk-zh": 150, "function": 300}
 SHORTEST = 20
 LONGEST = 1500
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+"""In signatures; another one in every process."""
+
 MODULES = (
     "numpy", "numpy.linalg", "numpy.fft", "scipy.stats", "scipy.signal", "scipy.optimize", "scipy.linalg",
     "scipy.special", "scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.interpolate", "scipy.integrate",
@@ -92,7 +95,7 @@ def _functions() -> Iterator[Question]:
             thing = getattr(module, name)
             text = inspect.getdoc(thing) if callable(thing) and not name.startswith("_") else None
             title, _, rest = _without_signature(text or "").partition("\n\n")
-            passage = " ".join(rest.split())[:LONGEST]
+            passage = " ".join(ADDRESS.sub("", rest).split())[:LONGEST]
             if title in asked or "\n" in title or len(passage) < 5 * SHORTEST or "deprecated" in title.lower():
                 continue
             asked.add(title)

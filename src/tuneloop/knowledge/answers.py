@@ -18,10 +18,10 @@ from tuneloop.knowledge.support import Support, support
 from tuneloop.knowledge.words import content_words, function_words
 
 PASSAGES = 5
-ANSWERABLE = 0.5
+ANSWERABLE = 0.27
 """Support of a question by the best passage from which it is answered; measured by `benchmarks.knowledge`."""
 
-ANSWERABLE_BY_WORDS = 0.5
+ANSWERABLE_BY_WORDS = 0.38
 """The same where the index has no vectors."""
 
 SUPPORTED = 0.6
@@ -120,7 +120,7 @@ def ask(
         threshold: support of the question from which it is answered, 0 to 1; `ANSWERABLE` by default.
     """
     hits = index.search(question, k=k, mode=mode)
-    if not hits or not content_words(question):
+    if not hits or not set(content_words(question)) - function_words():
         return _no_answer(question, t("No passage has anything to do with the question."), 0.0)
     best = evidence(question, hits, index)
     default = ANSWERABLE_BY_WORDS if best.similarity is None else ANSWERABLE

@@ -17,6 +17,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import METHODS, create_method
 from tuneloop.methods.base import GradientMethod
+from tuneloop.methods.catalogue import refusals
 from tuneloop.tasks import TASKS, create_task
 from tuneloop.training.loop import backward
 from tuneloop.training.plan import plan
@@ -209,9 +210,10 @@ def run_config(source: Path, task: str, method: str | dict[str, Any], **training
 
 
 STEPPED = [name for name in METHODS.names() if issubclass(METHODS.get(name), GradientMethod)]
+JUDGING = [name for name in STEPPED if METHODS.get(name).trains_answers and not refusals(name)["classification"]]
 
 
-@pytest.mark.parametrize("method", [name for name in STEPPED if METHODS.get(name).trains_answers])
+@pytest.mark.parametrize("method", JUDGING)
 def test_every_method_trained_in_steps_takes_them_all(
     tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str
 ) -> None:

@@ -17,8 +17,8 @@ def run(name: str) -> Result:
     losses: dict[bool, float] = {}
     sides = alternate(partial(_speed, True, losses), partial(_speed, False, losses))
     return result(
-        name, sides, ours="tuneloop tune, method lora: packed rows, batches of like length, loss in chunks",
-        peer="the same model, method, batch size and bf16: random batches padded to the longest text, attention mask, "
+        name, sides, ours="tuneloop tune, method lora: packed rows, loss in chunks",
+        peer="the same model, method, batches and bf16: padded to the longest text, attention mask, "
         "logits of all tokens", peer_package="transformers", unit="tokens/s",
         quality={
             "dev log-likelihood per token after the same steps, tuneloop": round(losses[True], 4),
@@ -33,7 +33,7 @@ def _speed(packed: bool, losses: dict[bool, float], repetition: int) -> float:
     step = packed_step(ready, config) if packed else padded_step(ready)
     optimizer = optimizer_of(ready.model)
     tokens, began_s = 0, 0.0
-    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH, by_length=packed)):
+    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH)):
         if number == WARM_UP:
             tokens, began_s = 0, time.perf_counter()
         ready.model.train()

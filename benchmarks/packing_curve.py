@@ -2,7 +2,7 @@
 
     python -m benchmarks.packing_curve [--steps 24] [--seeds 1,2]
 
-Both sides take the same talks and the same optimiser; the padded side deals them by chance, the packed one by length.
+Both sides take the same batches of talks, dealt by chance, and the same optimiser.
 Writes `benchmarks/quality/packing_curve.json`: of each curve the dev log-likelihood per token after every few steps,
 the largest distance of the mean curves, and for comparison that of the padded curves of different seeds.
 """
@@ -29,7 +29,7 @@ def curve(*, packed: bool, steps: int, seed: int) -> list[float]:
     ready, config = prepared(batch_size=BATCH)
     step = packed_step(ready, config) if packed else padded_step(ready)
     optimizer, found = optimizer_of(ready.model), [likelihood(ready, ready.model)]
-    order = orders(ready, BATCH * steps, BATCH, by_length=packed, seed=seed)
+    order = orders(ready, BATCH * steps, BATCH, seed=seed)
     for number, rows in enumerate(order, start=1):
         ready.model.train()
         step(rows)

@@ -24,7 +24,7 @@ def run(name: str) -> Result:
     sides = alternate(partial(_ours, losses), partial(_theirs, losses, TUNED if tuned else {}))
     settings = ", ".join(f"{key}={value}" for key, value in TUNED.items()) if tuned else "defaults"
     return result(
-        name, sides, ours="tuneloop tune, method lora: packed rows, batches of like length, loss in chunks",
+        name, sides, ours="tuneloop tune, method lora: packed rows, loss in chunks",
         peer=f"trl.SFTTrainer, {settings}, with the same model, LoRA of the same layers and rank, batch size and rate; "
         "bf16, loss on the answer alone", peer_package="trl", unit="tokens/s",
         quality={
@@ -38,7 +38,7 @@ def _ours(losses: dict[str, float], repetition: int) -> float:
     ready, config = prepared(batch_size=BATCH, learn="last")
     step, optimizer = packed_step(ready, config), optimizer_of(ready.model)
     tokens, began_s = 0, 0.0
-    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH, by_length=True)):
+    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH)):
         if number == WARM_UP:
             tokens, began_s = 0, time.perf_counter()
         ready.model.train()
@@ -58,7 +58,7 @@ def _theirs(losses: dict[str, float], settings: dict[str, Any], repetition: int)
 
     ready, _ = prepared(batch_size=BATCH, learn="last")
     model = AutoModelForCausalLM.from_pretrained(ready.source, dtype="float32")
-    rows = orders(ready, BATCH * (WARM_UP + STEPS), BATCH, by_length=False)
+    rows = orders(ready, BATCH * (WARM_UP + STEPS), BATCH)
     talks = [_talk(ready, row) for each in rows for row in each.tolist()]
     with TemporaryDirectory() as folder:
         config = SFTConfig(

@@ -73,15 +73,10 @@ def optimizer_of(model: Any) -> Any:
     return torch.optim.AdamW(learning, lr=LEARNING_RATE, weight_decay=0.0)
 
 
-def orders(ready: Any, count: int, batch_size: int, *, by_length: bool, seed: int = 1) -> list[Any]:
-    """The rows of each step: the same texts however they are dealt, by length or by chance."""
-    from tuneloop.data.batches import training_batches
-
+def orders(ready: Any, count: int, batch_size: int, *, seed: int = 1) -> list[Any]:
+    """The rows of each step, dealt by chance: the same on both sides."""
     rows = np.random.default_rng(seed).permutation(len(ready.train.labels))[:count]
-    if not by_length:
-        return [rows[place : place + batch_size] for place in range(0, len(rows), batch_size)]
-    lengths = ready.train.tokens.lengths[rows]
-    return [rows[each] for each in training_batches(lengths, batch_size=batch_size, seed=0, epoch=0)]
+    return [rows[place : place + batch_size] for place in range(0, len(rows), batch_size)]
 
 
 def likelihood(ready: Any, model: Any) -> float:

@@ -1,4 +1,4 @@
-"""Batches of texts of like length: almost no padding, and an order that is a pure function.
+"""Batches of texts of like length, or by chance where nothing is padded, in an order that is a pure function.
 
 The order of training batches depends on (seed, epoch) alone, so a resumed run needs only the
 position in it: nothing about a sampler is ever saved, and nothing can be restored wrongly.
@@ -53,17 +53,21 @@ def inference_batches(
     return [*batches, order[start:]] if len(order) else []
 
 
-def batches_of_groups(tokens: Tokens, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+def batches_of_groups(
+    tokens: Tokens, *, batch_size: int, seed: int, epoch: int, by_length: bool = True
+) -> list[IntArray]:
     """`training_batches` in which the texts of an input stay together and count as one."""
-    groups = tokens.groups
+    groups, deal = tokens.groups, {"batch_size": batch_size, "seed": seed, "epoch": epoch}
     if len(groups) == len(tokens) + 1:
-        return training_batches(tokens.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+        return training_batches(tokens.lengths, by_length=by_length, **deal)
     longest = np.maximum.reduceat(tokens.lengths, groups[:-1])
-    batches = training_batches(longest * np.diff(groups), batch_size=batch_size, seed=seed, epoch=epoch)
+    batches = training_batches(longest * np.diff(groups), by_length=by_length, **deal)
     return [np.concatenate([np.arange(groups[each], groups[each + 1]) for each in batch]) for batch in batches]
 
 
-def training_batches(lengths: IntArray, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
+def training_batches(
+    lengths: IntArray, *, batch_size: int, seed: int, epoch: int, by_length: bool = True
+) -> list[IntArray]:
     """The batches of one epoch: shuffled, sorted by length within pools, shuffled again.
 
     Args:
@@ -71,16 +75,19 @@ def training_batches(lengths: IntArray, *, batch_size: int, seed: int, epoch: in
         batch_size: texts per batch; the last one may be smaller.
         seed: seed of the run.
         epoch: number of the epoch, from 0.
+        by_length: whether texts of like length share a batch; else chance alone deals them.
 
     Returns:
         Arrays of row numbers; each row is in exactly one of them. A pure function of its arguments.
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths))
+    if not by_length:
+        return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     pool = batch_size * POOL_BATCHES
     pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-    by_length = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in pools])
-    batches = [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
+    alike = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in pools])
+    batches = [alike[start : start + batch_size] for start in range(0, len(alike), batch_size)]
     return [batches[number] for number in random.permutation(len(batches))]
 
 

@@ -40,6 +40,7 @@ class Split:
         inputs: what the tokens were made from.
         teacher: logits of another model for each row, (n, outputs), where the method has asked for them.
         negatives: texts that each input is to be told apart from, (inputs, most), below 0 where there are fewer.
+        packed: whether texts go through the model without padding, so that no batch need hold texts of like length.
     """
 
     tokens: Tokens
@@ -47,6 +48,7 @@ class Split:
     inputs: Sequence[Input] = ()
     teacher: FloatArray | None = None
     negatives: IntArray | None = None
+    packed: bool = False
 
     def targets(self, task: Task) -> np.ndarray[Any, Any]:
         """What the task's loss wants of each text in `tokens`; 0 where there is no label."""
@@ -58,11 +60,13 @@ class Split:
         if self.tokens.owners is not None:
             numbers = list(dict.fromkeys(self.tokens.owners[rows].tolist()))
             labels, inputs = [self.labels[number] for number in numbers], [self.inputs[number] for number in numbers]
-            return Split(self.tokens.of_inputs(numbers), labels, inputs)  # what they are told apart from may be gone
+            # what they are told apart from may be gone
+            return Split(self.tokens.of_inputs(numbers), labels, inputs, packed=self.packed)
         rows = rows[np.argsort(rows >= len(self.labels), kind="stable")]
         labels = [self.labels[row] for row in rows if row < len(self.labels)]
         inputs = [self.inputs[row] for row in rows] if self.inputs else ()
-        return Split(self.tokens.select(rows), labels, inputs, None if self.teacher is None else self.teacher[rows])
+        teacher = None if self.teacher is None else self.teacher[rows]
+        return Split(self.tokens.select(rows), labels, inputs, teacher, packed=self.packed)
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,9 @@ class GradientMethod(Method):
 
         So a state on which they depend may change after the last step of an epoch alone.
         """
-        batches = batches_of_groups(split.tokens, batch_size=batch_size, seed=seed, epoch=epoch)
+        # dealt by chance the gradients of texts that are packed are better ones: benchmarks/quality/packing_curve.json
+        dealt = {"batch_size": batch_size, "seed": seed, "epoch": epoch, "by_length": not split.packed}
+        batches = batches_of_groups(split.tokens, **dealt)
         return batches if split.negatives is None else [_with_negatives(batch, split) for batch in batches]
 
     def targets(self, known: torch.Tensor, rows: IntArray) -> torch.Tensor:

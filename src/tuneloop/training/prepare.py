@@ -152,6 +152,7 @@ def prepare(
     if task.wants_negatives:
         logits = predict_logits(model, train.tokens, precision)
         train = replace(train, negatives=task.negatives(logits, train.tokens, train.labels))
+    train = replace(train, packed=task.generates and not model.config.is_encoder_decoder)
     return Prepared(
         task=task,
         method=method,

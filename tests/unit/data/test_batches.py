@@ -67,3 +67,10 @@ def test_padding_stays_within_what_one_more_batch_costs(lengths: np.ndarray, bud
 def test_texts_of_like_length_stay_together() -> None:
     batches = inference_batches(np.array([80, 10, 11, 79, 12, 78]), max_tokens=2048)
     assert [rows.tolist() for rows in batches] == [[1, 2, 4], [5, 3, 0]]
+
+
+def test_batches_by_chance_hold_each_row_once_and_texts_of_any_length() -> None:
+    lengths = np.arange(64)
+    batches = training_batches(lengths, batch_size=8, seed=0, epoch=0, by_length=False)
+    assert sorted(np.concatenate(batches)) == list(range(64))
+    assert np.mean([np.ptp(lengths[batch]) for batch in batches]) > 3 * 8

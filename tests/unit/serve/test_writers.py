@@ -381,3 +381,33 @@ def test_a_model_that_keeps_more_than_keys_and_values_writes_whole_answers(start
     assert live.predict("a good b").body["predictions"][0]["label"] == tiny_writer().predict(["a good b"])[0].label
     refused = chat(live, said("a"))
     assert refused.status == 400 and "whole answers" in refused.body["error"]["message"]
+
+
+def test_rules_have_the_last_word_on_every_route_and_what_they_keep_back_is_told_nowhere(start, tiny_writer, tmp_path):
+    from tuneloop.core.knowledge import KnowledgeConfig
+    from tuneloop.knowledge.attach import load_knowledge
+
+    text = "a good b"
+    bad = tiny_writer().predict([text])[0].label
+    rule = f"{{name: hush, then: {{must_not_say: '{bad}', instead: I keep that to myself.}}, hard: true}}"
+    (tmp_path / "rules.yaml").write_text(f"version: 1\nrules:\n  - {rule}\n")
+    known = load_knowledge(KnowledgeConfig(rules="rules.yaml"), base=tmp_path)
+
+    def ruled():
+        writer = tiny_writer()
+        writer.knowledge = known
+        return writer
+
+    live = start(writer=ruled)
+    whole = chat(live, said(text), n=2)
+    assert [each["message"]["content"] for each in whole.body["choices"]] == ["I keep that to myself."] * 2
+    assert whole.body["choices"][0]["because"][0]["rule"] == "hush"
+    streamed = chat(live, said(text), stream=True)
+    predicted = live.ask("POST", "/v1/predict", {"text": text})
+    assert predicted.body["predictions"][0]["label"] == "I keep that to myself."
+    said_in_stream = "".join(each["choices"][0]["delta"].get("content") or "" for each in events(streamed))
+    assert said_in_stream == "I keep that to myself."
+    logged = chat(live, said(text), logprobs=True, top_logprobs=2)
+    for reply in (whole.body, predicted.body, logged.body, streamed.body.decode()):
+        assert bad not in (reply if isinstance(reply, str) else json.dumps(reply))
+    assert text_of(chat(live, said("c bad"))) == tiny_writer().predict(["c bad"])[0].label

@@ -91,9 +91,15 @@ def search(
 @app.command(help=t("An answer that says where it stands written, or that nothing supports one."))
 def ask(
     question: Question,
-    name: IndexName = "default",
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", help=t("The index; that of the release or else default, if not given.")),
+    ] = None,
     release: Annotated[
-        str | None, typer.Option("--release", help=t("A release that writes the answer from the passages."))
+        str | None,
+        typer.Option(
+            "--release", help=t("A release: it writes the answer if it can, from its documents if it has any.")
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help=t("Or a pretrained language model that does: a model source."))
@@ -108,13 +114,22 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Without a model that writes, the answer is in quotations."""
+    from tuneloop import api
     from tuneloop.knowledge.answers import ask as ask_index
-    from tuneloop.releases.knowledge import open_knowledge, open_writing
+    from tuneloop.releases.knowledge import documents_of, open_knowledge, open_writing, writing_of
 
     place = workspace_root(workspace)
-    with open_knowledge(name, workspace=place, words_only=mode == "bm25") as index:
-        writes = release is not None or model is not None
-        writer = open_writing(release=release, model=model, workspace=place) if writes else None
+    found = api.load(release, workspace=place) if release else None
+    own = found is not None and name is None and found.documents is not None
+    with (
+        documents_of(found)
+        if found and own
+        else open_knowledge(name or "default", workspace=place, words_only=mode == "bm25") as index
+    ):
+        if own and model is None:
+            writer = writing_of(found.predictor())  # type: ignore[union-attr]
+        else:
+            writer = open_writing(release=release, model=model, workspace=place) if release or model else None
         answer = ask_index(question, index, writer=writer, k=passages, mode=mode, threshold=threshold)  # type: ignore[arg-type]
     if as_json:
         print_json(answer.to_json())

@@ -25,8 +25,6 @@ def release(
 ) -> None:
     """Evaluate on the test split, export the inference forms, compare each with the evaluated model, write."""
     from tuneloop import api
-    from tuneloop.core.config import parse_config
-    from tuneloop.tasks import task_class
 
     made = api.release(run, workspace=workspace_root(workspace), quiet=quiet)
     if as_json:
@@ -34,12 +32,7 @@ def release(
         return
     show_forms(made.info)
     say(t("Release {name} answers with {engine}: {path}", name=made.id, engine=made.engine, path=made.path))
-    writes = task_class(parse_config(made.info["config"]).task).generates
-    say(
-        t("Next: tuneloop predict {name} FILE", name=made.id)
-        if writes
-        else t("Next: tuneloop serve {name}", name=made.id)
-    )
+    say(t("Next: tuneloop serve {name}", name=made.id))
 
 
 def show_forms(info: dict[str, Any]) -> None:

@@ -17,16 +17,18 @@ from tuneloop.data.examples import Input
 from tuneloop.knowledge.files import find_file
 from tuneloop.knowledge.graph import Graph
 from tuneloop.knowledge.graph_files import read_graph, write_graph
+from tuneloop.knowledge.index import open_index
 from tuneloop.knowledge.lexicon import Lexicon
 from tuneloop.knowledge.lexicon_files import read_lexicon, write_lexicon
 from tuneloop.knowledge.rules import RuleBook, parse_rules
+from tuneloop.knowledge.store import FILE
 
-FOLDER, ABOUT, RULES, GRAPH = "knowledge", "knowledge.json", "rules.yaml", "graph.tsv"
+FOLDER, ABOUT, RULES, GRAPH, DOCUMENTS = "knowledge", "knowledge.json", "rules.yaml", "graph.tsv", "documents"
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Lexicons, rules and a graph that belong to a model.
+    """Lexicons, rules, a graph and documents that belong to a model.
 
     Args:
         lexicons: in the order of the configuration.
@@ -35,6 +37,7 @@ class Knowledge:
         rules_text: the file they were read from.
         context: what is written behind each text: lexicon, facts.
         facts: facts behind each text at most.
+        documents: the folder of an index of documents; None without one.
     """
 
     lexicons: tuple[Lexicon, ...] = ()
@@ -43,6 +46,7 @@ class Knowledge:
     rules_text: str = ""
     context: tuple[str, ...] = ()
     facts: int = 3
+    documents: Path | None = None
 
     @property
     def reading(self) -> str:
@@ -71,8 +75,12 @@ class Knowledge:
         return f"{text} [{'; '.join(parts)}]" if parts else text
 
 
-def load_knowledge(config: KnowledgeConfig, *, base: Path) -> Knowledge | None:
+def load_knowledge(config: KnowledgeConfig, *, base: Path, indexes: Path | None = None) -> Knowledge | None:
     """The knowledge that a configuration names; None if it names none.
+
+    Args:
+        base: what relative files start from.
+        indexes: where the indexes of documents of a workspace lie.
 
     Raises:
         ConfigError: if rules are wrong, or the context needs what is not there.
@@ -94,7 +102,8 @@ def load_knowledge(config: KnowledgeConfig, *, base: Path) -> Knowledge | None:
         path = find_file(config.rules, base=base)
         text = _text(path)
         book = parse_rules(text, name=path.name, lexicons=lexicons, graph=graph)
-    return Knowledge(lexicons, graph, book, text, config.context, config.facts)
+    documents = _index(config.documents, base, indexes) if config.documents else None
+    return Knowledge(lexicons, graph, book, text, config.context, config.facts, documents)
 
 
 def keep_knowledge(knowledge: Knowledge, folder: Path) -> None:
@@ -115,6 +124,10 @@ def keep_knowledge(knowledge: Knowledge, folder: Path) -> None:
         about["graph"] = {"file": GRAPH, **origin, "facts": len(knowledge.graph)}
     if knowledge.book is not None:
         write_text(folder / RULES, knowledge.rules_text)
+    if knowledge.documents is not None:
+        with open_index(knowledge.documents) as index:
+            index.copy_to(folder / DOCUMENTS)
+            about["documents"] = {"folder": DOCUMENTS, "documents": len(index.documents()), **index.settings}
     write_json(folder / ABOUT, about)
 
 
@@ -140,13 +153,27 @@ def open_knowledge(model: Path) -> Knowledge | None:
             t("Attach the knowledge again: tuneloop knowledge attach"),
         ) from None
     book = parse_rules(text, lexicons=lexicons, graph=graph) if text else None
-    return Knowledge(lexicons, graph, book, text, context, facts)
+    documents = folder / DOCUMENTS
+    return Knowledge(lexicons, graph, book, text, context, facts, documents if documents.is_dir() else None)
 
 
 def knowledge_hash(model: Path) -> str:
-    """A hash of every file of a model's knowledge; empty if it has none."""
-    files = sorted((model / FOLDER).glob("*"))
+    """A hash of what a model's answers depend on in its knowledge, which documents are not; empty if it has none."""
+    files = sorted(file for file in (model / FOLDER).glob("*") if file.is_file())
     return hash_json({file.name: hash_file(file) for file in files}) if files else ""
+
+
+def _index(name: str, base: Path, indexes: Path | None) -> Path:
+    """The folder of an index: one of the workspace by its name, or any."""
+    for folder in ([indexes / name] if indexes and name.replace("-", "").replace("_", "").isalnum() else []) + [
+        base / Path(name).expanduser()
+    ]:
+        if (folder / FILE).is_file():
+            return folder
+    raise ConfigError(
+        t("There is no index of documents called {name}.", name=name),
+        t("Make it with: tuneloop knowledge add FILES --name {name}", name=name),
+    )
 
 
 def _lexicon(folder: Path, about: dict[str, Any]) -> Lexicon:

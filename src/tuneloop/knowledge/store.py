@@ -93,7 +93,10 @@ class Store:
         mode = "ro" if read_only else "rwc"
         uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         with self._errors():
-            self._database = sqlite3.connect(uri, uri=True, timeout=WAIT_S, isolation_level=None)
+            # what is only read may be read from any thread, by one at a time
+            self._database = sqlite3.connect(
+                uri, uri=True, timeout=WAIT_S, isolation_level=None, check_same_thread=not read_only
+            )
         try:
             with self._errors():
                 self._prepare(create)

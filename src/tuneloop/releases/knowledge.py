@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from tuneloop.core.config import TaskConfig, parse_config
-from tuneloop.core.errors import ConfigError
+from tuneloop.core.errors import ConfigError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.knowledge.index import Index, open_index
 from tuneloop.knowledge.settings import NewIndex
 from tuneloop.knowledge.store import FILE
 from tuneloop.releases.index import newest, rows
-from tuneloop.releases.read import open_release
+from tuneloop.releases.read import Release, open_release
 
 DEFAULT_WORKSPACE = Path(".tuneloop")
 DEFAULT_NAME = "default"
@@ -100,6 +100,31 @@ class ReleaseWriter:
     def fits(self, prompt: str) -> bool:
         """Whether the model reads the whole prompt."""
         return not bool(self.predictor.truncated([prompt])[0])
+
+
+def documents_of(release: Release) -> Index:
+    """The index of documents that travels with a release, which nobody changes.
+
+    Raises:
+        ReleaseError: if there is none.
+        ModelError: if the embedding model that it was made with cannot be opened.
+    """
+    if release.documents is None:
+        raise ReleaseError(
+            t("No documents travel with {name}.", name=release.id),
+            t("Name an index in knowledge.documents, then: tuneloop knowledge attach, and release again."),
+        )
+    index = open_index(release.documents, read_only=True)
+    source = index.settings["source"]
+    if not source:
+        return index
+    index.close()
+    return open_index(release.documents, open_encoder(source, Workspace(release.path.parents[1])), read_only=True)
+
+
+def writing_of(predictor: Any) -> ReleaseWriter | None:
+    """An open model as `knowledge.answers` asks it; None if it does not write."""
+    return ReleaseWriter(predictor) if predictor.task.generates else None
 
 
 def open_writing(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.paths import Workspace
 from tuneloop.releases.index import find
 from tuneloop.releases.manifest import verify as verify_files
+
+if TYPE_CHECKING:
+    from tuneloop.knowledge.answers import Answer
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,27 @@ class Release:
             return list(predictor.predict(inputs))
         finally:
             predictor.close()
+
+    @property
+    def documents(self) -> Path | None:
+        """The folder of the index of documents that travels with it; None without one."""
+        folder = self.path / "knowledge" / "documents"
+        return folder if folder.is_dir() else None
+
+    def ask(self, question: str) -> Answer:
+        """What its documents say to a question, with citations: in its own words if it writes, else in quotations.
+
+        Opens and closes the index and the models.
+
+        Raises:
+            ReleaseError: if no documents travel with it.
+            ModelError: if the embedding model of the index is not there.
+        """
+        from tuneloop.knowledge.answers import ask
+        from tuneloop.releases.knowledge import documents_of, writing_of
+
+        with documents_of(self) as index, closing(self.predictor()) as predictor:
+            return ask(question, index, writer=writing_of(predictor))
 
 
 def open_release(release_id: str, workspace: Workspace, *, verify: bool = True) -> Release:

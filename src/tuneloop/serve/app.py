@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.serve.asking import AskRequest, AskResponse
 from tuneloop.serve.batching import Answer
 from tuneloop.serve.docs_page import docs_page
 from tuneloop.serve.gate import Gate
@@ -74,6 +75,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _as_problem)
     app.add_exception_handler(RequestValidationError, _as_problem)
     _add_predict(app, service)
+    _add_ask(app, service)
     _add_models(app, service)
     add_openai(app, service, _json_body, _problems)
     _add_state(app, service)
@@ -98,6 +100,24 @@ def _add_predict(app: FastAPI, service: Service) -> None:
         content = _encode(answer)
         service.batcher.meter.seconds.observe(time.perf_counter() - started_s)
         return Response(content, media_type="application/json")
+
+
+def _add_ask(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/v1/ask",
+        summary="Ask the documents",
+        response_model=AskResponse,
+        responses=_problems(400, 401, 403, 404, 408, 413, 422, 429, 500, 503, 504),
+        openapi_extra={"requestBody": _json_body(AskRequest)},
+    )
+    async def ask(request: Request) -> Response:
+        """An answer from the documents that travel with the release, with citations, or that nothing supports one."""
+        deadline_s = deadline_of(request.headers, service.deadline_s)
+        body = await read_body(request.receive, service.config.deadline_s)
+        release, answer = await unless_gone(service.ask(body, deadline_s), request.receive)
+        plain = {"release": release, **answer.to_json()}
+        content = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return Response(content.encode("utf-8", "replace"), media_type="application/json")
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

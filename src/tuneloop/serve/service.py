@@ -15,6 +15,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.data.examples import Input
 from tuneloop.releases import index
+from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.scheduler import Lane, Scheduler
@@ -49,6 +50,7 @@ class Service:
         self.slot = Slot()
         self.batcher = Batcher(self.slot, config)
         self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
+        self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
         self._open_model = open_model
         self._workspace = workspace
         self._activating = asyncio.Lock()
@@ -90,6 +92,7 @@ class Service:
         """Compute what waits, then let go of the model."""
         self.batcher.close()
         self.scheduler.close()
+        self.asker.close()
         self.slot.exchange(None)
 
     async def predict(self, body: bytes, deadline_s: float) -> Answer:
@@ -109,6 +112,20 @@ class Service:
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
         return await self._write(prompts, deadline_s)
+
+    async def ask(self, body: bytes, deadline_s: float) -> tuple[str, Any]:
+        """The release, and what its documents say to the question in a request body.
+
+        Raises:
+            Problem: as `Asker.answer`, and 503 if no model is loaded.
+        """
+        if self.slot.current is None:
+            raise self.not_ready()
+        return await self.asker.answer(body, deadline_s)
+
+    async def _written(self, prompt: Input, deadline_s: float) -> str:
+        """What the model writes to one prompt."""
+        return str((await self._write([prompt], deadline_s)).predictions[0].label)
 
     @contextmanager
     def lane(self) -> Iterator[Lane]:

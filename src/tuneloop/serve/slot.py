@@ -35,6 +35,7 @@ class ServedModel:
         max_tokens: tokens the model reads of one text.
         batch_effect: largest change of a score through neighbours in a batch; None if it was not measured.
         max_batch_effect: the change that the release's configuration tolerates.
+        documents: the index of documents that travels with it; None without one.
     """
 
     release: str
@@ -43,6 +44,7 @@ class ServedModel:
     max_tokens: int = 512
     batch_effect: float | None = 0.0
     max_batch_effect: float = ReleaseConfig.model_fields["max_batch_effect"].default
+    documents: Any = None
 
     @property
     def takes_pairs(self) -> bool:
@@ -99,6 +101,8 @@ class ServedModel:
         closing = getattr(self.handle, "close", None)
         if closing is not None:
             closing()
+        if self.documents is not None:
+            self.documents.close()
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -123,12 +127,22 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
     running = getattr(handle, "engine", None)
     if running is not None and not handle.task.generates:
         running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
-    model = _describe(release, engine or release.engine, handle)
+    model = _describe(release, engine or release.engine, handle, _documents(release))
     model.warm_up()
     return model
 
 
-def _describe(release: Release, engine: str, handle: ModelHandle) -> ServedModel:
+def _documents(release: Release) -> Any:
+    """The index of a release's documents, open for several threads; None without one."""
+    if release.documents is None:
+        return None
+    from tuneloop.releases.knowledge import documents_of
+    from tuneloop.serve.asking import LockedIndex
+
+    return LockedIndex(documents_of(release))
+
+
+def _describe(release: Release, engine: str, handle: ModelHandle, documents: Any) -> ServedModel:
     found = release.info["forms"].get(engine)
     rules = ReleaseConfig.model_validate(release.info["config"]["release"])
     return ServedModel(
@@ -138,6 +152,7 @@ def _describe(release: Release, engine: str, handle: ModelHandle) -> ServedModel
         max_tokens=int(release.info["config"]["model"]["max_tokens"]),
         batch_effect=None if found is None else float(found.get("batch_effect", 0.0)),
         max_batch_effect=rules.max_batch_effect,
+        documents=documents,
     )
 
 

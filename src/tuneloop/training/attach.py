@@ -40,7 +40,7 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
         raise TrainingError(
             t("The run {name} is not finished.", name=run.id), t("Finish the run first: tuneloop tune --resume")
         )
-    knowledge = load_knowledge(config, base=base)
+    knowledge = load_knowledge(config, base=base, indexes=workspace.knowledge)
     settings = read_settings(run.model_path)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     check_rules(knowledge, task)

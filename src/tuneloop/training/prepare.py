@@ -112,7 +112,9 @@ def prepare(
     method = create_method(config.method)
     method.fit(task)
     source = resolve(config.model.source, base=base)
-    knowledge = load_knowledge(config.knowledge, base=base or Path.cwd())
+    root = base or Path.cwd()
+    place = workspace or Workspace(root / config.workspace)
+    knowledge = load_knowledge(config.knowledge, base=root, indexes=place.knowledge)
     check_rules(knowledge, task)
     places = bool(task.spans_in)
     check_context(knowledge, task=task.name, method=method.name, layout=task.layout, places=places)
@@ -136,14 +138,13 @@ def prepare(
         for name, part in rows.items()
     }
     task.learn_tokens(splits["train"].tokens)
-    root = base or Path.cwd()
     sources = RunSources(
         task,
         config.data,
         split=split,
         dev=splits["dev"],
         tokenizer=tokenizer,
-        workspace=workspace or Workspace(root / config.workspace),
+        workspace=place,
         base=root,
         cache=cache,
     )

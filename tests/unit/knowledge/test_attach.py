@@ -18,6 +18,7 @@ from tuneloop.evaluation.rules import rules_section
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.inference.ruling import final_scores, rulings
 from tuneloop.knowledge.attach import knowledge_hash, load_knowledge
+from tuneloop.releases.knowledge import open_knowledge
 from tuneloop.training.attach import attach
 from tuneloop.training.run import tune
 
@@ -48,10 +49,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, made_up:
     (folder / "texts.jsonl").write_text("\n".join(lines))
     (folder / "rules.yaml").write_text(RULES)
     (folder / "vowels.csv").write_text("term,category\na,vowel\ne,vowel\ni,vowel\no,vowel\n")
+    (folder / "leave.md").write_text("# Leave\n\nEach employee has 28 days of leave a year.\n")
+    with open_knowledge("handbook", workspace=folder / ".tuneloop", create=True, encoder="none") as index:
+        index.add([str(folder / "leave.md")], quiet=True)
     plain = {
         "data": {"source": "texts.jsonl", "clean": {"duplicates": "exact"}, "split": {"dev": 0.25, "test": 0.3}},
         "model": {"source": str(tiny_model), "max_tokens": 32},
-        "knowledge": {"lexicons": ["vowels.csv"], "rules": "rules.yaml"},
+        "knowledge": {"lexicons": ["vowels.csv"], "rules": "rules.yaml", "documents": "handbook"},
         "training": {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []},
         "evaluation": {"resamples": 100},
         "release": {"forms": []},
@@ -229,3 +233,18 @@ def test_rules_have_the_last_word_in_other_tasks_too(
         resamples=50,
     )
     assert section["broken"] == 0 and section["changed"] == sum(bool(each.because) for each in predictions)
+
+
+def test_documents_travel_with_the_release_and_answer_with_citations(run: Any, project: Path) -> None:
+    release = api.release(run, quiet=True)
+    with open_knowledge("handbook", workspace=project / ".tuneloop") as index:
+        index.remove([entry.name for entry in index.documents()])
+    answer = release.ask("How many days of leave does an employee have?")
+    assert "28 days" in answer.text and answer.citations[0].section == "Leave"
+    assert release.ask("Which trains run to Bath?").abstained
+    assert api.load(release.id, workspace=project / ".tuneloop").documents is not None  # every file is as it was
+
+
+def test_documents_that_are_not_there_are_refused_before_training(project: Path) -> None:
+    with pytest.raises(ConfigError, match="no index of documents called nowhere"):
+        load_knowledge(KnowledgeConfig(documents="nowhere"), base=project, indexes=project)

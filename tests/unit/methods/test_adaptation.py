@@ -138,7 +138,7 @@ def test_a_warm_up_that_leaves_no_steps_is_one_clear_error() -> None:
         create_method(MethodConfig(type="adalora", warmup=0.7))
 
 
-@pytest.mark.parametrize("method", sorted({*METHODS.names()} - {"pet", "in_context"}))  # which read their gap
+@pytest.mark.parametrize("method", sorted({*METHODS.names()} - {"pet", "in_context", "dpo"}))  # gaps, pairs
 def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str
 ) -> None:

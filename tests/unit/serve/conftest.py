@@ -223,6 +223,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
         task: str = "classification",
         api_key: str | None = None,
         writer: Callable[[], Any] | None = None,
+        documents: Any = None,
         **settings: Any,
     ) -> Live:
         models: dict[str, Any] = {}
@@ -232,7 +233,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
                 raise ReleaseError("m-3 is damaged.", "Restore it.")
             judge = writer is None or release == "other-1"
             models[release] = FakeHandle("pair" if release == "other-1" else task) if judge else writer()
-            return ServedModel(release, "fake", models[release])
+            return ServedModel(release, "fake", models[release], documents=documents)
 
         config = ServeConfig(port=0, **settings)
         app = create_app("m-1", workspace=workspace, config=config, api_key=api_key, open_model=open_model)

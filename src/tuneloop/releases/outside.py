@@ -100,7 +100,7 @@ def compare_form(release: Release, form: str, held_out: Examples, *, model: str 
         form: a model folder, a GGUF file, or the address of a server of the OpenAI kind, such as
             http://127.0.0.1:8000/v1.
         held_out: conversations that the model was not trained on.
-        model: how the server calls the model; the first that it lists by default.
+        model: how the server calls the model; by default as the release is called, or else the first that it lists.
         key: what the server must be sent.
 
     Raises:
@@ -123,7 +123,8 @@ def compare_form(release: Release, form: str, held_out: Examples, *, model: str 
     few = held_out.select(range(min(CONVERSATIONS, len(held_out))))
     try:
         if re.match("https?://", form):
-            return _ServerComparison(release, ours, few).run(Server(form, model=model, key=key))
+            names = [model] if model else [release.id, release.id.rpartition("-")[0]]
+            return _ServerComparison(release, ours, few).run(Server(form, names=names, key=key))
         theirs = open_written(resolve(form), like=ours, name=form)
         try:
             return _FolderComparison(release, ours, few).run(theirs)

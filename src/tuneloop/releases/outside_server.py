@@ -41,17 +41,17 @@ class Server:
     """A server at `address`, which ends in /v1.
 
     Args:
-        model: how it calls the model; the first that it lists by default.
+        names: how it may call the model; if it lists none of them, the first that it lists is taken.
         key: sent as a bearer token, if there is one.
 
     Raises:
         ReleaseError: if it cannot be reached, refuses, or answers in another form.
     """
 
-    def __init__(self, address: str, *, model: str = "", key: str = "") -> None:
+    def __init__(self, address: str, *, names: Sequence[str] = (), key: str = "") -> None:
         self.address = address.rstrip("/")
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self.model = model or self._first_model()
+        self.model = self._called(names)
 
     def answer(self, messages: Sequence[Message], *, tokens: int) -> Answer:
         """The likeliest `tokens` tokens of its answer."""
@@ -71,9 +71,10 @@ class Server:
         except (KeyError, TypeError, IndexError, ValueError):
             raise self._odd() from None
 
-    def _first_model(self) -> str:
+    def _called(self, names: Sequence[str]) -> str:
         try:
-            return str(self._ask("/models")["data"][0]["id"])
+            listed = [str(each["id"]) for each in self._ask("/models")["data"]]
+            return next((name for name in names if name in listed), listed[0])
         except (KeyError, TypeError, IndexError):
             raise self._odd() from None
 

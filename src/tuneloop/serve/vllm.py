@@ -18,6 +18,7 @@ from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import open_adapter, read_settings
+from tuneloop.knowledge.attach import open_knowledge
 from tuneloop.releases.read import Release
 from tuneloop.serve.security import Guard
 
@@ -63,6 +64,12 @@ def vllm_command(release: Release, *, config: ServeConfig, folder: Path) -> Vllm
             t("{release} judges texts, and vLLM serves models that write.", release=release.id),
             t("Serve it without --engine vllm."),
         )
+    known = open_knowledge(release.path)
+    if known is not None and known.book is not None:
+        raise ServeError(
+            t("{release} keeps to rules, which vLLM does not know.", release=release.id),
+            t("Serve it without --engine vllm, or release it without rules."),
+        )
     whole = release.path.resolve()
     model, names, lora = whole, [release.id, release.id.rpartition("-")[0]], []
     if settings.get("apart"):
@@ -78,7 +85,7 @@ def vllm_command(release: Release, *, config: ServeConfig, folder: Path) -> Vllm
     arguments += ["--host", config.host, "--port", str(config.port)]
     arguments += ["--dtype", "bfloat16" if release.engine.endswith("bf16") else "float32"]
     arguments += ["--max-model-len", str(_longest(settings, architecture, config))]
-    arguments += ["--chat-template", str(_template(model, folder))]
+    arguments += ["--chat-template", str(_template(whole, folder))]
     arguments += ["--override-generation-config", json.dumps(_decoding(settings["task"]["options"]))]
     if settings.get("trust_remote_code"):
         arguments.append("--trust-remote-code")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.knowledge.attach import keep_knowledge
-from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template
+from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
 
@@ -34,8 +34,8 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
         else:
             _save_apart(staging, model, ready)
         copy_tokenizer(ready.source, staging)
-        if ready.task.generates and not model.config.is_encoder_decoder and not chat_template(staging):
-            write_text(staging / TEMPLATE_FILE, PLAIN_TEMPLATE)
+        if ready.task.generates and not model.config.is_encoder_decoder:
+            _write_template(staging, ready.task.options.instruction)  # type: ignore[attr-defined]
         ready.method.keep(staging)
         if ready.knowledge is not None:
             keep_knowledge(ready.knowledge, staging / KNOWLEDGE)
@@ -55,6 +55,15 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "apart": not ready.method.mergeable,
             },
         )
+
+
+def _write_template(folder: Path, instruction: str) -> None:
+    """The template that was tuned with, where the tokenizer's own would say something else."""
+    known = chat_template(folder)
+    if instruction:
+        write_text(folder / TEMPLATE_FILE, instructing(known or PLAIN_TEMPLATE, instruction))
+    elif not known:
+        write_text(folder / TEMPLATE_FILE, PLAIN_TEMPLATE)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tuneloop.data.conversation import Message, to_text
-from tuneloop.models.chat import ChatTokenizer
+from tuneloop.models.chat import ChatTokenizer, instructing
 
 TALK = [Message("system", "a b"), Message("user", "good a"), Message("assistant", "bad c"), Message("user", "b")]
 
@@ -77,3 +77,9 @@ def test_an_instruction_is_what_the_system_says_where_it_is_silent(chat_model: P
     assert told.encode([("good a", "b")]).ids.tolist() == plain.encode([(spoken, "b")]).ids.tolist()
     assert told.encode([to_text(TALK)]).ids.tolist() == plain.encode([to_text(TALK)]).ids.tolist()
     assert told.identity != plain.identity
+    theirs = AutoTokenizer.from_pretrained(chat_model)
+    theirs.chat_template = instructing(theirs.chat_template, "a c")
+    for talk in ([Message("user", "good a")], TALK):
+        asked = [message._asdict() for message in talk]
+        ids = theirs.apply_chat_template(asked, add_generation_prompt=True)["input_ids"]
+        assert ids == told.encode([to_text(talk)]).ids.tolist()

@@ -318,7 +318,7 @@ def open_written(folder: Path, *, like: Writer, name: str) -> Writer:
     engine = like.engine.name if like.engine is not None else writes_with()
     model = load_writer(folder).requires_grad_(False).train(False)
     return Writer(
-        WritingEngine(model.to(_dtype(engine)), engine),  # type: ignore[arg-type]
+        WritingEngine(moved(model, dtype=_dtype(engine)), engine),
         task=like.task,
         tokenizer=like.task.tokenizer(folder, like.tokenizer.max_tokens),
         clean=like.clean,
@@ -336,7 +336,7 @@ def open_untuned(config: RunConfig, *, task: Generation, base: Path) -> Writer:
     model = load_writer(folder, trust_remote_code=config.model.trust_remote_code).requires_grad_(False).train(False)
     engine = writes_with()
     return Writer(
-        WritingEngine(model.to(_dtype(engine)), engine),  # type: ignore[arg-type]
+        WritingEngine(moved(model, dtype=_dtype(engine)), engine),
         task=task,
         tokenizer=task.tokenizer(folder, config.model.max_tokens),
         clean=config.data.clean,

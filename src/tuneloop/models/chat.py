@@ -29,6 +29,9 @@ PLAIN_TEMPLATE = (
 LEAST_PROMPT = 0.25
 """Share of `max_tokens` that a prompt keeps beside an answer that would fill it all."""
 
+VERSION = 2
+"""Of the way from conversations to tokens, which kept tokens depend on."""
+
 NO_CUT = 1 << 20
 """More tokens than a text has: its length is counted, not cut."""
 
@@ -89,8 +92,8 @@ class ChatTokenizer(Tokenizer):
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
-        told = [self.instruction] if self.instruction else []
-        return hash_json([super().identity, self.template, self.special, self.answer_tokens, self.every_answer, *told])
+        read = [self.template, self.special, self.answer_tokens, self.every_answer, self.instruction]
+        return hash_json([super().identity, VERSION, *read])
 
     @property
     def definition(self) -> str:
@@ -226,7 +229,8 @@ class ChatTokenizer(Tokenizer):
         if len(ids) <= room:
             return ids, learnt, False
         if any(learnt):
-            start = len(learnt) - learnt[::-1].index(0) if 0 in learnt else 0  # of the last answer
+            end = len(learnt) - learnt[::-1].index(1)  # of the last answer; a line break may stand behind it
+            start = end - learnt[:end][::-1].index(0) if 0 in learnt[:end] else 0
             least = min(start, int(room * LEAST_PROMPT))
             drop = min(len(ids) - room, start - least)
         else:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_device() -> str:
@@ -38,6 +41,21 @@ def autocast(precision: str, device: str) -> AbstractContextManager[Any]:
     import torch
 
     return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def cast(model: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Keep the weights of a model in a precision, in place.
+
+    As where transformers loads them so: what a module has worked out for itself, such as the frequencies of rotary
+    positions, stays in fp32. In bf16 the angle of a far place would be wrong by half a radian.
+    """
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_floating_point() and name not in module._non_persistent_buffers_set:
+                setattr(module, name, buffer.to(dtype))
 
 
 def memory_bytes(device: str) -> int:

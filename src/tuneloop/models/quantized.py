@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import MissingExtraError
-from tuneloop.models.device import choose_device
+from tuneloop.models.device import cast, choose_device
 
 if TYPE_CHECKING:
     import torch
@@ -65,14 +65,11 @@ def moved(model: PreTrainedModel, *, device: str = "", dtype: torch.dtype | None
         device: cpu or cuda; a model in few bits is there already.
         dtype: of the weights that are kept in full.
     """
-    if not is_quantized(model):
-        placed = model.to(device) if device else model  # type: ignore[arg-type]
-        return placed.to(dtype) if dtype else placed  # type: ignore[arg-type,return-value]
+    if device and not is_quantized(model):
+        model = model.to(device)  # type: ignore[arg-type]
     if dtype is not None:
-        for parameter in model.parameters():
-            if parameter.is_floating_point():
-                parameter.data = parameter.data.to(dtype)
-        for module in model.modules():
+        cast(model, dtype)
+        for module in model.modules() if is_quantized(model) else ():
             if hasattr(module, "compute_dtype"):
                 module.compute_dtype = dtype  # type: ignore[assignment]
     return model

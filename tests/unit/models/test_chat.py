@@ -83,3 +83,11 @@ def test_an_instruction_is_what_the_system_says_where_it_is_silent(chat_model: P
         asked = [message._asdict() for message in talk]
         ids = theirs.apply_chat_template(asked, add_generation_prompt=True)["input_ids"]
         assert ids == told.encode([to_text(talk)]).ids.tolist()
+
+
+def test_a_line_break_behind_the_end_is_no_reason_to_lose_the_prompt(chat_model: Path) -> None:
+    tokenizer = ChatTokenizer(chat_model, 16)
+    asked, answer = list(range(100, 110)), list(range(200, 230))
+    ids, marks, cut = tokenizer._fit([*asked, *answer, 3, 99], [0] * 10 + [1] * 31 + [0])
+    assert cut and len(ids) == 16
+    assert ids == [*asked[-4:], *answer[:12]] and marks == [0] * 4 + [1] * 12

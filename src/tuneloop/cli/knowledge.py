@@ -116,7 +116,7 @@ def ask(
     """Without a model that writes, the answer is in quotations."""
     from tuneloop import api
     from tuneloop.knowledge.answers import ask as ask_index
-    from tuneloop.releases.knowledge import documents_of, open_knowledge, open_writing, writing_of
+    from tuneloop.releases.knowledge import by_rules, documents_of, open_knowledge, open_writing, writing_of
 
     place = workspace_root(workspace)
     found = api.load(release, workspace=place) if release else None
@@ -131,6 +131,8 @@ def ask(
         else:
             writer = open_writing(release=release, model=model, workspace=place) if release or model else None
         answer = ask_index(question, index, writer=writer, k=passages, mode=mode, threshold=threshold)  # type: ignore[arg-type]
+        if writer is not None:
+            answer = by_rules(answer, writer.predictor)
     if as_json:
         print_json(answer.to_json())
         return

@@ -58,6 +58,10 @@ class Pair:
         return {row.id: row for row in self.rows}
 
 
+VERSION = 2
+"""Of how rows are dealt, which pages that were judged before must not be mistaken about."""
+
+
 def pair_of(names: tuple[str, str], a: Predictions, b: Predictions) -> Pair:
     """The prompts that both models answered, and not alike, in an order that says nothing.
 
@@ -66,7 +70,7 @@ def pair_of(names: tuple[str, str], a: Predictions, b: Predictions) -> Pair:
     """
     b = align(a, b)
     rows = list(zip(a.examples.ids, a.examples.texts, map(str, a.answers), map(str, b.answers), strict=True))
-    key = hash_json(rows)[:16]
+    key = hash_json([VERSION, rows])[:16]
     other = [row for row in rows if row[2].strip() != row[3].strip()]
     if not other:
         raise DataError(
@@ -74,7 +78,7 @@ def pair_of(names: tuple[str, str], a: Predictions, b: Predictions) -> Pair:
             t("Compare models that differ."),
         )
     dealt = sorted((_chance(key, row[0]), row) for row in other)
-    return Pair(names, key, [Row(*row, swapped=chance[0] % 2 == 1) for chance, row in dealt],
+    return Pair(names, key, [Row(*row, swapped=chance[-1] % 2 == 1) for chance, row in dealt],
                 equal=len(rows) - len(other))  # fmt: skip
 
 

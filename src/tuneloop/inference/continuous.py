@@ -161,17 +161,18 @@ class ContinuousBatch:
         """Prompts that wait."""
         return len(self._waiting)
 
-    def add(self, draft: Draft) -> None:
-        """Let an answer be written as soon as there is room.
+    def add(self, *drafts: Draft) -> None:
+        """Let answers be written as soon as there is room: all of these, or none.
 
         Raises:
-            QueueFull: if too much waits already.
+            QueueFull: if too much waits already; where nothing waits, these may be more than else may wait.
         """
+        tokens = sum(len(draft.prompt) for draft in drafts)
         with self._lock:
-            if self._waiting and self.waiting_tokens + len(draft.prompt) > self.limits.waiting_tokens:
+            if self._waiting and self.waiting_tokens + tokens > self.limits.waiting_tokens:
                 raise QueueFull
-            self._waiting.append(draft)
-            self.waiting_tokens += len(draft.prompt)
+            self._waiting.extend(drafts)
+            self.waiting_tokens += tokens
 
     def cancel(self, draft: Draft) -> None:
         """Write no more of this answer; its place is free from the next step on."""

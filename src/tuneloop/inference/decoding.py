@@ -156,6 +156,31 @@ class Chooser:
         return Choice(token_id, float(known[token_id]), pairs)
 
 
+class Penalty:
+    """A transformers `LogitsProcessor`: what stands in prompt or answer becomes less likely, as `Chooser` has it.
+
+    That of transformers counts padding too, so that an answer would hang on how long the prompts beside it are.
+
+    Args:
+        penalty: above 1.
+        read: which tokens of the prompts are no padding, (prompts, width); each may have several beams.
+    """
+
+    def __init__(self, penalty: float, read: Tensor) -> None:
+        self._penalty, self._read = penalty, read.bool()
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores, (rows, vocabulary), of rows of tokens, (rows, width and more)."""
+        import torch
+
+        counts = torch.ones_like(input_ids, dtype=torch.bool)
+        counts[:, : self._read.shape[1]] = self._read.repeat_interleave(len(input_ids) // len(self._read), dim=0)
+        rows, places = counts.nonzero(as_tuple=True)
+        seen = torch.zeros_like(scores, dtype=torch.bool)
+        seen[rows, input_ids[rows, places]] = True
+        return torch.where(seen, torch.where(scores < 0, scores * self._penalty, scores / self._penalty), scores)
+
+
 def restrict(scores: Tensor, allowed: Any) -> Tensor:
     """Scores (vocabulary,) with -inf where a token may not come; tokens that `allowed` does not know may not."""
     import torch

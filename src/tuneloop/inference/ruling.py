@@ -13,7 +13,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.conversation import spoken
 from tuneloop.knowledge.actions import Kind
 from tuneloop.knowledge.facts import Case
-from tuneloop.knowledge.reasons import Outcome, Value
+from tuneloop.knowledge.reasons import Outcome, Reason, Value
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input, Label
@@ -56,13 +56,14 @@ def case_of(item: Input, prediction: Prediction, *, kind: Kind) -> Case:
 
 
 def outcomes(book: RuleBook, task: Task, inputs: Sequence[Input], predictions: Sequence[Prediction]) -> list[Outcome]:
-    """What the rules make of each prediction; equal inputs have equal predictions and are looked at once."""
+    """What the rules make of each prediction; equal inputs with equal answers are looked at once."""
     kind = KINDS[task.name]
-    known: dict[Input, Outcome] = {}
-    for item, prediction in zip(inputs, predictions, strict=True):
-        if item not in known:
-            known[item] = book.apply(case_of(item, prediction, kind=kind), kind)
-    return [known[item] for item in inputs]
+    known: dict[tuple[Input, Label], Outcome] = {}  # one prompt may have several answers
+    keys = [(item, prediction.label) for item, prediction in zip(inputs, predictions, strict=True)]
+    for key, prediction in zip(keys, predictions, strict=True):
+        if key not in known:
+            known[key] = book.apply(case_of(key[0], prediction, kind=kind), kind)
+    return [known[key] for key in keys]
 
 
 def ruled(predictions: Sequence[Prediction], found: Sequence[Outcome]) -> list[Prediction]:
@@ -71,6 +72,15 @@ def ruled(predictions: Sequence[Prediction], found: Sequence[Outcome]) -> list[P
         replace(prediction, label=outcome.answer, because=outcome.reasons) if outcome.reasons else prediction
         for prediction, outcome in zip(predictions, found, strict=True)
     ]
+
+
+def discreet(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Written texts with their reasons, but without anything that a rule has kept back: what a client is told."""
+
+    def told(each: Prediction) -> tuple[Reason, ...]:
+        return tuple(replace(why, before="", after=cast("Value", each.label), matched="") for why in each.because)
+
+    return [replace(each, because=told(each)) for each in predictions]
 
 
 def settle(task: Task, scores: FloatArray, answers: Sequence[Label]) -> FloatArray:

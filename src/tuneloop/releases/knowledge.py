@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,11 +11,13 @@ from tuneloop.core.config import TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.knowledge.answers import Answer
 from tuneloop.knowledge.index import Index, open_index
 from tuneloop.knowledge.settings import NewIndex
 from tuneloop.knowledge.store import FILE
 from tuneloop.releases.index import newest, rows
 from tuneloop.releases.read import Release, open_release
+from tuneloop.tasks.base import Prediction
 
 DEFAULT_WORKSPACE = Path(".tuneloop")
 DEFAULT_NAME = "default"
@@ -95,7 +98,7 @@ class ReleaseWriter:
 
     def __call__(self, prompt: str) -> str:
         """What the model writes to a prompt."""
-        return str(self.predictor.predict([prompt])[0].label)
+        return str(self.predictor.scores([prompt])[0].text)  # rules are for the answer, not for what it is made of
 
     def fits(self, prompt: str) -> bool:
         """Whether the model reads the whole prompt."""
@@ -125,6 +128,20 @@ def documents_of(release: Release) -> Index:
 def writing_of(predictor: Any) -> ReleaseWriter | None:
     """An open model as `knowledge.answers` asks it; None if it does not write."""
     return ReleaseWriter(predictor) if predictor.task.generates else None
+
+
+def by_rules(answer: Answer, predictor: Any) -> Answer:
+    """The answer, or that a rule of the model keeps it back."""
+    if answer.abstained or not predictor.task.generates:
+        return answer
+    prompt = predictor.task.parse_input(answer.question, None)[0]
+    (final,) = predictor.final([prompt], [Prediction(answer.text, {})])
+    if final.label == answer.text:
+        return answer
+    names = ", ".join(reason.rule for reason in final.because if not reason.flag)
+    return replace(
+        answer, text="", citations=(), abstained=True, why=t("A rule keeps the answer back: {names}.", names=names)
+    )
 
 
 def open_writing(

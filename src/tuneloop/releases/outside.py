@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,14 +125,18 @@ def compare_form(release: Release, form: str, held_out: Examples, *, model: str 
     try:
         if re.match("https?://", form):
             names = [model] if model else [release.id, release.id.rpartition("-")[0]]
-            return _ServerComparison(release, ours, few).run(Server(form, names=names, key=key))
-        theirs = open_written(resolve(form), like=ours, name=form)
-        try:
-            return _FolderComparison(release, ours, few).run(theirs)
-        finally:
-            theirs.close()
+            found = _ServerComparison(release, ours, few).run(Server(form, names=names, key=key))
+        else:
+            with closing(open_written(resolve(form), like=ours, name=form)) as theirs:
+                found = _FolderComparison(release, ours, few).run(theirs)
     finally:
         ours.close()
+    if not found.conversations:
+        raise ReleaseError(
+            t("There is no conversation to compare {form} on.", form=form),
+            t("The dev split needs some that the model reads whole; raise model.max_tokens or data.split.dev."),
+        )
+    return found
 
 
 class _Against:

@@ -70,10 +70,10 @@ class Release:
             ModelError: if the embedding model of the index is not there.
         """
         from tuneloop.knowledge.answers import ask
-        from tuneloop.releases.knowledge import documents_of, writing_of
+        from tuneloop.releases.knowledge import by_rules, documents_of, writing_of
 
         with documents_of(self) as index, closing(self.predictor()) as predictor:
-            return ask(question, index, writer=writing_of(predictor))
+            return by_rules(ask(question, index, writer=writing_of(predictor)), predictor)
 
 
 def open_release(release_id: str, workspace: Workspace, *, verify: bool = True) -> Release:

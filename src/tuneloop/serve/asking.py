@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.answers import Answer, ask
+from tuneloop.releases.knowledge import by_rules
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
 
@@ -131,7 +132,7 @@ class Asker:
                     t("Name an index in knowledge.documents, attach it, and release again."),
                 )  # fmt: skip
             writer = _Writer(model, self._write, deadline_s, loop) if model.shares_steps else None
-            return model.release, ask(question, model.documents, writer=writer)
+            return model.release, by_rules(ask(question, model.documents, writer=writer), model.handle)
 
     def _question(self, body: bytes) -> str:
         try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
+from tuneloop.inference.ruling import discreet
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
@@ -224,7 +225,8 @@ def _deliver(jobs: list[Job], results: dict[Input, Prediction | Problem], releas
 def _predict(model: ServedModel, inputs: list[Input]) -> list[Prediction | Problem]:
     """One result per input; where the model fails, the culprit is found by halving."""
     try:
-        return list(model.handle.predict(inputs))
+        found = model.handle.predict(inputs)
+        return list(discreet(found) if model.writes else found)
     except Exception as error:
         if len(inputs) == 1:
             # its message might quote the text, which must not reach the log

@@ -169,9 +169,8 @@ class Scheduler:
             if lane.batch.waiting and lane.batch.waiting + len(drafts) > self._config.max_queue:
                 raise self._overloaded(lane)
             try:
-                for draft in drafts:
-                    lane.queues[draft] = queue
-                    lane.batch.add(draft)
+                lane.queues |= dict.fromkeys(drafts, queue)
+                lane.batch.add(*drafts)
             except QueueFull:
                 raise self._overloaded(lane) from None
             self._changed.notify()

@@ -124,8 +124,11 @@ class Service:
         return await self.asker.answer(body, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
-        """What the model writes to one prompt."""
-        return str((await self._write([prompt], deadline_s)).predictions[0].label)
+        """What the model writes to one prompt, before any rule."""
+        with self.lane() as lane:
+            drafts, _ = await asyncio.to_thread(own_drafts, [prompt], lane.writer)
+            (pieces,) = await collect(self.scheduler, lane, drafts, deadline_s)
+            return "".join(piece.text for piece in pieces)
 
     @contextmanager
     def lane(self) -> Iterator[Lane]:

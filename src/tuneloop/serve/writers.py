@@ -12,6 +12,7 @@ from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.inference.continuous import Draft, Piece
 from tuneloop.inference.decoding import Decoding
+from tuneloop.inference.ruling import discreet
 from tuneloop.serve.openai_answers import Form
 from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
 from tuneloop.serve.problems import Problem
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tuneloop.inference.constrained import Constraint as Compiled
     from tuneloop.inference.writing import Writer
     from tuneloop.tasks.base import Prediction
+
+LEAST_TEMPERATURE = 1e-4
+"""Below it chance chooses the likeliest token anyway, and numbers overflow."""
 
 
 def check_named(model: str, release: str) -> None:
@@ -149,8 +153,7 @@ def predictions_of(
     written = as_scores(
         Written("".join(piece.text for piece in parts), finished=parts[-1].finish == "stop") for parts in pieces
     )
-    found = writer.final([draft.asked for draft in drafts], writer.task.predictions(written, cut))
-    return [replace(each, because=tuple(replace(reason, before="") for reason in each.because)) for each in found]
+    return discreet(writer.final([draft.asked for draft in drafts], writer.task.predictions(written, cut)))
 
 
 def ruled_pieces(writer: Writer, drafts: Sequence[Draft], pieces: list[list[Piece]]) -> list[list[Piece]]:
@@ -160,7 +163,10 @@ def ruled_pieces(writer: Writer, drafts: Sequence[Draft], pieces: list[list[Piec
     found = []
     for parts, final in zip(pieces, predictions_of(writer, drafts, pieces), strict=True):
         told = tuple(reason.to_json() for reason in final.because)
-        found.append([Piece(str(final.label), finish=parts[-1].finish, because=told)] if told else parts)
+        if final.label == "".join(piece.text for piece in parts):
+            found.append([*parts[:-1], parts[-1]._replace(because=told)])
+        else:
+            found.append([Piece(str(final.label), finish=parts[-1].finish, because=told)])
     return found
 
 
@@ -230,6 +236,8 @@ def _decoding(asked: WritingOptions, writer: Writer, config: ServeConfig, prompt
         for name in ("temperature", "top_p", "top_k", "repetition_penalty")
         if (value := getattr(asked, name)) is not None
     }
+    if given.get("temperature", 1.0) < LEAST_TEMPERATURE:
+        given["temperature"] = 0.0
     seed = None if asked.seed is None else (asked.seed + number) % (1 << 63)
     return replace(own, max_tokens=room, seed=seed, stop=asked.stops, likeliest=asked.likeliest, **given)
 

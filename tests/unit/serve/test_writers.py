@@ -411,3 +411,29 @@ def test_rules_have_the_last_word_on_every_route_and_what_they_keep_back_is_told
     for reply in (whole.body, predicted.body, logged.body, streamed.body.decode()):
         assert bad not in (reply if isinstance(reply, str) else json.dumps(reply))
     assert text_of(chat(live, said("c bad"))) == tiny_writer().predict(["c bad"])[0].label
+
+
+def test_rules_look_at_each_of_several_answers_and_reasons_tell_nothing_of_them(tiny_writer, tmp_path):
+    from tuneloop.core.knowledge import KnowledgeConfig
+    from tuneloop.inference.continuous import Draft, Piece
+    from tuneloop.inference.decoding import Choice, Decoding
+    from tuneloop.knowledge.attach import load_knowledge
+    from tuneloop.serve.writers import ruled_pieces
+
+    rules = """version: 1
+rules:
+  - {name: look, then: {flag: true}, priority: 9}
+  - {name: hush, then: {must_not_say: 'secret', instead: no}}
+  - {name: digits, if: {answer: {regex: '[0-9]{4}'}}, then: {label: no}}
+"""
+    (tmp_path / "rules.yaml").write_text(rules)
+    writer = tiny_writer()
+    writer.knowledge = load_knowledge(KnowledgeConfig(rules="rules.yaml"), base=tmp_path)
+    said = ["fine", "a secret", "fine", "pin 1234"]
+    drafts = [Draft([1], Decoding(9), asked="q") for _ in said]
+    pieces = [[Piece(text, (Choice(7, -0.5),)), Piece("", finish="stop")] for text in said]
+    found = ruled_pieces(writer, drafts, pieces)
+    assert ["".join(part.text for part in parts) for parts in found] == ["fine", "no", "fine", "no"]
+    assert found[0][0].choices and found[0][-1].because[0]["flag"]  # a flag leaves the answer and its tokens alone
+    told = json.dumps([part.because for parts in found for part in parts])
+    assert "secret" not in told and "1234" not in told

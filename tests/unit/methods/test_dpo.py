@@ -164,8 +164,8 @@ def test_the_last_answer_alone_counts_and_both_have_the_same_prompt(made_up: typ
         ]
         parts = [slice(*tokens.offsets[row : row + 2]) for row in range(8)]
         prompts = [tokens.ids[part][: np.argmax(tokens.type_ids[part])].tolist() for part in parts]
-        assert prompts[::2] == prompts[1::2] and len(prompts[0]) == 27 < len(prompts[4]) < 48
-        assert prompts[0] == prompts[4][-27:] and tokens.lengths.max() == 48
+        assert prompts[::2] == prompts[1::2] and len(prompts[0]) < len(prompts[4]) < 48
+        assert prompts[0][-12:] == prompts[4][-12:] and tokens.lengths.max() <= 48
         assert tokens.truncated.tolist() == [True] * 4 + [False] * 2 + [True] * 2
     assert ready.task.mean_tokens == (2 + 21 + 2 + 2) / 4
 

@@ -32,6 +32,7 @@ def evaluate(
 
 def show_evaluation(found: dict[str, Any]) -> None:
     """The figures of an evaluation, the baselines beside them, and what the comparisons say."""
+    from tuneloop.evaluation.limits import about_training
     from tuneloop.evaluation.names import figure_text, metric_name, model_name
     from tuneloop.evaluation.paired import sentence
 
@@ -49,6 +50,8 @@ def show_evaluation(found: dict[str, Any]) -> None:
         say(t("Of the references themselves: {figures}", figures=figures))
     for comparison in found["comparisons"]:
         say(sentence(comparison, t("The model"), model_name(comparison["against"])))
+    if found.get("rows_seen"):
+        say(about_training(found))
     if found.get("rules"):
         from tuneloop.evaluation.report_rules import comparison, headers
         from tuneloop.evaluation.report_rules import rows as rows_of

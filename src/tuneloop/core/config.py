@@ -237,7 +237,8 @@ class RunConfig(Options):
         if not isinstance(given, dict):
             return given
         task, model = given.get("task"), given.get("model", {})
-        kind = task.get("type") if isinstance(task, dict) else task
+        kind = task.get("type") if isinstance(task, dict) else getattr(task, "type", task)
+        model = model.model_dump(exclude_unset=True) if isinstance(model, ModelConfig) else model
         if not isinstance(kind, str) or kind not in TASK_TOKENS or not isinstance(model, dict):
             return given
         return given | {"model": {"max_tokens": TASK_TOKENS[kind]} | model}

@@ -80,12 +80,16 @@ def _finder(splits: Sequence[Examples], threshold: float, *, prompts: bool = Fal
 
 
 def _answered_finder(examples: Examples, threshold: float) -> NearDuplicates:
-    """Finds prompts with answers where what was said, the answer and what the system says all are alike."""
+    """Finds prompts with answers where what was said, every answer and what the system says all are alike.
+
+    The answers of a row are its label, or a tuple of the better one and the worse one.
+    """
     prompts = [comparable(said(text)) for text in examples.texts]
-    answers = [comparable(str(label)) for label in examples.labels]
+    rows = [label if isinstance(label, tuple) else (label,) for label in examples.labels]
+    answers = [[comparable(str(answer)) for answer in each] for each in zip(*rows, strict=True)]
     systems = [comparable(instruction(text)) for text in examples.texts]
     # one system for all would make every prompt a candidate of every other
-    return NearDuplicates(_whole([prompts, answers]), threshold, parts=[systems, prompts, answers])
+    return NearDuplicates(_whole([prompts, *answers]), threshold, parts=[systems, prompts, *answers])
 
 
 def remove_duplicates(
@@ -95,6 +99,7 @@ def remove_duplicates(
     *,
     place: Callable[[int], str],
     free_answers: bool = False,
+    worse: str = "",
 ) -> list[int]:
     """The rows that stay, in order.
 
@@ -108,13 +113,18 @@ def remove_duplicates(
         place: where a row stands in its file, for errors.
         free_answers: labels are texts of which many may be right: one prompt with two answers is no conflict, and rows
             are equal only if prompt and answer are.
+        worse: the column with a worse answer beside each free one: rows are equal only if these are too.
 
     Raises:
         DataError: if `clean.conflicts` is error and there is a conflict.
     """
     if free_answers:
         rows = list(range(len(examples)))
-        examples = replace(examples, pairs=[str(label) for label in examples.labels])
+        if worse in examples.columns:
+            both = zip(map(str, examples.labels), map(str, examples.columns[worse]), strict=True)
+            examples = replace(examples, labels=list(both))
+        pairs = ["\0".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in examples.labels]
+        examples = replace(examples, pairs=pairs)
     else:
         rows = _remove_conflicts(examples, config, report, place)
     if config.duplicates != "keep":

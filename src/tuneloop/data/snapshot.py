@@ -36,6 +36,8 @@ from tuneloop.data.snapshot_folder import (
 from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata, wanted_sizes
 
 STEPS = 4
+READ = 2
+"""Raised when sources are read or cleaned otherwise: what was recorded for a request before is then made again."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,12 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     bar.update(1, t("cleaned"))
     train = parts["train"]
     kept = remove_duplicates(
-        train.examples, config.data.clean, duplicates, place=train.place, free_answers=task.free_answers
+        train.examples,
+        config.data.clean,
+        duplicates,
+        place=train.place,
+        free_answers=task.free_answers,
+        worse=train.table.worse,
     )
     parts["train"] = train.select(kept)
     bar.update(2, t("duplicates removed"))
@@ -154,7 +161,7 @@ def _request(config: RunConfig, task: LabelReader, sources: list[_Source]) -> st
     files = {source.split: _hash_source(source.path) for source in sources}
     names = {source.split: source.path.name for source in sources}
     plain = config.model_dump(mode="json", include={"data", "seed"})
-    return hash_json({"version": VERSION, "files": files, "names": names, "task": task.name} | plain)
+    return hash_json({"version": VERSION, "read": READ, "files": files, "names": names, "task": task.name} | plain)
 
 
 def _hash_source(path: Path) -> str:

@@ -31,7 +31,7 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
             resamples=settings["ranking_resamples"],
         )
     if evaluation["split"] != "test":
-        yield t("Whether training saw some of these texts was not checked.")
+        yield about_training(evaluation)
     if rows < FEW_ROWS:
         yield t("With only {rows} test texts the intervals themselves are rough.", rows=rows)
     if not evaluation["worst_errors"]:
@@ -46,6 +46,19 @@ def limits(evaluation: dict[str, Any]) -> Iterator[str]:
     yield from _about_reference(evaluation)
     yield from _about_classes(evaluation)
     yield from _about_length(evaluation)
+
+
+def about_training(evaluation: dict[str, Any]) -> str:
+    """Whether the model was trained on texts of a file that it was measured on."""
+    seen = evaluation.get("rows_seen")
+    if seen is None:
+        return t("Whether training saw some of these texts was not checked.")
+    if not seen:
+        return t("The model was trained on none of these texts; whether on texts like them was not checked.")
+    return t(
+        "The model was trained on {count} of these texts, so it looks better here than it is: measure it on others.",
+        count=f"{seen:,}",
+    )
 
 
 def _about_writing(settings: dict[str, Any]) -> Iterator[str]:

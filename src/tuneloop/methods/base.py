@@ -192,6 +192,10 @@ class Method(ABC):
         """The training rows with all that the method needs beside them; called once, before the first step."""
         return train
 
+    def gather_dev(self, dev: Split, task: Task, sources: Sources) -> Split:
+        """The rows of dev with all that `figures` needs beside them; called once, after `gather`."""
+        return dev
+
     def facts(self, model: PreTrainedModel) -> dict[str, Any]:
         """What run.json says of the trained model beside its figures, asked before `merge`."""
         return {}
@@ -217,6 +221,9 @@ class GradientMethod(Method):
 
     trains_answers: ClassVar[bool] = True
     """Whether the loss depends on the model's logits."""
+
+    reads_before: ClassVar[bool] = False
+    """Whether the model before tuning reads train and dev once, without a gradient."""
 
     @abstractmethod
     def parameter_groups(self, model: PreTrainedModel) -> list[ParameterGroup]:

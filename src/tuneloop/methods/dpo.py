@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -15,14 +15,15 @@ from tuneloop.methods.lora import Lora, LoraOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from tuneloop.data.examples import Input, Label
     from tuneloop.data.tokens import Tokens
     from tuneloop.methods.base import FloatArray, IntArray, Sources
+    from tuneloop.models.chat import ChatTokenizer
     from tuneloop.tasks.base import Task
 
 
@@ -49,14 +50,16 @@ class Dpo(Lora):
     Rafailov et al., "Direct Preference Optimization" (2023), equation 7; label_smoothing: Mitchell, "A note on DPO with
     noisy preferences" (2023). ipo: (h - 1 / (2 beta))^2, Azar et al., "A General Theoretical Paradigm to Understand
     Learning from Human Preferences" (2023), equation 17, with the log-likelihoods of tokens averaged, as is usual.
-    hinge: max(0, 1 - beta h), Zhao et al., "SLiC-HF" (2023), with h as in DPO. Weights are chosen by the share of the
-    pairs of dev with h > 0.
+    hinge: max(0, 1 - beta h), Zhao et al., "SLiC-HF" (2023), with h as in DPO. Of a conversation the last answer alone
+    counts, whatever task.learn says, and a prompt that is too long is cut alike for both answers. Weights are chosen by
+    the share of the pairs of dev with h > 0.
     """
 
     name = "dpo"
     Options = DpoOptions
     options: DpoOptions
     examples: ClassVar[dict[str, Any]] = {}
+    reads_before = True
 
     def check(self, task: Task) -> None:
         super().check(task)
@@ -70,14 +73,17 @@ class Dpo(Lora):
     def selects_by(self, task: Task) -> str:
         return "preference_accuracy"
 
+    def tokenizer(self, folder: Path, task: Task, max_tokens: int) -> ChatTokenizer:
+        found = cast("ChatTokenizer", super().tokenizer(folder, task, max_tokens))
+        found.every_answer = False  # earlier ones are the same for both
+        return found
+
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
         self._sources = sources
-        self._worse: dict[tuple[Input, Label], str] = {}
-        for name, split in (("dev", sources.dev), ("train", train)):
-            rejected = sources.texts_in(self.options.rejected, name)
-            keys = zip(split.inputs, split.labels, strict=True)
-            self._worse |= dict(zip(keys, rejected, strict=True))
-        return self._pairs(train, task)
+        return self._pairs(train, "train", task)
+
+    def gather_dev(self, dev: Split, task: Task, sources: Sources) -> Split:
+        return self._pairs(dev, "dev", task)
 
     def begin(
         self, model: PreTrainedModel, task: Task, train: Split, *, total: int, per_epoch: int, precision: str
@@ -108,9 +114,8 @@ class Dpo(Lora):
 
     def figures(self, model: PreTrainedModel, task: Task, dev: Split, precision: str) -> dict[str, float]:
         """The share of pairs whose better answer has gained more, and the log-likelihood of its tokens."""
-        pairs = self._pairs(dev, task)
-        sums, counts = task.likelihoods(model, pairs.tokens, precision)  # type: ignore[attr-defined]
-        gained = sums - self._before(model, task, pairs.tokens, precision)
+        sums, counts = task.likelihoods(model, dev.tokens, precision)  # type: ignore[attr-defined]
+        gained = sums - self._before(model, task, dev.tokens, precision)
         if self.options.loss == "ipo":
             gained = gained / np.maximum(counts, 1)
         margins = gained[::2] - gained[1::2]
@@ -120,11 +125,11 @@ class Dpo(Lora):
             "log_likelihood": float(sums[::2].sum() / max(1, counts[::2].sum())),
         }
 
-    def _pairs(self, split: Split, task: Task) -> Split:
+    def _pairs(self, split: Split, name: str, task: Task) -> Split:
         """Each row as two texts that stay together: with the better answer, then with the worse one."""
-        worse = [self._worse[key] for key in zip(split.inputs, split.labels, strict=True)]
-        tokens = interleaved(split.tokens, self._sources.tokens(task.lessons(split.inputs, worse)))
-        return replace(split, tokens=tokens)
+        rejected = self._sources.texts_in(self.options.rejected, name)
+        worse = self._sources.tokens(task.lessons(split.inputs, rejected))
+        return replace(split, tokens=interleaved(*same_prompts(split.tokens, worse)))
 
     def _before(self, model: PreTrainedModel, task: Task, tokens: Tokens, precision: str) -> FloatArray:
         """The log-likelihood of each answer for the model before tuning, (texts,): the adapter is put aside."""
@@ -163,6 +168,40 @@ def interleaved(better: Tokens, worse: Tokens) -> Tokens:
     turns = np.stack([np.arange(count), count + np.arange(count)], axis=1).ravel()
     both = better.followed_by(worse).select(turns)
     return replace(both, owners=np.repeat(np.arange(count), 2), bound=True)
+
+
+def same_prompts(better: Tokens, worse: Tokens) -> tuple[Tokens, Tokens]:
+    """Both texts of each pair with one prompt: where one was cut, with what the longer answer has left of it."""
+    cut = better.truncated | worse.truncated
+    sizes = [_prompt_sizes(each, cut) for each in (better, worse)]
+    return _with_prompts(better, worse, *sizes), _with_prompts(worse, better, *sizes[::-1])
+
+
+def _prompt_sizes(tokens: Tokens, rows: IntArray) -> IntArray:
+    """Tokens before the answer in the given rows, (texts,); 0 in others."""
+    sizes = np.zeros(len(tokens), np.int64)
+    for row in np.flatnonzero(rows) if tokens.type_ids is not None else ():
+        sizes[row] = np.argmax(tokens.type_ids[tokens.offsets[row] : tokens.offsets[row + 1]])
+    return sizes
+
+
+def _with_prompts(tokens: Tokens, others: Tokens, sizes: IntArray, their_sizes: IntArray) -> Tokens:
+    """The texts, with the prompt of the other text where that is shorter."""
+    longer = sizes > their_sizes
+    if not longer.any() or tokens.type_ids is None:
+        return tokens
+    ids, marks = np.split(tokens.ids, tokens.offsets[1:-1]), np.split(tokens.type_ids, tokens.offsets[1:-1])
+    for row in np.flatnonzero(longer):
+        start, prompt = others.offsets[row], their_sizes[row]
+        ids[row] = np.concatenate([others.ids[start : start + prompt], ids[row][sizes[row] :]])
+        marks[row] = np.concatenate([np.zeros(prompt, np.int8), marks[row][sizes[row] :]])
+    return replace(
+        tokens,
+        ids=np.concatenate(ids),
+        offsets=np.cumsum([0, *map(len, ids)], dtype=np.int64),
+        type_ids=np.concatenate(marks),
+        truncated=tokens.truncated | longer,
+    )
 
 
 def torch_rows(rows: Sequence[int] | IntArray, like: Tensor) -> Tensor:

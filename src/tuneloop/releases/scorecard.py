@@ -14,6 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.core.project import base_of
+from tuneloop.data.duplicates import comparables
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.inference.ruling import rulings, settle
 from tuneloop.inference.writing import evaluated_with
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tuneloop.inference.predictor import Predictor
     from tuneloop.inference.writing import Writer
     from tuneloop.knowledge.reasons import Outcome
-    from tuneloop.tasks.base import FloatArray
+    from tuneloop.tasks.base import FloatArray, Task
     from tuneloop.tasks.generation import Generation
     from tuneloop.training.run import Run
 
@@ -134,6 +135,8 @@ def _measure(
             rules=_rules(subject, examples, outcomes, alone, scores),
         ).to_json()
         bar.update(len(models) + 2)
+    if split != "test":  # whose rows are never among those of train
+        found["rows_seen"] = _among(train, examples, task)
     if outcomes is not None or subject.config.knowledge.used:
         found["knowledge"] = knowledge_hash(subject.folder)
     if reference is not None and found["reference"] is not None:
@@ -252,5 +255,10 @@ def _rows_seen(reference: Release, examples: Examples, subject: Subject, workspa
         train = find_snapshot(reference.info["data_hash"], workspace).split("train")
     except DataError:
         return None
-    known = set(train.inputs)
-    return sum(each in known for each in examples.inputs)
+    return _among(train, examples, subject.predictor.task)
+
+
+def _among(train: Examples, examples: Examples, task: Task) -> int:
+    """How many rows have a text that train has too; case and spaces do not count, nor what the system says."""
+    known = set(comparables(train, prompts=task.free_answers))
+    return sum(each in known for each in comparables(examples, prompts=task.free_answers))

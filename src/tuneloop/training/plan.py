@@ -198,7 +198,10 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
         every.sum() * seconds.sum() / sampled.sum() if len(seconds) else whole.total * float(marks_s[-1] - marks_s[0])
     )
     saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
-    extra_s = (len(whole.due) + 1) * _evaluation_s(ready, dev) + int(saves) * _saving_s(folder)
+    evaluation_s = _evaluation_s(ready, dev)
+    extra_s = (len(whole.due) + 1) * evaluation_s + int(saves) * _saving_s(folder)
+    if method.reads_before:
+        extra_s += evaluation_s * (1 + float(ready.train.tokens.offsets[-1] / ready.dev.tokens.offsets[-1]))
     extra_s += _keeping_s(ready, sample, folder / "frozen") if cache else 0
     texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
     share = 1 - texts / costs(whole, 0).sum()
@@ -249,8 +252,11 @@ def _dev_part(ready: Prepared) -> Split:
 
 def _evaluation_s(ready: Prepared, dev: Split) -> float:
     """Seconds of one pass over all of dev, from a pass over a part."""
+    method = ready.method
     began_s = time.monotonic()
-    if ready.task.has_head:
+    if isinstance(method, GradientMethod) and type(method).figures is not GradientMethod.figures:
+        method.figures(ready.model, ready.task, dev, ready.precision)
+    elif ready.task.has_head:
         predict_logits(ready.model, dev.tokens, ready.precision)
     else:
         ready.task.judge(ready.model, dev.tokens, dev.labels, dev.inputs, ready.precision)

@@ -150,6 +150,7 @@ def prepare(
     )
     model, precision = moved(model, device=device), choose_precision(config.training.precision, device)
     train = method.gather(splits["train"], task, sources)
+    dev = method.gather_dev(splits["dev"], task, sources)
     if task.wants_negatives:
         logits = predict_logits(model, train.tokens, precision)
         train = replace(train, negatives=task.negatives(logits, train.tokens, train.labels))
@@ -160,7 +161,7 @@ def prepare(
         source=source,
         model=model,
         train=train,
-        dev=splits["dev"],
+        dev=dev,
         precision=precision,
         beside=sources.hashes | ({"knowledge": knowledge.reading} if knowledge and knowledge.context else {}),
         knowledge=knowledge,

@@ -10,7 +10,7 @@ import pytest
 
 from tuneloop import api
 from tuneloop.cli.app import run
-from tuneloop.core.config import parse_config
+from tuneloop.core.config import TaskConfig, parse_config
 from tuneloop.data.examples import Examples
 from tuneloop.evaluation.predictions import PREDICTIONS, write_predictions
 from tuneloop.releases.read import Release
@@ -50,14 +50,60 @@ def test_a_page_is_written_and_its_file_is_judged(workspace: Path, capsys: Any) 
     judged.write_text("".join(json.dumps(one) + "\n" for one in chose))
     given = ["prefer", "talk-1", "talk-2", "-w", str(workspace), "--import", str(judged)]
     assert run([*given, "--chosen", str(chosen), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert "Rows of test among these prompts: 6." in printed.err
+    found = json.loads(printed.out)
     assert (found["b"], found["ties"], found["preferred"]) == ({"name": "talk-2", "wins": 6}, 0, "talk-2")
     rows = list(map(json.loads, chosen.read_text().splitlines()))
     assert len(rows) == 6 and all(row["chosen"][0]["content"].startswith("talk-2") for row in rows)
     assert run(given) == 0
-    assert "talk-2 is preferred." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "talk-2 is preferred." in told and "Rows of test" not in told
     assert run(["prefer", "talk-2", "talk-1", *given[3:]]) == 2
     assert "judges answers of other models" in capsys.readouterr().err
+
+
+class Echo:
+    """A model that says its name and the prompt."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.task, self.knowledge = name, create_task(TaskConfig(type="generation"), {}), None
+
+    def scores(self, inputs: list[str]) -> Any:
+        return as_scores(Written(f"{self.name}: {each}") for each in inputs)
+
+    def close(self) -> None:
+        self.name = ""
+
+
+def test_prompts_of_a_file_are_judged_instead_of_test(
+    workspace: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(Release, "predictor", lambda self: opened.append(self.id) or Echo(self.id))
+    asked = workspace / "asked.csv"
+    asked.write_text("text\nhow are you\nwho are you\n")
+    given = ["prefer", "talk-1", "talk-2", "-w", str(workspace), "--data", str(asked)]
+    assert run([*given, "--json"]) == 0
+    page = Path(json.loads(capsys.readouterr().out)["page"])
+    data = json.loads(page.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
+    chose = [{"pair": data["key"], "id": row["id"], "choice": "left"} for row in data["rows"]]
+    (workspace / "judged.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chose))
+    chosen = workspace / "chosen.jsonl"
+    assert run([*given, "--import", str(workspace / "judged.jsonl"), "--chosen", str(chosen)]) == 0
+    assert "Rows of test" not in capsys.readouterr().err
+    rows = list(map(json.loads, chosen.read_text().splitlines()))
+    assert {row["prompt"][0]["content"] for row in rows} == {"how are you", "who are you"}
+    assert all(row["chosen"][0]["content"].endswith(row["prompt"][0]["content"]) for row in rows)
+    assert opened == ["talk-1", "talk-2"]  # each answers once
+    asked.write_text("text\nhow are you\nQuestion  3\n")  # which stands in test
+    assert run([*given, "--json"]) == 0
+    page = Path(json.loads(capsys.readouterr().out)["page"])
+    data = json.loads(page.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
+    chose = [{"pair": data["key"], "id": row["id"], "choice": "left"} for row in data["rows"]]
+    (workspace / "judged.jsonl").write_text("".join(json.dumps(one) + "\n" for one in chose))
+    assert run([*given, "--import", str(workspace / "judged.jsonl"), "--chosen", str(chosen)]) == 0
+    assert "Rows of test among these prompts: 1." in capsys.readouterr().err
 
 
 def test_models_that_judge_texts_are_not_preferred(workspace: Path, capsys: Any) -> None:

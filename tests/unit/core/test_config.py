@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import load_config, parse_config
+from tuneloop.core.config import DataConfig, ModelConfig, RunConfig, TaskConfig, load_config, parse_config
 from tuneloop.core.errors import ConfigError
 
 GOOD = "data:\n  source: reviews.csv\n"
@@ -53,6 +53,14 @@ def test_another_method_comes_without_the_options_of_the_one_in_the_file(tmp_pat
     config = load_config(path, overrides={"method.rank": 4, "method.type": "lora"})
     assert (config.method.type, config.method.options) == ("lora", {"rank": 4})
     assert load_config(path, overrides={"method.type": "full"}).method.options == {"frozen_layers": 2}
+
+
+def test_settings_given_as_objects_have_the_same_defaults() -> None:
+    data, task = DataConfig(source="x.csv"), TaskConfig(type="generation")
+    assert RunConfig(data=data, task=task).model.max_tokens == 512
+    assert RunConfig(data=data, task="generation", model=ModelConfig(source="m")).model.max_tokens == 512
+    assert RunConfig(data=data, task=task, model=ModelConfig(source="m", max_tokens=128)).model.max_tokens == 128
+    assert RunConfig(data=data, task=TaskConfig(type="regression")).model.max_tokens == 128
 
 
 def test_conversations_have_more_room_by_default_and_an_old_run_keeps_its_own() -> None:

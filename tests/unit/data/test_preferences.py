@@ -23,6 +23,16 @@ LAYOUTS: dict[str, tuple[dict[str, Any], Any]] = {
     "one message": ({"messages": [USER], "chosen": KIND, "rejected": COLD}, [USER]),
     "implicit": ({"chosen": [SYSTEM, USER, KIND], "rejected": [SYSTEM, USER, COLD]}, [SYSTEM, USER]),
     "both": ({"prompt": "hello", "chosen": [USER, KIND], "rejected": [USER, COLD]}, [USER]),
+    "system": ({"system": "be kind", "prompt": "hello", "chosen": "hi there", "rejected": "what"}, [SYSTEM, USER]),
+    "system beside messages": (
+        {"system": "be kind", "chosen": [USER, KIND], "rejected": [USER, COLD]},
+        [SYSTEM, USER],
+    ),
+    "system twice": (
+        {"system": "be cold", "prompt": [SYSTEM, USER], "chosen": "hi there", "rejected": "what"},
+        [SYSTEM, USER],
+    ),
+    "no system": ({"system": "", "prompt": "hello", "chosen": "hi there", "rejected": "what"}, "hello"),
     "openai": (
         {"input": {"messages": [USER], "tools": []}, "preferred_output": [KIND], "non_preferred_output": [COLD]},
         [USER],
@@ -59,6 +69,21 @@ def test_what_is_no_pair_is_named_with_its_row(tmp_path: Path, row: dict[str, An
     name = write(tmp_path, [LAYOUTS["texts"][0], row])
     with pytest.raises(DataError, match="pairs.jsonl, row 2.*" + reason):
         read_table(name, base=tmp_path, format="preferences")
+
+
+def test_another_worse_answer_makes_another_row(tmp_path: Path, build: Any) -> None:
+    asked = [f"{number * 7919:x} {number**3:o} {number * 104729:b}" for number in range(1, 41)]
+    rows = [{"prompt": each, "chosen": "yes, of course", "rejected": "no"} for each in asked]
+    more = [rows[0] | {"rejected": worse} for worse in ("never", "go away", "no", "no ")]
+    for duplicates, kept in (("near", 42), ("exact", 42), ("keep", 44)):
+        snapshot = build(write(tmp_path, rows + more), task="generation", clean={"duplicates": duplicates})
+        splits = [snapshot.split(name) for name in ("train", "dev", "test")]
+        found = [
+            (text, worse) for each in splits for text, worse in zip(each.texts, each.columns["rejected"], strict=True)
+        ]
+        assert len(found) == kept
+        assert {worse.strip() for text, worse in found if text == asked[0]} == {"no", "never", "go away"}
+        assert sum(asked[0] in each.texts for each in splits) == 1
 
 
 @pytest.mark.parametrize("name", ["texts", "lists"])

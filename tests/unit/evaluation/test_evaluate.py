@@ -13,6 +13,7 @@ from tuneloop.core.config import EvaluationConfig
 from tuneloop.core.errors import DataError, ModelError
 from tuneloop.core.i18n import use_language
 from tuneloop.evaluation.evaluate import evaluate
+from tuneloop.evaluation.limits import limits
 from tuneloop.evaluation.report import report_html
 
 KINDS = ("classification", "multilabel", "regression")
@@ -105,6 +106,13 @@ def test_a_reference_that_was_trained_on_test_texts_is_exposed(evaluation):
     found = evaluation()
     found["reference"]["rows_seen"] = 12
     assert "m-1 was trained on 12 of these texts" in report_html(found, title="m", lineage={})
+
+
+def test_texts_that_the_model_was_trained_on_are_named(evaluation):
+    found = evaluation() | {"split": "own.csv"}
+    told = {seen: " ".join(limits(found | {"rows_seen": seen})) for seen in (None, 0, 7)}
+    assert "not checked" in told[None] and "trained on none of these texts" in told[0]
+    assert "The model was trained on 7 of these texts" in told[7]
 
 
 def measured(made_up, examples_of, **changes):

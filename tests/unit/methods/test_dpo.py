@@ -14,11 +14,13 @@ import tuneloop as tl
 from tuneloop.core.config import MethodConfig, TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.paths import Workspace
+from tuneloop.data.conversation import Message, to_text
 from tuneloop.data.examples import Examples
 from tuneloop.methods import create_method
 from tuneloop.methods.dpo import preference_losses
 from tuneloop.models.load import load_writer
 from tuneloop.tasks import create_task
+from tuneloop.training import plan as planning
 from tuneloop.training.prepare import prepare
 from tuneloop.training.run import tune
 
@@ -120,8 +122,68 @@ def test_without_the_worse_answers_it_says_which_column_is_missing(
             rows.columns["rejected"][3] = " "
             return rows
 
-    with pytest.raises(ConfigError, match='Row 3 of dev: "rejected" is no text'):
+    with pytest.raises(ConfigError, match='Row 3 of train: "rejected" is no text'):
         tune(parse_config(settings(chat_model)), snapshot=Gap("generation"), workspace=Workspace(tmp_path), quiet=True)
+
+
+def written(model: Path, split: object) -> list[str]:
+    """The marked tokens of each text."""
+    tokenizer, tokens = create_task(TaskConfig(type="generation"), {}).tokenizer(model, 48), split.tokens
+    spans = [slice(*tokens.offsets[row : row + 2]) for row in range(len(tokens))]
+    return [tokenizer.text_of(tokens.ids[span][tokens.type_ids[span] == 1]) for span in spans]
+
+
+def test_every_row_learns_from_its_own_worse_answer(made_up: type, chat_model: Path) -> None:
+    answers = ["a", "b", "c", "d", "e", "f"]
+
+    class Several(made_up):  # type: ignore[misc]
+        def split(self, name: str) -> Examples:
+            return Examples(answers, ["bad"] * 6, ["good"] * 6, columns={"rejected": answers})
+
+    ready = prepare(parse_config(settings(chat_model)), Several("generation"))
+    for split in (ready.train, ready.dev):
+        assert written(chat_model, split) == [text for answer in answers for text in ("good", answer)]
+        assert written(chat_model, split.select(np.array([8, 2]))) == ["good", "e", "good", "b"]
+        assert split.select(np.array([8, 2])).labels == ["good"] * 2
+
+
+def test_the_last_answer_alone_counts_and_both_have_the_same_prompt(made_up: type, chat_model: Path) -> None:
+    said = [Message("user", "a " * 12), Message("assistant", "bad c"), Message("user", "b " * 12)]
+    pairs = [("c", "d " * 20), ("c " * 20, "d"), ("c", "d"), ("c", "d " * 60)]
+
+    class Talks(made_up):  # type: ignore[misc]
+        def split(self, name: str) -> Examples:
+            better, worse = map(list, zip(*pairs, strict=True))
+            return Examples(list("1234"), [to_text(said)] * 4, better, columns={"rejected": worse})
+
+    ready = prepare(parse_config(settings(chat_model)), Talks("generation"))
+    for split in (ready.train, ready.dev):
+        tokens = split.tokens
+        assert [text.split() for text in written(chat_model, split)[:6]] == [
+            each.split() for pair in pairs[:3] for each in pair
+        ]
+        parts = [slice(*tokens.offsets[row : row + 2]) for row in range(8)]
+        prompts = [tokens.ids[part][: np.argmax(tokens.type_ids[part])].tolist() for part in parts]
+        assert prompts[::2] == prompts[1::2] and len(prompts[0]) < len(prompts[4]) < 48
+        assert prompts[0][-12:] == prompts[4][-12:] and tokens.lengths.max() <= 48
+        assert tokens.truncated.tolist() == [True] * 4 + [False] * 2 + [True] * 2
+    assert ready.task.mean_tokens == (2 + 21 + 2 + 2) / 4
+
+
+def test_a_plan_prices_both_answers_and_the_model_before(
+    made_up: type, chat_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, data = parse_config(settings(chat_model)), made_up("generation")
+    ready, asked = prepare(config, data), []
+    monkeypatch.setattr(type(ready.method), "figures", lambda *given: asked.append(given[3]) or {})
+    planning._evaluation_s(ready, ready.dev)
+    assert asked == [ready.dev]
+    monkeypatch.undo()
+    monkeypatch.setattr(planning, "_evaluation_s", lambda ready, dev: 1000.0)
+    lora = parse_config(settings(chat_model, method={"type": "lora"}))
+    seconds = [planning.plan(each, snapshot=data).seconds for each in (config, lora)]
+    share = ready.train.tokens.offsets[-1] / ready.dev.tokens.offsets[-1]
+    assert seconds[0] - seconds[1] == pytest.approx(1000 * (1 + share), rel=0.05)
 
 
 def test_the_reference_is_computed_once(made_up: type, chat_model: Path, tmp_path: Path, monkeypatch: object) -> None:
@@ -152,9 +214,11 @@ def test_from_a_file_to_a_release(made_up: type, chat_model: Path, tmp_path: Pat
     found = tl.evaluate(run, quiet=True)
     assert found["metrics"]["chrf"]["value"] >= 0
     assert (run.path / "adapter" / "adapter_config.json").is_file()
+    seen = tl.evaluate(run, data=Path("pairs.jsonl"), quiet=True)["rows_seen"]
     tl.release(run, quiet=True)
     plan = tl.plan(tl.open_project(plain), quiet=True)
     assert plan.steps == 6 * math.ceil(plan.train_rows / 8)
+    assert plan.train_rows <= seen <= len(rows) - plan.dev_rows
 
 
 def test_it_is_a_method_of_steps_with_an_example() -> None:

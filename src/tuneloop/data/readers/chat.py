@@ -129,7 +129,7 @@ def _of_messages(name: str) -> Callable[[Mapping[str, Any]], tuple[list[Message]
             raise ValueError(t("a list should stand here"))
         messages = parse_messages(talk)
         if messages[0].role != "system":
-            messages = [*_system(fields), *messages]
+            messages = [*system_of(fields), *messages]
         if messages[-1].role == "user":
             return messages, None
         if not any(message.role == "user" for message in messages[:-1]):
@@ -152,12 +152,13 @@ def _of_instruction(fields: Mapping[str, Any]) -> tuple[list[Message], str | Non
     asked = [part for name in ("instruction", "input") if (part := _text(fields, name)).strip()]
     if not asked:
         raise ValueError(t('"{name}" is empty', name="instruction"))
-    messages = [*_system(fields), *_history(fields), Message("user", "\n\n".join(asked))]
+    messages = [*system_of(fields), *_history(fields), Message("user", "\n\n".join(asked))]
     answer = _text(fields, "output")
     return messages, answer if answer.strip() else None
 
 
-def _system(fields: Mapping[str, Any]) -> list[Message]:
+def system_of(fields: Mapping[str, Any]) -> list[Message]:
+    """What the column `system` of a row says, as a message; none where it says nothing."""
     text = _text(fields, "system")
     return [Message("system", text)] if text.strip() else []
 

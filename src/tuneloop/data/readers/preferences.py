@@ -10,7 +10,7 @@ from typing import Any
 
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import Message, parse_message, parse_messages
-from tuneloop.data.readers.chat import ARRAY, HEAD_BYTES, OBJECT, free_name, read_objects, wrong_row
+from tuneloop.data.readers.chat import ARRAY, HEAD_BYTES, OBJECT, free_name, read_objects, system_of, wrong_row
 from tuneloop.data.readers.table import Table
 from tuneloop.data.readers.whole_json import head_of
 
@@ -25,7 +25,8 @@ def read_preferences(path: Path, *, encoding: str = "auto", split: str = "train"
 
     A row has `chosen` and `rejected`, each a text, one message of the assistant, or a whole conversation that ends with
     one; and its prompt as `prompt` or `messages`, where it is not the beginning of these conversations. Or it has
-    `input`, `preferred_output` and `non_preferred_output`. All other columns are kept.
+    `input`, `preferred_output` and `non_preferred_output`. `system` stands before a prompt in which the system says
+    nothing. All other columns are kept.
 
     Raises:
         DataError: with file, row and field, at the first thing that is wrong.
@@ -40,9 +41,10 @@ def read_preferences(path: Path, *, encoding: str = "auto", split: str = "train"
             raise wrong_row(table, row, None, str(error)) from None
         for name, value in zip(mine, found, strict=True):
             mine[name].append(value)
-    used = {*PROMPTS, *CHOSEN, *CHOSEN.values()}
+    used = {*PROMPTS, *CHOSEN, *CHOSEN.values(), "system"}
     others = {name: values for name, values in table.columns.items() if name not in used}
-    return replace(table, columns=mine | {free_name(name, mine): values for name, values in others.items()})
+    columns = mine | {free_name(name, mine): values for name, values in others.items()}
+    return replace(table, columns=columns, worse="rejected")
 
 
 def is_preferences(path: Path) -> bool:
@@ -68,15 +70,23 @@ def _pair(fields: Mapping[str, Any]) -> tuple[Any, str, str]:
     if before != other:
         raise ValueError(t("the two conversations do not begin alike"))
     if before:
-        return [message._asdict() for message in parse_messages([each._asdict() for each in before])], chosen, rejected
+        return _told([each._asdict() for each in before], fields), chosen, rejected
     given = next((fields[name] for name in PROMPTS if name in fields), None)
     if isinstance(given, Mapping):
         given = given.get("messages")
     if isinstance(given, str) and given.strip():
-        return given, chosen, rejected
+        return _told([{"role": "user", "content": given}], fields) if system_of(fields) else given, chosen, rejected
     if not isinstance(given, list):
         raise ValueError(t("there is no prompt: none of {known}", known=", ".join(PROMPTS)))
-    return [message._asdict() for message in parse_messages(given)], chosen, rejected
+    return _told(given, fields), chosen, rejected
+
+
+def _told(given: list[Any], fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a prompt, what the system says first."""
+    messages = parse_messages(given)
+    if messages[0].role != "system":
+        messages = [*system_of(fields), *messages]
+    return [message._asdict() for message in messages]
 
 
 def _answer(fields: Mapping[str, Any], name: str) -> tuple[list[Message], str]:

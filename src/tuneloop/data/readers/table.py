@@ -23,6 +23,7 @@ class Table:
             row 1), lines for JSONL, records from 1 for Parquet.
         lines: where each row begins in a text editor, from 1; None where `rows` says it.
         encoding: of a text file; empty for binary ones.
+        worse: the column with a worse answer to the text of each row, of a file of preferences; empty for others.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Table:
     rows: Sequence[int]
     lines: Sequence[int] | None = None
     encoding: str = ""
+    worse: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,6 +61,7 @@ class Table:
             [self.rows[row] for row in rows],
             None if self.lines is None else [self.lines[row] for row in rows],
             self.encoding,
+            self.worse,
         )
 
     def place(self, index: int, column: str | None = None) -> str:

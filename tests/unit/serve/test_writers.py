@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tuneloop.inference import continuous
 from tuneloop.serve.openai_routes import EventStream
 from tuneloop.serve.requests import ClientGone
 
@@ -411,3 +412,19 @@ def test_rules_have_the_last_word_on_every_route_and_what_they_keep_back_is_told
     for reply in (whole.body, predicted.body, logged.body, streamed.body.decode()):
         assert bad not in (reply if isinstance(reply, str) else json.dumps(reply))
     assert text_of(chat(live, said("c bad"))) == tiny_writer().predict(["c bad"])[0].label
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_on_every_route(start, tiny_writer):
+    live = start(writer=tiny_writer)
+    live.model.engine.model.config.max_position_embeddings = 20
+    reply = live.ask("POST", "/v1/predict", {"text": "a " * 40})
+    assert reply.status == 400 and "longer than the model reads" in reply.body["detail"]
+    assert live.ask("POST", "/v1/predict", {"text": "a"}).status == 200
+
+
+def test_an_answer_beyond_the_places_of_the_model_ends_no_other(start, tiny_writer, monkeypatch):
+    monkeypatch.setattr(continuous, "places_for_texts", lambda model: 20)
+    live = start(writer=tiny_writer)
+    reply = chat(live, said("a"), max_tokens=30)
+    assert reply.status == 400 and reply.body["error"]["code"] == "context_length_exceeded"
+    assert chat(live, said("a")).status == 200

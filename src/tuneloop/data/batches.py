@@ -20,6 +20,9 @@ POOL_BATCHES = 50
 padding, narrow enough that every epoch mixes different neighbours."""
 
 
+DEALING = "dealing"
+"""In what a checkpoint is bound to: the version of the way in which texts that are packed are dealt into batches."""
+
 MAX_PADDING = 100
 """Tokens of padding in a batch at most. One more batch takes a model the time of about as many tokens."""
 

@@ -7,7 +7,7 @@ tokens are no text: none is ever allowed, but for the one that ends an answer, e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -141,16 +141,21 @@ class Steered:
     Args:
         constraint: the same for every row.
         width: tokens of the prompts, which stand before the answers.
+        before: special tokens that every answer begins with; the constraint holds behind them.
     """
 
-    def __init__(self, constraint: Constraint, width: int) -> None:
-        self._width = width
-        self._states: dict[tuple[int, ...], State | None] = {(): constraint.start()}
+    def __init__(self, constraint: Constraint, width: int, before: Sequence[int] = ()) -> None:
+        self._width, self._before = width, tuple(before)
+        self._states: dict[tuple[int, ...], State | None] = {self._before: constraint.start()}
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores, (rows, vocabulary), with minus infinity for what is not allowed."""
         import torch
 
+        step = input_ids.shape[1] - self._width
+        if step < len(self._before):
+            others = torch.arange(scores.shape[1], device=scores.device) != self._before[step]
+            return scores.masked_fill(others, -torch.inf)
         written = [tuple(ids) for ids in input_ids[:, self._width :].tolist()]
         self._states = {ids: self._after(ids) for ids in dict.fromkeys(written)}
         masks = {ids: self._mask(state, scores.shape[1]) for ids, state in self._states.items()}

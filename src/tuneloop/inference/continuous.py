@@ -18,6 +18,7 @@ from tuneloop.core.i18n import t
 from tuneloop.inference.decoding import Choice, Chooser, Constraint, Decoding
 from tuneloop.inference.key_values import KeyValues, Prefixes, layers_of, prefill_cache
 from tuneloop.inference.text_stream import TextStream
+from tuneloop.models.forward import places_for_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +47,10 @@ class Limits:
     waiting_tokens: int = 65_536
     prefill_tokens: int = 1024
     prefix_tokens: int = 4096
+
+
+class TooLong(Exception):
+    """The model has no places for so many tokens."""
 
 
 class QueueFull(Exception):
@@ -144,6 +149,7 @@ class ContinuousBatch:
 
         self.waiting_tokens = 0
         self._model, self._ends, self._text_of = model, ends, text_of
+        self._places = places_for_texts(model)
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
         self._waiting: deque[Draft] = deque()
         self._running: list[_Row] = []
@@ -166,8 +172,12 @@ class ContinuousBatch:
 
         Raises:
             QueueFull: if too much waits already; where nothing waits, these may be more than else may wait.
+            TooLong: if the model has no places for a prompt and its answer: a step beyond them would end all answers.
         """
         tokens = sum(len(draft.prompt) for draft in drafts)
+        longest = max((len(draft.prompt) + max(1, draft.decoding.max_tokens) for draft in drafts), default=0)
+        if self._places is not None and longest > self._places:
+            raise TooLong
         with self._lock:
             if self._waiting and self.waiting_tokens + tokens > self.limits.waiting_tokens:
                 raise QueueFull

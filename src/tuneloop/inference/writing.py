@@ -20,13 +20,14 @@ from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label
 from tuneloop.inference.constrained import Constraint, Steered, compile_constraint
 from tuneloop.inference.continuous import ContinuousBatch, Limits, shareable
-from tuneloop.inference.decoding import Decoding
+from tuneloop.inference.decoding import Decoding, Penalty
 from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
 from tuneloop.knowledge.attach import open_knowledge
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.encoder_decoder import first_logits
+from tuneloop.models.forward import places_for_texts, virtual_tokens
 from tuneloop.models.load import load_writer
 from tuneloop.models.packed import use_packed_attention
 from tuneloop.models.quantized import is_quantized, moved
@@ -51,6 +52,9 @@ CHUNK_ROWS = 32
 """Answers that are written side by side at most."""
 
 MEASURED_PROMPTS, MEASURED_TOKENS = 8, 32
+
+BOUND = {"forced_bos_token_id": None, "forced_eos_token_id": None, "min_length": 0, "no_repeat_ngram_size": 0}
+"""Wishes of a model's own settings that a constraint overrules: together they may leave no token at all."""
 
 WRITING_TOKENS = 8192
 """Tokens of prompts and answers of a batch at most, which the keys and values of all layers are kept for."""
@@ -154,7 +158,11 @@ class Writer(Predictor):
         """Answers of `MEASURED_TOKENS` tokens to the first few of these prompts, written side by side, per second."""
         tokens = self._encode(list(dict.fromkeys(inputs))[:MEASURED_PROMPTS])
         batch = self._batch(tokens, np.arange(len(tokens)))
-        limits = {"max_new_tokens": MEASURED_TOKENS, "min_new_tokens": MEASURED_TOKENS, "do_sample": False}
+        places, count = places_for_texts(self._opened.model), MEASURED_TOKENS
+        if places is not None and not self.reads_apart:  # what has no place beside the answers is not read
+            count = min(count, places // 2)
+            batch = {name: each[:, -(places - count) :] for name, each in batch.items()}
+        limits = {"max_new_tokens": count, "min_new_tokens": count, "do_sample": False}
         pad = {"pad_token_id": self.tokenizer.pad_id}
         took_s = []
         for _ in range(2):  # the first one warms up
@@ -193,9 +201,10 @@ class Writer(Predictor):
 
     @property
     def context_tokens(self) -> int:
-        """Tokens of prompt and answer that the model was made for."""
+        """Tokens of prompt and answer that the model was made for, without the virtual tokens before them."""
         config = self._opened.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", None) or self.tokenizer.max_tokens)
+        most = getattr(config, "max_position_embeddings", None)
+        return int(most) - virtual_tokens(self._opened.model) if most else self.tokenizer.max_tokens
 
     def greedy(self) -> Writer:
         """The same model, which always takes the likeliest token."""
@@ -205,25 +214,47 @@ class Writer(Predictor):
         return other
 
     def _scores(self, tokens: Tokens, inputs: list[Input]) -> FloatArray:
-        room = self.task.options.max_new_tokens
-        found: list[Written] = [Written("")] * len(tokens)
-        groups = inference_batches(
-            tokens.lengths + room, max_tokens=self._opened.max_batch_tokens, max_rows=CHUNK_ROWS, max_padding=1 << 30
-        )
-        for group in groups:
-            for row, written in zip(group.tolist(), self._write(tokens, group), strict=True):
-                found[row] = written
+        rooms = self._rooms(tokens.lengths)
+        found: list[Written] = [Written("", finished=False)] * len(tokens)  # what a prompt without room is left with
+        for room in np.unique(rooms[rooms > 0]).tolist():
+            alike = np.flatnonzero(rooms == room)
+            for part in inference_batches(
+                tokens.lengths[alike] + room,
+                max_tokens=self._opened.max_batch_tokens,
+                max_rows=CHUNK_ROWS,
+                max_padding=1 << 30,
+            ):
+                group = alike[part]
+                for row, written in zip(group.tolist(), self._write(tokens, group, room), strict=True):
+                    found[row] = written
         return as_scores(found)
 
-    def _write(self, tokens: Tokens, rows: Any) -> Iterator[Written]:
+    def _rooms(self, lengths: Any) -> Any:
+        """Tokens that the answer to each prompt may have, (n,): fewer where the model has no places for more."""
+        wanted, places = self.task.options.max_new_tokens, places_for_texts(self._opened.model)
+        if places is None:
+            return np.full(len(lengths), wanted)
+        return np.minimum(wanted, np.full(len(lengths), places - 1) if self.reads_apart else places - lengths)
+
+    def _write(self, tokens: Tokens, rows: Any, room: int) -> Iterator[Written]:
         import torch
 
-        model = self._opened.model
+        model, ends, bound = self._opened.model, self.ends, self.constraint
         batch = self._batch(tokens, rows)
-        width, ends, bound = 1 if self.reads_apart else batch["input_ids"].shape[1], self.ends, self.constraint
-        steered = [Steered(bound, width)] if bound else []
+        width = 1 if self.reads_apart else batch["input_ids"].shape[1]
+        more: dict[str, Any] = {"max_new_tokens": room}
+        processors: list[Any] = []
+        penalty = self.task.options.repetition_penalty
+        if penalty != 1 and not self.reads_apart:
+            processors.append(Penalty(penalty, batch["attention_mask"]))
+            more["repetition_penalty"] = 1.0
+        if bound:
+            before = self.tokenizer.before if self.reads_apart else []  # type: ignore[attr-defined]
+            processors.append(Steered(bound, width, before))
+            more |= BOUND
+            width += len(before)
         with torch.inference_mode():
-            out = model.generate(**batch, **self._decoding(), logits_processor=steered)
+            out = model.generate(**batch, **self._decoding() | more, logits_processor=processors)
         for ids in out[:, width:].tolist():
             stop = next((place for place, number in enumerate(ids) if number in ends), None)
             finished = stop is not None or (bound is not None and bound.completes(ids))

@@ -13,7 +13,7 @@ import numpy as np
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
-from tuneloop.data.batches import batches_of_groups
+from tuneloop.data.batches import DEALING, batches_of_groups
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,11 @@ class Split:
     teacher: FloatArray | None = None
     negatives: IntArray | None = None
     packed: bool = False
+
+    @property
+    def dealing(self) -> dict[str, int]:
+        """What a checkpoint is bound to beside: how texts are dealt into batches, where that once was another way."""
+        return {DEALING: 2} if self.packed else {}
 
     def targets(self, task: Task) -> np.ndarray[Any, Any]:
         """What the task's loss wants of each text in `tokens`; 0 where there is no label."""

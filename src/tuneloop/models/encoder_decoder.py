@@ -16,7 +16,7 @@ from tuneloop.core.hashing import hash_json
 from tuneloop.data.conversation import spoken, to_messages
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
-from tuneloop.models.chat import ChatTokenizer, chat_template
+from tuneloop.models.chat import LEAST_PROMPT, ChatTokenizer, chat_template
 from tuneloop.models.tokenizer import sound
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ class PromptTokenizer(ChatTokenizer):
 
     What one user says is read as it is; a conversation by the chat template of the folder, or, as hardly any
     encoder-decoder has one, as what was said, one message below the other. Both sides have the special tokens that the
-    tokenizer puts around any text. A prompt that is too long loses its end, a conversation its beginning, an answer its
-    end.
+    tokenizer puts around any text. A prompt that is too long loses its end, a conversation its beginning behind the
+    instruction, an answer its end.
 
     Args:
         folder: a model folder with `tokenizer.json`.
         max_tokens: tokens of a prompt at most, and of an answer.
-        instruction: what stands before every prompt, such as "translate English to German:".
+        instruction: what stands before every prompt in which the system says nothing, such as "translate English to
+            German:".
 
     Raises:
         ModelError: if the folder has no readable `tokenizer.json`, or the tokenizer no token that ends an answer.
@@ -49,7 +50,7 @@ class PromptTokenizer(ChatTokenizer):
     @property
     def identity(self) -> str:
         """A hash of all that determines the tokens."""
-        return hash_json([super().identity, "encoder-decoder"])
+        return hash_json([super().identity, "encoder-decoder", *(["instruction kept"] if self.instruction else [])])
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every prompt, or of every prompt and its answer, in order."""
@@ -78,15 +79,26 @@ class PromptTokenizer(ChatTokenizer):
             return ids[-self.max_tokens :], len(ids) > self.max_tokens
         one = len(messages) == 1
         said = messages[0].content if one else spoken(text)
-        if self.instruction:
-            said = f"{self.instruction} {said}"
-        return self._framed(self._as_text.encode(said, add_special_tokens=False).ids, from_end=not one)
+        told = self.instruction if messages[0].role != "system" else ""
+        encoding = self._as_text.encode(f"{told} {said}" if told else said, add_special_tokens=False)
+        first = sum(start < len(told) for start, _ in encoding.offsets)
+        return self._framed(encoding.ids, from_end=not one, first=first)
 
-    def _framed(self, ids: list[int], *, from_end: bool, end: bool = False) -> tuple[list[int], bool]:
-        """Ids between the special tokens of any text, within `max_tokens`; with `end`, the last one ends an answer."""
+    def _framed(self, ids: list[int], *, from_end: bool, end: bool = False, first: int = 0) -> tuple[list[int], bool]:
+        """Ids between the special tokens of any text, within `max_tokens`.
+
+        Args:
+            from_end: whether a text that is too long loses its beginning.
+            end: whether the last token is to end an answer.
+            first: so many ids at the beginning are an instruction, which is kept as far as a text has room beside it.
+        """
         after = [*self._after, self.end_id] if end and self.end_id not in self._after else self._after
         room = max(1, self.max_tokens - len(self.before) - len(after))
-        kept = ids[-room:] if from_end else ids[:room]
+        if from_end and len(ids) > room:
+            first = min(first, room - max(1, int(room * LEAST_PROMPT)))
+            kept = [*ids[:first], *ids[len(ids) - room + first :]]
+        else:
+            kept = ids[:room]
         return [*self.before, *kept, *after], len(ids) > room  # type: ignore[list-item]
 
     def _frame(self) -> tuple[list[int], list[int]]:

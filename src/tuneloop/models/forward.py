@@ -67,6 +67,24 @@ def positions(model: PreTrainedModel) -> int | None:
     return None
 
 
+def virtual_tokens(model: PreTrainedModel) -> int:
+    """How many virtual tokens stand before every text; 0 in a model without."""
+    from tuneloop.models.virtual_tokens import LayerPrefix, Prompt
+
+    for module in model.modules():
+        if isinstance(module, Prompt):
+            return len(module.vectors)
+        if isinstance(module, LayerPrefix):
+            return int(module.shape[2])
+    return 0
+
+
+def places_for_texts(model: PreTrainedModel) -> int | None:
+    """How many tokens of a text the model has learnt places for behind its virtual tokens; None without a table."""
+    room = positions(model)
+    return None if room is None else room - virtual_tokens(model)
+
+
 def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[str, torch.Tensor]:
     """The given texts as the model takes them, each (batch, tokens), on its device."""
     import torch

@@ -171,10 +171,14 @@ def _leading(model: PreTrainedModel) -> tuple[list[Any], list[Any]]:
     """The modules that compute before the first trained weight, and the transformer layers among them."""
     import torch
 
+    from tuneloop.models.virtual_tokens import Prompt
+
     modules = list(model.base_model.modules())
     stack = next((module for module in modules if isinstance(module, torch.nn.ModuleList)), None)
     before = list(takewhile(lambda module: module is not stack, modules))
     layers = list(takewhile(_is_constant, stack or ()))
+    if any(isinstance(module, Prompt) for module in modules):  # learnt vectors that go through every layer
+        return [], []
     if not layers or any(weight.requires_grad for each in before for weight in each.parameters(recurse=False)):
         return [], []
     around = [module for module in before if stack in module.modules()]

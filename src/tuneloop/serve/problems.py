@@ -69,6 +69,14 @@ class Problem(Exception):
         return json.dumps({"error": plain}, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def too_long(param: str | None = None) -> Problem:
+    """What a prompt is told that leaves no room for the answer that it asks for."""
+    return Problem(
+        400, t("The prompt and its answer are longer than the model reads."),
+        t("Send less, or ask for fewer tokens."), param=param, code="context_length_exceeded",
+    )  # fmt: skip
+
+
 def title(status: int) -> str:
     """The general name of a status."""
     titles = {

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.i18n import t
-from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull
+from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull, TooLong
 from tuneloop.serve.metrics import Meter
-from tuneloop.serve.problems import Problem
+from tuneloop.serve.problems import Problem, too_long
 from tuneloop.serve.slot import ServedModel, Slot
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ class Scheduler:
                 lane.batch.add(*drafts)
             except QueueFull:
                 raise self._overloaded(lane) from None
+            except TooLong:
+                raise too_long() from None
             self._changed.notify()
 
     def _overloaded(self, lane: Lane) -> Problem:

@@ -15,7 +15,7 @@ from tuneloop.inference.decoding import Decoding
 from tuneloop.inference.ruling import discreet
 from tuneloop.serve.openai_answers import Form
 from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
-from tuneloop.serve.problems import Problem
+from tuneloop.serve.problems import Problem, too_long
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.tasks.spans import as_scores
 from tuneloop.tasks.written import Written
@@ -121,8 +121,14 @@ def prompt_of(messages: Any, writer: Writer, config: ServeConfig, *, status: int
 
 
 def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], list[bool]]:
-    """Answers as the task writes them, and whether the beginning of each prompt was cut off."""
+    """Answers as the task writes them, and whether the beginning of each prompt was cut off.
+
+    Raises:
+        Problem: 400 if a prompt leaves no room for an answer.
+    """
     ids, cut = writer.prompts(prompts)
+    if any(_room(writer, len(each), 1) < 1 for each in ids):
+        raise too_long()
     own, bound = writer.own_decoding, writer.constraint
     return [
         Draft(
@@ -198,7 +204,7 @@ def _chat_prompts(asked: ChatRequest, writer: Writer, config: ServeConfig) -> li
     except ModelError as error:  # the template may refuse a conversation
         raise Problem(400, error.problem, error.hint, param="messages") from None
     if cut[0]:
-        raise _too_long("messages")
+        raise too_long("messages")
     return [(prompt, ids[0])]
 
 
@@ -230,7 +236,7 @@ def _decoding(asked: WritingOptions, writer: Writer, config: ServeConfig, prompt
         )  # fmt: skip
     room = _room(writer, prompt_tokens, wanted or own.max_tokens)
     if room < (wanted or 1):
-        raise _too_long("messages" if isinstance(asked, ChatRequest) else "prompt")
+        raise too_long("messages" if isinstance(asked, ChatRequest) else "prompt")
     given = {
         name: value
         for name in ("temperature", "top_p", "top_k", "repetition_penalty")
@@ -256,10 +262,3 @@ def _check_length(content: Any, config: ServeConfig, status: int, param: str) ->
             t("Send at most {limit} characters per text.", limit=config.max_text_chars),
             param=param, code="string_above_max_length",
         )  # fmt: skip
-
-
-def _too_long(param: str) -> Problem:
-    return Problem(
-        400, t("The prompt and its answer are longer than the model reads."),
-        t("Send less, or ask for fewer tokens."), param=param, code="context_length_exceeded",
-    )  # fmt: skip

@@ -19,6 +19,7 @@ from tuneloop.core.errors import TrainingError
 from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
+from tuneloop.data.batches import DEALING
 
 if TYPE_CHECKING:
     import torch
@@ -122,7 +123,13 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
         plain = json.loads((path / PLACE).read_text(encoding="utf-8"))
         tensors = {name: each for file in sorted(path.glob(f"*{SUFFIX}")) for name, each in load_file(file).items()}
         place = Place(**plain["place"])
-    if plain.get("fingerprint") != hash_json(fingerprint):
+    known = plain.get("fingerprint")
+    if DEALING in fingerprint and known == hash_json({key: fingerprint[key] for key in fingerprint if key != DEALING}):
+        raise TrainingError(
+            t("The checkpoint {path} is of an earlier version, which dealt the texts into other batches.", path=path),
+            t("Such a run cannot be gone on with: start it again, without --resume."),
+        )
+    if known != hash_json(fingerprint):
         raise TrainingError(
             t("The checkpoint {path} belongs to another configuration or other data.", path=path),
             t("Resume with the config.yaml in the run's folder, or start a new run without --resume."),

@@ -126,7 +126,10 @@ def prepare(
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
     model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
-    _check_room(method.name, method.positions(task), model, config.model.max_tokens)
+    taken = method.positions(task)
+    _check_room(method.name, taken, model, config.model.max_tokens)
+    if task.generates and taken:
+        _check_answers(method.name, taken, model, tokenizer, task.options.max_new_tokens)  # type: ignore[attr-defined]
     method.prepare(model)
     if task.embeds:
         keep_head(model)
@@ -195,4 +198,21 @@ def _check_room(name: str, taken: int, model: PreTrainedModel, max_tokens: int) 
                 room=room,
             ),
             t("Lower method.length or model.max_tokens."),
+        )
+
+
+def _check_answers(name: str, taken: int, model: PreTrainedModel, tokenizer: Tokenizer, answer: int) -> None:
+    """The longest prompt with the longest answer has places too: an answer is learnt shorter than it may be written."""
+    room, prompt = positions(model), tokenizer.max_tokens - getattr(tokenizer, "answer_tokens", 0)
+    if room and prompt + answer + taken > room:
+        raise ConfigError(
+            t(
+                "{name} takes {taken} positions, a prompt {prompt} and an answer {answer}, but the model has {room}.",
+                name=name,
+                taken=taken,
+                prompt=prompt,
+                answer=answer,
+                room=room,
+            ),
+            t("Lower method.length, model.max_tokens or task.max_new_tokens."),
         )

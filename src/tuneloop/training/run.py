@@ -197,7 +197,7 @@ def _fit(
         seed=config.seed,
         precision=ready.precision,
         folder=run.path,
-        fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside,
+        fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside | ready.train.dealing,
         cache=ready.frozen_cache(config.training, cache),
         quiet=quiet,
         judged=judged,

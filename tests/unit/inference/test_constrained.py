@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 
 from tuneloop import api
-from tuneloop.core.config import parse_config
+from tuneloop.core.config import CleanConfig, TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.core.project import open_project
 from tuneloop.inference.constrained import compile_constraint
 from tuneloop.inference.predictor import open_predictor
-from tuneloop.inference.writing import Writer
+from tuneloop.inference.writing import Writer, WritingEngine
 from tuneloop.models.chat import ChatTokenizer
+from tuneloop.models.load import load_writer
+from tuneloop.tasks import create_task
 from tuneloop.training.prepare import prepare
 from tuneloop.training.run import tune
 
@@ -229,3 +232,45 @@ def test_a_model_keeps_its_constraint_and_a_wrong_one_is_known_before_training(
     config = parse_config(settings(byte_model, constraint={"regex": "("}))
     with pytest.raises(ConfigError, match="unclosed group"):
         prepare(config, made_up("generation"))
+
+
+@pytest.fixture(scope="module")
+def bart(byte_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Writer:
+    """A random BART of bytes whose own settings force the first token and the last, as those of facebook do."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, processors
+
+    path = tmp_path_factory.mktemp("bart")
+    shutil.copy(byte_model / "tokenizer_config.json", path)
+    inner = Tokenizer.from_file(str(byte_model / "tokenizer.json"))
+    frame = {"single": "<|begin|> $A <|end|>", "special_tokens": [("<|begin|>", 1), ("<|end|>", END)]}
+    inner.post_processor = processors.TemplateProcessing(**frame)
+    inner.save(str(path / "tokenizer.json"))
+    torch.manual_seed(0)
+    sides = {"layers": 1, "attention_heads": 2, "ffn_dim": 16}
+    shape = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in sides.items()}
+    marks = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": END, "decoder_start_token_id": END}
+    config = transformers.BartConfig(
+        vocab_size=inner.get_vocab_size() + 5, d_model=16, max_position_embeddings=200, init_std=0.2, **shape, **marks
+    )
+    model = transformers.BartForConditionalGeneration(config)
+    wishes = {"forced_bos_token_id": 1, "forced_eos_token_id": END, "no_repeat_ngram_size": 2, "min_length": 30}
+    model.generation_config.update(**wishes)
+    model.save_pretrained(path)
+    task = create_task(TaskConfig(type="generation", max_new_tokens=100), {})
+    engine = WritingEngine(load_writer(path).eval().requires_grad_(False), "torch-fp32")
+    return Writer(engine, task=task, tokenizer=task.tokenizer(path, 64), clean=CleanConfig(), name="bart")
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "sample", "beam"])
+def test_a_constraint_holds_behind_the_token_that_every_answer_of_bart_begins_with(bart: Writer, decoding: str) -> None:
+    bart.task.options = bart.task.options.model_copy(update={"decoding": decoding, "temperature": 2.0})
+    prompts = ["a", "good morning", "b" * 40]
+    for constraint, pattern in (({"choices": ["yes", "no", "是的"]}, "yes|no|是的"), ({"regex": "(ab){3}"}, "ababab")):
+        for each in bart.predict(prompts, constraint=constraint):
+            assert re.fullmatch(pattern, str(each.label)) and each.finished
+    bart.task.options = bart.task.options.model_copy(update={"max_new_tokens": 4})
+    (cut,) = bart.predict(["a"], constraint={"regex": "x{10}"})
+    bart.task.options = bart.task.options.model_copy(update={"max_new_tokens": 100})
+    assert cut.label == "xxx" and not cut.finished

@@ -214,3 +214,18 @@ def test_the_whole_way(folder: Callable, tmp_path: Path, monkeypatch: pytest.Mon
     assert "pipeline_tag: text-generation" in card
     assert "from transformers import pipeline" not in card
     assert np.isfinite(found["metrics"]["chrf"]["value"])
+
+
+def test_an_instruction_is_kept_before_what_is_cut_and_left_out_where_the_system_speaks(folder: Callable) -> None:
+    long = [Message("user", "a b c"), Message("assistant", "d e f"), Message("user", "g h")]
+    tokenizer = PromptTokenizer(folder("bart"), 8, instruction="good bad")
+    names = [[WORDS[number] for number in tokenizer.encode([to_text(talk)]).ids] for talk in (
+        long, [Message("system", "o"), Message("user", "a")], [Message("user", "a")], [Message("user", "a " * 20)]
+    )]  # fmt: skip
+    assert names[0] == ["<s>", "good", "bad", "e", "f", "g", "h", "</s>"]
+    assert not {"good", "bad"} & set(names[1]) and "o" in names[1]
+    assert names[2] == ["<s>", "good", "bad", "a", "</s>"]
+    assert names[3] == ["<s>", "good", "bad", "a", "a", "a", "a", "</s>"]
+    # of one that leaves no room the text keeps its share
+    (wide,) = [PromptTokenizer(folder("bart"), 8, instruction="good " * 30).encode([to_text(long)]).ids.tolist()]
+    assert [WORDS[number] for number in wide] == ["<s>", *["good"] * 5, "h", "</s>"]

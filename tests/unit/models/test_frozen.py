@@ -150,3 +150,16 @@ def test_states_of_other_weights_texts_or_layers_are_not_taken(tmp_path: Path) -
         trained_above.bert.encoder.layer[2].output.dense.bias[0] += 1
     kept(trained_above, tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(("method", "through"), [("prompt", 0), ("prefix", 0), ("lora", 0), ("full", 1)])
+def test_layers_that_learnt_vectors_go_through_are_not_before_what_is_trained(
+    chat_model: Path, method: str, through: int
+) -> None:
+    from tuneloop.models.frozen import _leading
+    from tuneloop.models.load import load_writer
+
+    model = load_writer(chat_model)
+    more = {"frozen_layers": 1} if method == "full" else {}
+    create_method(MethodConfig(type=method, **more)).prepare(model)
+    assert len(_leading(model)[1]) == through

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tuneloop.inference import continuous
 from tuneloop.serve.openai_routes import EventStream
 from tuneloop.serve.requests import ClientGone
 
@@ -437,3 +438,19 @@ rules:
     assert found[0][0].choices and found[0][-1].because[0]["flag"]  # a flag leaves the answer and its tokens alone
     told = json.dumps([part.because for parts in found for part in parts])
     assert "secret" not in told and "1234" not in told
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_on_every_route(start, tiny_writer):
+    live = start(writer=tiny_writer)
+    live.model.engine.model.config.max_position_embeddings = 20
+    reply = live.ask("POST", "/v1/predict", {"text": "a " * 40})
+    assert reply.status == 400 and "longer than the model reads" in reply.body["detail"]
+    assert live.ask("POST", "/v1/predict", {"text": "a"}).status == 200
+
+
+def test_an_answer_beyond_the_places_of_the_model_ends_no_other(start, tiny_writer, monkeypatch):
+    monkeypatch.setattr(continuous, "places_for_texts", lambda model: 20)
+    live = start(writer=tiny_writer)
+    reply = chat(live, said("a"), max_tokens=30)
+    assert reply.status == 400 and reply.body["error"]["code"] == "context_length_exceeded"
+    assert chat(live, said("a")).status == 200

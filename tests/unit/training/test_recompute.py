@@ -65,3 +65,25 @@ def test_without_steps_there_is_nothing_to_compute_again(made_up: type, tiny_mod
     config = parse_config(settings(tiny_model, "probe", "classification", gradient_checkpointing=True))
     with pytest.raises(ConfigError, match="gradient_checkpointing needs training in steps"):
         tune(config, snapshot=made_up("classification"), workspace=Workspace(tmp_path), quiet=True)
+
+
+def test_a_run_of_learnt_vectors_computes_again_too(
+    made_up: type, chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaAttention
+
+    passes: list[bool] = []
+    forward = LlamaAttention.forward
+    monkeypatch.setattr(
+        LlamaAttention,
+        "forward",
+        lambda self, *given, **named: passes.append(self.training) or forward(self, *given, **named),
+    )
+    counts = []
+    for again in (False, True):
+        passes.clear()
+        config = parse_config(settings(chat_model, "prompt", gradient_checkpointing=again))
+        tune(config, snapshot=made_up("generation"), workspace=Workspace(tmp_path), quiet=True)
+        counts.append(sum(passes))
+    # a pass of the vectors and one of the texts, which is taken again
+    assert counts[1] * 2 == counts[0] * 3 > 0

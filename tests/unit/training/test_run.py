@@ -13,6 +13,7 @@ import pytest
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError, TrainingError
 from tuneloop.core.paths import Workspace
+from tuneloop.methods.base import Split
 from tuneloop.models.device import choose_precision, peak_memory_bytes
 from tuneloop.models.forward import positions
 from tuneloop.models.tokenizer import Tokenizer
@@ -201,3 +202,20 @@ def test_the_places_of_a_model_are_counted_as_it_counts_them() -> None:
     assert positions(RobertaForSequenceClassification(RobertaConfig(**shape, pad_token_id=1))) == 40
     relative = DebertaV2Config(**shape, position_biased_input=False, relative_attention=True)
     assert positions(DebertaV2ForSequenceClassification(relative)) is None
+
+
+def test_a_run_whose_batches_were_dealt_in_another_way_must_be_started_again(
+    chat_model: Path, tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model, task in ((chat_model, "generation"), (tiny_model, "classification")):
+        settings, place = config(model, task=task, checkpoint_every_steps=4), Workspace(tmp_path / task)
+        with monkeypatch.context() as patch:  # as it was before
+            patch.setattr(Split, "dealing", {})
+            stop(monkeypatch, settings, made_up(task), place)
+        again = {"snapshot": made_up(task), "workspace": place, "resume": "latest", "quiet": True}
+        if task == "generation":
+            with pytest.raises(TrainingError, match="dealt the texts into other batches") as refused:
+                tune(settings, **again)
+            assert "start it again" in refused.value.hint
+        else:
+            assert tune(settings, **again).status == "finished"

@@ -229,7 +229,7 @@ def prompt(question: str, hits: Sequence[Hit]) -> str:
     in another role."""
     blocks = []
     for number, hit in enumerate(hits, 1):
-        source = ", ".join(filter(None, [hit.passage.document, hit.passage.section]))
+        source = " ".join(", ".join(filter(None, [hit.passage.document, hit.passage.section])).split())
         lines = "\n".join(f"| {line}" for line in hit.passage.text.splitlines())
         blocks.append(f"Passage {number}:\n| ({source})\n{lines}")
     asked = "\n\n".join([*blocks, f"Question: {' '.join(question.split())}"])

@@ -63,25 +63,19 @@ def length(text: str) -> int:
 def _packed(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
     """Sentences together, as many as fit, each stretch beginning with the last ones of the stretch before."""
     pieces = [piece for start, end in sentences(text) for piece in _cut(text, start, end, size)]
-    sizes = [length(text[start:end]) for start, end in pieces]
+
+    def taken(first: int, last: int) -> int:
+        return length(text[pieces[first][0] : pieces[last][1]])
+
     found: list[tuple[int, int]] = []
-    first, new, total = 0, 0, 0
-    for number, each in enumerate(sizes):
-        if total + each > size and number > new:
+    first, new = 0, 0
+    for number in range(len(pieces)):
+        if number > new and taken(first, number) > size:
             found.append((pieces[first][0], pieces[number - 1][1]))
-            first, total = _repeated(sizes, number, min(overlap, size - each))
-            new = number
-        total += each
+            first = new = number
+            while first and taken(first - 1, number - 1) <= overlap and taken(first - 1, number) <= size:
+                first -= 1
     return [*found, (pieces[first][0], pieces[-1][1])] if pieces else []
-
-
-def _repeated(sizes: list[int], number: int, room: int) -> tuple[int, int]:
-    """The first of the pieces before `number` that have room together, and their size."""
-    total = 0
-    while number and total + sizes[number - 1] <= room:
-        number -= 1
-        total += sizes[number]
-    return number, total
 
 
 def _cut(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:

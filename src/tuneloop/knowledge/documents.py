@@ -165,7 +165,13 @@ def damaged(path: Path, error: Exception) -> TuneloopError:
 
 
 def _documents_below(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
+    def unreadable(error: OSError) -> None:
+        raise DataError(
+            t("{path} cannot be read: {error}", path=error.filename, error=error.strerror or error),
+            t("Change its permissions, or name what is to be read."),
+        )
+
+    for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(root, name)

@@ -122,7 +122,8 @@ class Index:
             folders = [
                 _name(path, base) for path in (base / Path(each).expanduser() for each in sources) if path.is_dir()
             ]
-            done.vanished = [name for name in known if name not in files and _is_below(name, folders)]
+            gone = (name for name in known if name not in files and not (base / name).exists())
+            done.vanished = [name for name in gone if _is_below(name, folders)]
             if prune:
                 self._store.delete(done.vanished)
         return done

@@ -61,6 +61,8 @@ def open_knowledge(
     if words_only or (known is None and not create):
         return open_index(folder)
     source = encoder or (DEFAULT_ENCODER if known is None else known or NO_ENCODER)
+    if create and source != NO_ENCODER and _is_release(source, place):
+        source = newest(source, place)  # this one, whatever is released later
     new = NewIndex(size=size, overlap=overlap, source="" if source == NO_ENCODER else source) if create else None
     return open_index(folder, None if source == NO_ENCODER else open_encoder(source, place), new=new)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from tuneloop.core.config import RunConfig, load_config
-from tuneloop.core.errors import TrainingError
+from tuneloop.core.errors import ModelError, TrainingError
 from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
@@ -74,9 +74,18 @@ class Run:
         return self.path / "model"
 
     def handle(self, engine: str = "torch-fp32") -> Predictor:
-        """The trained model, ready to answer."""
+        """The trained model, ready to answer.
+
+        Raises:
+            ModelError: if a file is missing or damaged, or the rules and lexicons that belong to it.
+        """
         from tuneloop.inference.predictor import open_predictor
 
+        if self.config.knowledge.used and not (self.model_path / "knowledge").is_dir():
+            raise ModelError(
+                t("The knowledge of the run {name} is missing.", name=self.id),
+                t("Attach it again: tuneloop knowledge attach {name}", name=self.id),
+            )
         return open_predictor(self.model_path, engine=engine)
 
 

@@ -26,7 +26,7 @@ def read_docx(path: Path) -> list[Part]:
     """
     try:
         from docx import Document as open_docx
-        from docx.table import Table
+        from docx.table import Table, _Cell
     except ImportError:
         raise MissingExtraError("python-docx", "knowledge") from None
     above: list[tuple[int, str]] = []
@@ -35,12 +35,14 @@ def read_docx(path: Path) -> list[Part]:
         _refuse_bomb(path)
         for block in open_docx(str(path)).iter_inner_content():
             if isinstance(block, Table):
-                rows = [" | ".join(dict.fromkeys(cell.text.strip() for cell in row.cells)) for row in block.rows]
+                # each cell once: python-docx gives one that spans columns as often as it says, which may be millions
+                cells = [[_Cell(cell, block).text.strip() for cell in row._tr.tc_lst] for row in block.rows]
+                rows = [" | ".join(dict.fromkeys(row)) for row in cells]
                 parts[-1][1].append("\n".join(rows))
                 continue
             level = _level(block.style.name if block.style is not None else "")
             if level and block.text.strip():
-                above = [each for each in above if each[0] < level] + [(level, block.text.strip())]
+                above = [each for each in above if each[0] < level] + [(level, " ".join(block.text.split()))]
                 parts.append((section_path(above), []))
             elif not level:
                 parts[-1][1].append(block.text)

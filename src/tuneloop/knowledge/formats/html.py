@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,19 @@ def _decoded(path: Path) -> str:
 
 
 def _depth(text: str) -> int:
-    """How many elements stand in each other at most, without those that the next one ends."""
+    """How many elements stand in each other at most, without those that the next one ends.
+
+    The end of an element that was not begun ends nothing.
+    """
+    begun: Counter[str] = Counter()
     depth = most = 0
-    for slash, name in TAG.findall(text):
-        if name.lower() not in CLOSED_BY_THE_NEXT:
-            depth = max(0, depth - 1) if slash else depth + 1
-            most = max(most, depth)
+    for slash, tag in TAG.findall(text):
+        name = tag.lower()
+        if name in CLOSED_BY_THE_NEXT or (slash and not begun[name]):
+            continue
+        begun[name] += -1 if slash else 1
+        depth += -1 if slash else 1
+        most = max(most, depth)
     return most
 
 

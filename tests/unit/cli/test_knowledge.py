@@ -66,7 +66,7 @@ def test_a_failed_document_ends_with_2_and_the_others_are_in(place: Path, capsys
         (["add", "nowhere", "--encoder", "none"], "There are no documents"),
         (["add", "docs", "--encoder", "none", "-n", "../up"], "not a valid name"),
         (["add", "docs", "--encoder", "none", "--size", "10"], "Chunks of 10 letters"),
-        (["ask", "x", "--release", "r", "--model", "m"], "There is no index"),
+        (["ask", "x", "--release", "r", "--model", "m"], "There is no release r"),
     ],
 )
 def test_mistakes_are_told(place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:

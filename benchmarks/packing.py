@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from benchmarks.measure import alternate
 from benchmarks.results import Result, result
-from benchmarks.writers import likelihood, optimizer_of, orders, packed_step, padded_step, prepared
+from benchmarks.writers import likelihood, orders, packed_step, padded_step, prepared, tokens_per_s
 
 BATCH, STEPS, WARM_UP = 16, 5, 1
 
@@ -31,16 +30,7 @@ def _speed(packed: bool, losses: dict[bool, float], repetition: int) -> float:
     """Tokens that are no padding, per second of `STEPS` steps after the warm-up."""
     ready, config = prepared(batch_size=BATCH)
     step = packed_step(ready, config) if packed else padded_step(ready)
-    optimizer = optimizer_of(ready.model)
-    tokens, began_s = 0, 0.0
-    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH)):
-        if number == WARM_UP:
-            tokens, began_s = 0, time.perf_counter()
-        ready.model.train()
-        step(rows)
-        optimizer.step(), optimizer.zero_grad(set_to_none=True)
-        tokens += int(ready.train.tokens.lengths[rows].sum())
-    took_s = time.perf_counter() - began_s
+    speed = tokens_per_s(ready, step, orders(ready, BATCH * (WARM_UP + STEPS), BATCH), warm_up=WARM_UP)
     if repetition == 1:
         losses[packed] = likelihood(ready, ready.model)
-    return tokens / took_s
+    return speed

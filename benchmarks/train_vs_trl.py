@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.measure import alternate
 from benchmarks.results import Result, result
-from benchmarks.writers import LEARNING_RATE, likelihood, optimizer_of, orders, packed_step, prepared
+from benchmarks.writers import LEARNING_RATE, likelihood, orders, packed_step, prepared, tokens_per_s
 
 BATCH, STEPS, WARM_UP = 8, 8, 2
 
@@ -36,19 +36,11 @@ def run(name: str) -> Result:
 
 def _ours(losses: dict[str, float], repetition: int) -> float:
     ready, config = prepared(batch_size=BATCH, learn="last")
-    step, optimizer = packed_step(ready, config), optimizer_of(ready.model)
-    tokens, began_s = 0, 0.0
-    for number, rows in enumerate(orders(ready, BATCH * (WARM_UP + STEPS), BATCH)):
-        if number == WARM_UP:
-            tokens, began_s = 0, time.perf_counter()
-        ready.model.train()
-        step(rows)
-        optimizer.step(), optimizer.zero_grad(set_to_none=True)
-        tokens += int(ready.train.tokens.lengths[rows].sum())
-    took_s = time.perf_counter() - began_s
+    order = orders(ready, BATCH * (WARM_UP + STEPS), BATCH)
+    speed = tokens_per_s(ready, packed_step(ready, config), order, warm_up=WARM_UP)
     if repetition == 1:
         losses["ours"] = likelihood(ready, ready.model)
-    return tokens / took_s
+    return speed
 
 
 def _theirs(losses: dict[str, float], settings: dict[str, Any], repetition: int) -> float:

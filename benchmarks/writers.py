@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,19 @@ def orders(ready: Any, count: int, batch_size: int, *, seed: int = 1) -> list[An
     """The rows of each step, dealt by chance: the same on both sides."""
     rows = np.random.default_rng(seed).permutation(len(ready.train.labels))[:count]
     return [rows[place : place + batch_size] for place in range(0, len(rows), batch_size)]
+
+
+def tokens_per_s(ready: Any, step: Step, order: list[Any], *, warm_up: int) -> float:
+    """Tokens that are no padding, per second of the steps after the first `warm_up`."""
+    optimizer, tokens, began_s = optimizer_of(ready.model), 0, 0.0
+    for number, rows in enumerate(order):
+        if number == warm_up:
+            tokens, began_s = 0, time.perf_counter()
+        ready.model.train()
+        step(rows)
+        optimizer.step(), optimizer.zero_grad(set_to_none=True)
+        tokens += int(ready.train.tokens.lengths[rows].sum())
+    return tokens / (time.perf_counter() - began_s)
 
 
 def likelihood(ready: Any, model: Any) -> float:

@@ -64,13 +64,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def new_dir(path: Path) -> Iterator[Path]:
+def new_dir(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A folder to fill, which becomes `path` in one step when the block ends without error.
 
-    Whatever the block leaves in it is flushed to the disk first. On an error nothing remains.
+    Whatever the block leaves in it is flushed to the disk first. On an error nothing of it remains.
+
+    Args:
+        replace: whether it takes the place of a folder that is there, which goes only when the new one is whole.
 
     Raises:
-        StorageError: if `path` exists, or the disk refuses.
+        StorageError: if `path` exists and is not to be replaced, or the disk refuses.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +83,8 @@ def new_dir(path: Path) -> Iterator[Path]:
         yield temporary
         with storage_errors(path):
             fsync_tree(temporary)
+            if replace and path.exists():
+                remove_dir(path)
             os.rename(temporary, path)
             fsync_dir(path.parent)
     except BaseException as error:

@@ -144,13 +144,13 @@ class _Against:
 
     def __init__(self, release: Release, ours: Writer, few: Examples) -> None:
         self.release, self.ours, self.few = release, ours, few
-        self.max_loss = parse_config(release.info["config"]).release.max_loss
+        self.config = parse_config(release.info["config"])
+        self.max_loss = self.config.release.max_loss
 
     def untuned(self) -> Writer | None:
         """The pretrained model, if it is still where it was."""
-        config = parse_config(self.release.info["config"])
         try:
-            return open_untuned(config, task=self.ours.task, base=self.release.path.parents[2])
+            return open_untuned(self.config, task=self.ours.task, base=self.release.path.parents[2])
         except TuneloopError:
             return None
 

@@ -57,7 +57,9 @@ class Release:
     @property
     def documents(self) -> Path | None:
         """The folder of the index of documents that travels with it; None without one."""
-        folder = self.path / "knowledge" / "documents"
+        from tuneloop.knowledge.attach import DOCUMENTS, FOLDER
+
+        folder = self.path / FOLDER / DOCUMENTS
         return folder if folder.is_dir() else None
 
     def ask(self, question: str) -> Answer:

@@ -175,11 +175,6 @@ def _subject(target: Run | Release, workspace: Workspace) -> Subject:
         raise ReleaseError(
             t("The run {name} is not finished.", name=target.id), t("Finish the run first: tuneloop tune --resume")
         )
-    if target.config.knowledge.used and not knowledge_hash(target.model_path):
-        raise ReleaseError(
-            t("The knowledge of the run {name} is missing.", name=target.id),
-            t("Attach it again: tuneloop knowledge attach {name}", name=target.id),
-        )
     engine = evaluated_with(target.config.task)
     data = find_snapshot(target.snapshot_hash, workspace)
     return Subject(target.id, target.config, data, target.handle(engine), target.model_path)

@@ -10,7 +10,7 @@ import yaml
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import TrainingError
-from tuneloop.core.fsio import remove_dir, storage_errors, write_text
+from tuneloop.core.fsio import remove_dir, write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.ruling import check_rules
@@ -51,15 +51,11 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
         )
     with alone(run.path):
         folder = run.model_path / FOLDER
-        ready = folder.with_name(f"{FOLDER}.new")  # whole before the old one goes
         if knowledge is not None:
-            with anew(ready) as staging:
+            with anew(folder) as staging:
                 keep_knowledge(knowledge, staging)
-        if folder.exists():
+        elif folder.exists():
             remove_dir(folder)
-        if knowledge is not None:
-            with storage_errors(folder):
-                ready.rename(folder)
         changed = run.config.model_copy(update={"knowledge": config})
         plain = yaml.safe_dump(changed.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         write_text(run.path / "config.yaml", plain)

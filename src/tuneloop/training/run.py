@@ -80,8 +80,9 @@ class Run:
             ModelError: if a file is missing or damaged, or the rules and lexicons that belong to it.
         """
         from tuneloop.inference.predictor import open_predictor
+        from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 
-        if self.config.knowledge.used and not (self.model_path / "knowledge").is_dir():
+        if self.config.knowledge.used and not (self.model_path / KNOWLEDGE).is_dir():
             raise ModelError(
                 t("The knowledge of the run {name} is missing.", name=self.id),
                 t("Attach it again: tuneloop knowledge attach {name}", name=self.id),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json, write_text
+from tuneloop.core.fsio import new_dir, sweep, write_json, write_text
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.knowledge.attach import keep_knowledge
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
@@ -109,7 +109,5 @@ def save_adapter(path: Path, adapter: Adapter, model: PreTrainedModel, source: s
 def anew(path: Path) -> Iterator[Path]:
     """A folder to fill in place of the one that an earlier process may have left there."""
     sweep(path.parent)
-    if path.exists():
-        remove_dir(path)
-    with new_dir(path) as staging:
+    with new_dir(path, replace=True) as staging:
         yield staging

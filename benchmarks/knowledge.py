@@ -4,7 +4,7 @@
 
 Two collections: the documents of this project with questions written by hand (`knowledge_questions.jsonl`: the sections
 that answer, or none), half English, half Chinese; and 5,000 passages of installed packages (`benchmarks.passages`). Of
-each set every second question is dev, on which the share of the words in hybrid search and the thresholds of abstaining
+each set every second question is dev, on which what words count in hybrid search and the thresholds of abstaining
 are chosen; the figures of the others are reported. Writes `benchmarks/quality/knowledge.json`.
 """
 
@@ -35,7 +35,7 @@ DOCUMENTS = ("docs/*.md", "docs/decisions/*.md", "README.md", "README.zh-CN.md")
 LEFT_OUT = ("docs/knowledge.md", "docs/knowledge.zh-CN.md")
 """They speak of these questions."""
 
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+EVEN = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 K, DEEP, RANK = 5, 100, 60
 RESAMPLES = 5000
 WAYS = ("bm25", "vector", "ranks", "hybrid")
@@ -102,15 +102,15 @@ def measure() -> dict[str, Any]:
     ranks = [_ranks(index, case) | {"kind": case.kind} for index, cases in places for case in cases]
     kinds = list(dict.fromkeys(row["kind"] for row in ranks))
     dev, test = _halves(ranks, "kind")
-    share = max(SHARES, key=lambda each: (_macro(dev, kinds, each, _hits), _macro(dev, kinds, each, _reciprocals)))
+    even = max(EVEN, key=lambda each: (_macro(dev, kinds, each, _hits), _macro(dev, kinds, each, _reciprocals)))
     for row in ranks:
-        row["hybrid"] = row[share]
+        row["hybrid"] = row[even]
     sets = {kind: [row for row in test if row["kind"] == kind] for kind in kinds} | {"all": test}
     return {
         "questions": {kind: sum(row["kind"] == kind for row in ranks) for kind in kinds},
         "chunks": {"documents": _chunks(places[0][0]), "passages": _chunks(places[1][0])},
-        "bm25_share chosen on dev": share,
-        "dev recall@5, mean of the sets": {str(each): round(_macro(dev, kinds, each, _hits), 3) for each in SHARES},
+        "words that count as much as meaning, chosen on dev": even,
+        "dev recall@5, mean of the sets": {str(each): round(_macro(dev, kinds, each, _hits), 3) for each in EVEN},
         "recall@5 on test": {name: {way: _figure(_hits(rows, way)) for way in WAYS} for name, rows in sets.items()},
         "MRR@10 on test": {name: {way: round(_reciprocals(rows, way).mean(), 3) for way in WAYS}
                            for name, rows in sets.items()},
@@ -177,7 +177,7 @@ def _ranks(index: Index, case: Case) -> dict[Any, int]:
     lists["ranks"] = [by_id[number] for number in order]
     found: dict[Any, int] = {way: _place(hits, case) for way, hits in lists.items()}
     return found | {
-        share: _place(index.search(case.question, k=10, mode="hybrid", bm25_share=share), case) for share in SHARES
+        even: _place(index.search(case.question, k=10, mode="hybrid", even_words=even), case) for even in EVEN
     }
 
 

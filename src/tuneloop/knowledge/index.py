@@ -19,7 +19,7 @@ from tuneloop.core.lock import locked
 from tuneloop.core.progress import progress
 from tuneloop.knowledge.chunks import chunks
 from tuneloop.knowledge.documents import Document, find_files, read_document
-from tuneloop.knowledge.fusion import BM25_SHARE, fused
+from tuneloop.knowledge.fusion import EVEN_WORDS, fused
 from tuneloop.knowledge.settings import NewIndex, check_settings, settings_of
 from tuneloop.knowledge.store import FILE, Entry, Indexed, Passage, Store
 from tuneloop.knowledge.support import Weight, rarity
@@ -160,14 +160,14 @@ class Index:
         return self._store.text(name)
 
     def search(
-        self, question: str, *, k: int = 5, mode: Mode | None = None, bm25_share: float = BM25_SHARE
+        self, question: str, *, k: int = 5, mode: Mode | None = None, even_words: float = EVEN_WORDS
     ) -> list[Hit]:
         """The chunks that have most to do with a question, the best first.
 
         Args:
             k: how many at most.
             mode: bm25 by words, vector by meaning, hybrid by both; hybrid by default where the index has vectors.
-            bm25_share: weight of the words in hybrid.
+            even_words: words of a question at which words and meaning count alike in hybrid.
 
         Raises:
             ConfigError: if the mode needs vectors and there are none, or the model that makes them was not given.
@@ -189,7 +189,7 @@ class Index:
             scores = cosines
         if mode == "hybrid":
             known, most = self.known(question), self._store.most_bm25(asked)
-            scores = fused(lexical, cosines, most=most, known=known, bm25_share=bm25_share)
+            scores = fused(lexical, cosines, most=most, known=known, asked=len(asked), even_words=even_words)
         best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
         passages = self._store.passages(best)
         return [

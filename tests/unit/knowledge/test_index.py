@@ -219,8 +219,9 @@ def test_vectors_of_bytes_order_passages_as_floats_do() -> None:
 
 def test_fusion_adds_words_over_their_most_and_meaning_as_far_as_it_is_understood() -> None:
     scores = {1: 4.0, 2: 2.0}, {1: 0.0, 2: 1.0, 3: -1.0}
-    assert fused(*scores, most=8.0, known=1.0, bm25_share=0.5) == {1: 0.25, 2: 0.625, 3: -0.5}
-    assert fused(*scores, most=8.0, known=0.0, bm25_share=0.5) == {1: 0.25, 2: 0.125, 3: 0.0}
+    assert fused(*scores, most=8.0, known=1.0, asked=2, even_words=2.0) == {1: 0.25, 2: 0.625, 3: -0.5}
+    assert fused(*scores, most=8.0, known=0.0, asked=2, even_words=2.0) == {1: 0.25, 2: 0.125, 3: 0.0}
+    assert fused(*scores, most=8.0, known=1.0, asked=6, even_words=2.0) == {1: 0.375, 2: 0.4375, 3: -0.25}
 
 
 def test_no_chunk_scores_more_than_the_most(opened: Opened, tmp_path: Path) -> None:

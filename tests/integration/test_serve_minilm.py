@@ -42,7 +42,7 @@ CONFIG = parse_config(
 SERVE = """
 import sys
 from pathlib import Path
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.fsio import write_json
 from tuneloop.core.paths import Workspace
 from tuneloop.serve import serve

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.trust import audit as audit
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text
@@ -174,7 +175,7 @@ def evaluate(
     """
     from tuneloop.releases import scorecard
 
-    place = _workspace_of(target, workspace)
+    place = workspace_of(target, workspace)
     subject = find(target, workspace=place.root) if isinstance(target, str) else target
     return scorecard.evaluate(subject, workspace=place, against=against, data=data, quiet=quiet)
 
@@ -249,16 +250,17 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
 
     Raises:
         TrainingError: if there is no such run.
-        ReleaseError: if the run is not finished.
+        ReleaseError: if the run is not finished, or does not pass the gate of its section `audit`.
     """
     from tuneloop.data.snapshot import find_snapshot
     from tuneloop.releases import scorecard
+    from tuneloop.releases.auditing import audit_for_release
     from tuneloop.releases.proof import real_tools
     from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
     from tuneloop.training.run import open_run
 
-    place = _workspace_of(run, workspace)
+    place = workspace_of(run, workspace)
     subject = open_run(run, place) if isinstance(run, str) else run
     return write_release(
         subject.path,
@@ -266,6 +268,7 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         config=subject.config,
         dev=find_snapshot(subject.snapshot_hash, place).split("dev"),
         evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
+        audit=audit_for_release(subject, workspace=place, quiet=quiet),
         tools=real_tools(serve=scores_over_http),
         quiet=quiet,
     )
@@ -391,6 +394,6 @@ def _project(config: Config | Project) -> Project:
     return config if isinstance(config, Project) else open_project(config)
 
 
-def _workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
-    """An opened run or release lies two folders below its workspace."""
+def workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
+    """Where a run or release lies: an opened run or release lies two folders below its workspace."""
     return Workspace(Path(workspace) if isinstance(target, str) else target.path.parents[1])

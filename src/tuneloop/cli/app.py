@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tuneloop.cli import (
+    audits,
     bench,
     data,
     demo,
@@ -45,6 +46,7 @@ app.command("compare", help=t("Try methods, seeds and numbers of labels; say whi
 app.command("search", help=t("Search for good settings on dev; the best run is kept."))(experiments.search)
 app.command("bench", help=t("Train, measure and answer the tasks of GLUE or CLUE."))(bench.bench)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
+app.command("audit", help=t("Ask what may be wrong with a run or release beyond its figures."))(audits.audit)
 app.command("prefer", help=t("Judge two models' answers blindly on a page; say which one is preferred."))(
     preferences.prefer
 )

@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from tuneloop.core.deployment import ReleaseConfig as ReleaseConfig
-from tuneloop.core.deployment import ServeConfig as ServeConfig
+from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
@@ -227,6 +226,7 @@ class RunConfig(Options):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
     comparison: ComparisonConfig = Field(default_factory=ComparisonConfig)  # type: ignore[arg-type]
     search: SearchConfig = Field(default_factory=SearchConfig)  # type: ignore[arg-type]
+    audit: AuditConfig = Field(default_factory=AuditConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
 

@@ -1,12 +1,42 @@
-"""What a release must prove, and how it is served: the sections `release` and `serve` of a configuration."""
+"""What a release must prove and how it is served: the sections `audit`, `release` and `serve` of a configuration."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from tuneloop.core.options import Options
+
+
+class AuditConfig(Options):
+    """What is audited, and what a release must not show."""
+
+    audits: tuple[str, ...] = Field((), description="Which audits to run; all that go with the task by default.")
+    rows: int = Field(300, ge=10, description="Test rows that an audit looks at, at most.")
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of audits by name, such as {robustness: {per_row: 2}}."
+    )
+    limits: dict[str, float] = Field(
+        default_factory=dict,
+        description="What figures may reach, such as {robustness.failures: 0.2}; beyond one there is no release.",
+    )
+    forbid: tuple[str, ...] = Field(
+        (), description="Kinds of findings with which there is no release, such as leakage or shortcut."
+    )
+
+    @property
+    def required(self) -> bool:
+        """Whether a release must pass."""
+        return bool(self.limits or self.forbid)
+
+    def narrowed(self, only: tuple[str, ...] = (), rows: int | None = None) -> AuditConfig:
+        """With some of the audits, whose gate is the rest of this one, and with another number of rows."""
+        changes: dict[str, Any] = {} if rows is None else {"rows": rows}
+        if only:
+            limits = {name: limit for name, limit in self.limits.items() if name.partition(".")[0] in only}
+            changes |= {"audits": only, "limits": limits, "forbid": ()}
+        return self.model_copy(update=changes)
 
 
 class ReleaseConfig(Options):

@@ -51,6 +51,11 @@ class Workspace:
         return self.root / "knowledge"
 
     @property
+    def audits(self) -> Path:
+        """Audits of releases, one folder each."""
+        return self.root / "audits"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

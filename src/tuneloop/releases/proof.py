@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.config import ReleaseConfig
+from tuneloop.core.deployment import ReleaseConfig
 from tuneloop.core.errors import ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress

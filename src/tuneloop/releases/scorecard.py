@@ -76,7 +76,7 @@ def evaluate(
     from tuneloop.evaluation.predictions import PREDICTIONS, write_predictions
     from tuneloop.evaluation.report import report_html
 
-    subject = _subject(target, workspace)
+    subject = subject_of(target, workspace)
     split, examples = (data.name, _labelled(data, subject)) if data else ("test", subject.snapshot.split("test"))
     reference = _reference(subject, against, workspace)
     try:
@@ -165,7 +165,8 @@ def _rules(
     )
 
 
-def _subject(target: Run | Release, workspace: Workspace) -> Subject:
+def subject_of(target: Run | Release, workspace: Workspace) -> Subject:
+    """What is evaluated of a run or release; its predictor is open."""
     if isinstance(target, Release):
         config = parse_config(target.info["config"])
         return Subject(

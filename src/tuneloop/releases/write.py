@@ -20,6 +20,7 @@ from tuneloop.inference.writing import evaluated_with
 from tuneloop.models.load import APART, is_encoder_decoder
 from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
+from tuneloop.releases.auditing import write_audit
 from tuneloop.releases.card import card
 from tuneloop.releases.manifest import write_manifest
 from tuneloop.releases.proof import Proof, Tools, real_tools
@@ -37,10 +38,14 @@ def write_release(
     config: RunConfig,
     dev: Examples,
     evaluation: dict[str, Any],
+    audit: dict[str, Any] | None = None,
     quiet: bool = False,
     tools: Tools | None = None,
 ) -> Release:
     """The run's model as a new release NAME-N.
+
+    Args:
+        audit: the audit that it passed, which stands in it as audit.json and audit.html.
 
     Raises:
         ReleaseError: if the run has no finished model, dev is empty, or served answers differ from the evaluated ones.
@@ -70,6 +75,8 @@ def write_release(
             if (run_path / name).is_file():
                 shutil.copyfile(run_path / name, folder / name)
         fsio.write_json(folder / "evaluation.json", evaluation)
+        if audit is not None:
+            write_audit(folder, audit)
         fsio.write_json(folder / "release.json", info)
         fsio.write_text(folder / "README.md", card(info, evaluation))
         write_manifest(folder)

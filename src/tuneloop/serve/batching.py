@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import discreet

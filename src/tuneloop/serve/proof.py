@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace

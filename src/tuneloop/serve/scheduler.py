@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull, TooLong
 from tuneloop.serve.metrics import Meter

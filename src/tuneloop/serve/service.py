@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id

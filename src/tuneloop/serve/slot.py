@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import ReleaseConfig
+from tuneloop.core.deployment import ReleaseConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t

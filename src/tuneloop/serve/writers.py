@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
 from tuneloop.inference.continuous import Draft, Piece

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.serve.batching import Batcher
 from tuneloop.serve.problems import preferred_language
 from tuneloop.serve.slot import ServedModel, Slot

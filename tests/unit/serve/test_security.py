@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ServeError
 from tuneloop.core.paths import Workspace
 from tuneloop.serve import serve

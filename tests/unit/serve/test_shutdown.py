@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks.load import closed_loop, connect, post
-from tuneloop.core.config import ServeConfig
+from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ModelError, ReleaseError, ServeError
 from tuneloop.core.paths import Workspace
 from tuneloop.serve.app import create_app

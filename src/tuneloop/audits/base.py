@@ -1,0 +1,172 @@
+"""The contract of an audit: what it is given, what it finds, how it says so."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from tuneloop.core.options import Options
+from tuneloop.data.examples import Examples
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tuneloop.tasks.base import ModelHandle, Task
+
+Better = Literal["lower", "higher"]
+Severity = Literal["alarm", "note"]
+Tell = Callable[[str], None]
+"""What an audit calls with a few words on how far it is."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited.
+
+    Args:
+        name: of the run or release.
+        model: what answers, rules included; equal inputs are computed once, in this audit and in the next.
+        bare: the same without memory of earlier answers, for timing.
+        train: what the model learnt from.
+        dev: what its weights were chosen by; audits choose settings here.
+        test: what it has never seen, `rows` of the configuration at most.
+        whole_test: all of it.
+        seed: of every random choice.
+        folder: the model's folder; None for a foreign model.
+        earlier: test splits of earlier releases of the same name, by the release.
+    """
+
+    name: str
+    model: ModelHandle
+    bare: ModelHandle
+    train: Examples
+    dev: Examples
+    test: Examples
+    whole_test: Examples
+    seed: int = 0
+    folder: Path | None = None
+    earlier: Mapping[str, Examples] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """The model's task."""
+        return self.model.task
+
+    def random(self, purpose: str) -> np.random.Generator:
+        """A generator of its own for each purpose, so that one audit never moves the draws of another."""
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that an audit measured.
+
+    Args:
+        value: the number; None where nothing could be measured.
+        low: lower bound of the 95 % interval; None where there is none.
+        high: upper bound.
+        n: on how many cases it rests; 0 where that means nothing.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+
+def share(count: int, n: int) -> Figure:
+    """A share with the interval of Wilson, "Probable inference, the law of succession" (1927)."""
+    if not n:
+        return Figure(None)
+    from scipy.stats import binomtest
+
+    bounds = binomtest(count, n).proportion_ci(method="wilson")
+    return Figure(count / n, float(bounds.low), float(bounds.high), n)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a person must look at.
+
+    Args:
+        kind: one of the audit's `findings`.
+        fields: what was found and where, plain JSON: tokens, terms, rows.
+    """
+
+    kind: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an audit found.
+
+    Args:
+        figures: by name; a name is one of the audit's `figures`, or begins with one and a dot.
+        findings: those that matter most first.
+        details: what the audit's own part of the page shows, plain JSON.
+    """
+
+    figures: dict[str, Figure]
+    findings: tuple[Finding, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Audit(ABC):
+    """One question to a model, answered with figures and findings. Its first docstring line says which question.
+
+    Nothing of an outcome is in a language: sentences are made of its JSON by the class methods, when somebody reads.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[Options]] = Options
+    figures: ClassVar[Mapping[str, Better]]
+    """Names, and whether lower or higher is better."""
+    findings: ClassVar[Mapping[str, Severity]] = {}
+    """Kinds of findings, and whether one is an alarm or only worth a note."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def refuses(self, subject: Subject) -> str:
+        """Why it has nothing to say about this subject; empty if it has."""
+        return ""
+
+    @abstractmethod
+    def run(self, subject: Subject, tell: Tell) -> Outcome:
+        """Ask the model; a pure function of the subject and the options, but for what is timed."""
+
+    @classmethod
+    @abstractmethod
+    def title(cls) -> str:
+        """Its heading, in the language in force."""
+
+    @classmethod
+    @abstractmethod
+    def figure_title(cls, name: str) -> str:
+        """What one of its figures is called, in the language in force."""
+
+    @classmethod
+    def figure_text(cls, name: str, value: float) -> str:
+        """A figure's number as it is read."""
+        return f"{value:.3f}"
+
+    @classmethod
+    def sentence(cls, kind: str, fields: Mapping[str, Any]) -> str:
+        """A finding in words, in the language in force."""
+        raise NotImplementedError
+
+    @classmethod
+    def parts(cls, outcome: Mapping[str, Any]) -> list[Markup]:
+        """What the page shows below figures and findings, made of the outcome's JSON."""
+        return []
+
+    @classmethod
+    def better(cls, figure: str) -> Better | None:
+        """Whether lower or higher is better of a figure; None if the audit has none of this name."""
+        return next((way for name, way in cls.figures.items() if figure == name or figure.startswith(f"{name}.")), None)

@@ -1,0 +1,129 @@
+"""Audits of runs and releases: what is audited, and where audit.json and its page are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tuneloop.audits.answers import Remembering
+from tuneloop.audits.base import Subject
+from tuneloop.audits.page import audit_html
+from tuneloop.audits.run import create_audits, run_audits, with_rows
+from tuneloop.core.config import parse_config
+from tuneloop.core.deployment import AuditConfig
+from tuneloop.core.errors import DataError, ReleaseError
+from tuneloop.core.fsio import write_json, write_text
+from tuneloop.core.hashing import hash_file
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Examples
+from tuneloop.data.snapshot_folder import find_snapshot
+from tuneloop.releases.index import rows
+from tuneloop.releases.read import Release
+from tuneloop.releases.scorecard import Subject as Measured
+from tuneloop.releases.scorecard import subject_of
+from tuneloop.training.run import Run
+
+AUDIT, PAGE = "audit.json", "audit.html"
+ANSWERING = (".safetensors", ".json", ".onnx", ".xml", ".yaml")
+"""Files that answers may hang on."""
+
+
+def audit(target: Run | Release, *, workspace: Workspace, config: AuditConfig, quiet: bool = False) -> dict[str, Any]:
+    """Audit a run or release; what an interrupted audit asked the model is not asked again.
+
+    Args:
+        config: the section `audit` to go by.
+
+    Returns:
+        The content of audit.json, with the path of the page as `report`. A run's files lie in its folder, a
+        release's in `audits/` of the workspace, as a release is never written to.
+
+    Raises:
+        ConfigError: if there is no such audit, option, figure or finding.
+    """
+    create_audits(config)  # a wrong name, before the model is opened
+    measured = subject_of(target, workspace)
+    folder = target.path if isinstance(target, Run) else workspace.audits / target.id
+    with closing(measured.predictor), closing(_remembering(measured, workspace)) as model:
+        found = run_audits(with_rows(_subject(measured, model, workspace), config.rows), config, quiet=quiet)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_audit(folder, found)
+    return found | {"report": str(folder / PAGE)}
+
+
+def audit_for_release(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any] | None:
+    """The audit that a release of this run must pass; None if its configuration asks for none.
+
+    Raises:
+        ReleaseError: if it does not pass; the audit stays in the run's folder.
+    """
+    from tuneloop.audits.gate import failed
+
+    if not run.config.audit.required:
+        return None
+    found = audit(run, workspace=workspace, config=run.config.audit, quiet=quiet)
+    report = found.pop("report")
+    broken = failed(found)
+    if broken:
+        raise ReleaseError(
+            t("The run {name} does not pass its gate: {rules}", name=run.id, rules=" ".join(broken)),
+            t("Look at {path}, then mend the data or the model, or change audit.limits and audit.forbid.", path=report),
+        )
+    return found
+
+
+def write_audit(folder: Path, found: Mapping[str, Any]) -> None:
+    """audit.json and its page."""
+    write_text(folder / PAGE, audit_html(found))
+    write_json(folder / AUDIT, dict(found))
+
+
+def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Subject:
+    test = measured.snapshot.split("test")
+    return Subject(
+        name=measured.name,
+        model=model,
+        bare=measured.predictor,
+        train=measured.snapshot.split("train"),
+        dev=measured.snapshot.split("dev"),
+        test=test,
+        whole_test=test,
+        seed=measured.config.seed,
+        folder=measured.folder,
+        earlier=_earlier(measured, workspace),
+    )
+
+
+def _earlier(measured: Measured, workspace: Workspace) -> dict[str, Examples]:
+    """The test splits of earlier releases of the same name whose data is still there, each data once."""
+    found: dict[str, Examples] = {}
+    seen = {measured.snapshot.hash}
+    for row in rows(workspace):
+        if row.id == measured.name:
+            break
+        if row.id.rpartition("-")[0] != measured.config.name or row.data_hash in seen:
+            continue
+        seen.add(row.data_hash)
+        try:
+            found[row.id] = find_snapshot(row.data_hash, workspace).split("test")
+        except DataError:  # its data was deleted: what is gone cannot be asked
+            continue
+    return found
+
+
+def _remembering(measured: Measured, workspace: Workspace) -> Remembering:
+    """The model with its earlier answers, which belong to these weights, this engine and this knowledge alone."""
+    digest = hashlib.sha256(measured.predictor.name.encode())
+    for file in sorted(measured.folder.rglob("*")):
+        if file.is_file() and file.suffix in ANSWERING and file.name not in (AUDIT, "evaluation.json"):
+            digest.update(f"{file.relative_to(measured.folder)} {hash_file(file)}".encode())
+    return Remembering(measured.predictor, workspace.cache / "audits" / f"{digest.hexdigest()[:24]}.sqlite")
+
+
+def settings_of(target: Run | Release) -> AuditConfig:
+    """The section `audit` that a run or release was made with."""
+    return target.config.audit if isinstance(target, Run) else parse_config(target.info["config"]).audit

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.audited import hotel_rows, hotel_subject, word_model
+from tuneloop.audits.answers import Remembering
+from tuneloop.audits.base import share
+from tuneloop.audits.gate import failed, sentence, verdict
+from tuneloop.audits.run import run_audits
+from tuneloop.core.deployment import AuditConfig
+from tuneloop.core.errors import ConfigError
+
+
+def figure(value: float | None, low: float | None = None, high: float | None = None, better: str = "lower") -> dict:
+    return {"value": value, "low": low, "high": high, "n": 10, "better": better}
+
+
+def test_answers_are_computed_once_and_survive_the_process(tmp_path: Path) -> None:
+    model, texts = word_model(), hotel_rows(30, seed=1).inputs
+    first = Remembering(model, tmp_path / "answers.sqlite")
+    before = first.scores([*texts, *texts])
+    assert len(model.asked) == 30
+    first.close()
+    again = Remembering(model, tmp_path / "answers.sqlite")
+    assert (again.scores([*texts, *texts]) == before).all()
+    assert len(model.asked) == 30
+    assert again.predict(texts) == model.predict(texts)
+
+
+def test_a_figure_beyond_its_limit_fails_and_one_that_was_not_measured_too() -> None:
+    audits = {
+        "cost": {"figures": {"memory_mb": figure(5, 4, 6), "texts_per_s": figure(5, better="higher")}, "findings": []}
+    }
+    limits = {"cost.memory_mb": 4.5, "cost.texts_per_s": 4.0, "cost.size_mb": 1.0}
+    found = verdict(AuditConfig(limits=limits), audits)
+    assert [(rule["passed"], rule["sure"]) for rule in found["rules"]] == [(False, False), (True, True), (False, False)]
+    assert not found["passed"]
+    assert "more rows would tell" in sentence(found["rules"][0])
+    assert len(failed({"gate": found})) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (AuditConfig(limits={"cost.memory": 1.0}), "cost.memory_mb"),
+        (AuditConfig(limits={"cots.memory_mb": 1.0}), "cost.memory_mb"),
+        (AuditConfig(forbid=("leek",)), "audit.forbid"),
+        (AuditConfig(audits=("costs",)), "Did you mean cost"),
+        (AuditConfig(options={"cost": {"watt": 3}}), "Did you mean watts"),
+    ],
+)
+def test_what_no_audit_measures_is_refused_before_anything_is_asked(config: AuditConfig, problem: str) -> None:
+    subject = hotel_subject()
+    with pytest.raises(ConfigError) as caught:
+        run_audits(subject, config, quiet=True)
+    assert problem in f"{caught.value.problem} {caught.value.hint}"
+    assert not subject.bare.asked
+
+
+def test_a_share_has_the_interval_of_wilson() -> None:
+    found = share(3, 10)
+    assert (found.value, round(found.low, 4), round(found.high, 4), found.n) == (0.3, 0.1078, 0.6032, 10)
+    assert share(0, 0).value is None

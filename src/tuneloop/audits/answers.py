@@ -63,7 +63,7 @@ class Remembering:
             found = np.asarray(self.model.scores([item for _, item in part]), dtype=np.float32)
             rows |= {key: row for (key, _), row in zip(part, found, strict=True)}
             self._write({key: row for (key, _), row in zip(part, found, strict=True)})
-        return np.stack([rows[key] for key in keys]) if keys else self.model.scores([])  # type: ignore[misc]
+        return np.stack([rows[key] for key in keys]) if keys else self.model.scores([])
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """As the model's, but that no text counts as truncated: see `ModelHandle.predict`."""

@@ -117,6 +117,10 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+class AuditOptions(Options):
+    """Options that every audit has: none yet."""
+
+
 class Audit(ABC):
     """One question to a model, answered with figures and findings. Its first docstring line says which question.
 
@@ -124,13 +128,13 @@ class Audit(ABC):
     """
 
     name: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[AuditOptions]] = AuditOptions
     figures: ClassVar[Mapping[str, Better]]
     """Names, and whether lower or higher is better."""
     findings: ClassVar[Mapping[str, Severity]] = {}
     """Kinds of findings, and whether one is an alarm or only worth a note."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AuditOptions) -> None:
         self.options = options
 
     def refuses(self, subject: Subject) -> str:

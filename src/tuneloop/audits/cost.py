@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from tuneloop.audits.base import Audit, Better, Figure, Outcome, Severity, Subject, Tell
+from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Outcome, Subject, Tell
 from tuneloop.core.i18n import t
-from tuneloop.core.options import Options
 
 ALONE = 50
 """Texts that are answered one by one, for latency; a fiftieth of them is what p98 rests on."""
@@ -19,7 +18,7 @@ ALONE = 50
 JOULE_PER_WH = 3600.0
 
 
-class CostOptions(Options):
+class CostOptions(AuditOptions):
     """What energy costs."""
 
     watts: float = Field(65.0, gt=0, description="Power of the machine at work, for the estimate of energy.")
@@ -39,7 +38,7 @@ class Cost(Audit):
         "seconds_per_1000": "lower",
         "wh_per_1000": "lower",
     }
-    findings: ClassVar[Mapping[str, Severity]] = {}
+    options: CostOptions
 
     def run(self, subject: Subject, tell: Tell) -> Outcome:
         """Time the model without any memory of earlier answers."""
@@ -51,7 +50,6 @@ class Cost(Audit):
         waits = [_timed(subject, [text]) for text in inputs[:ALONE]]
         tell(t("many texts at once"))
         took_s = _timed(subject, inputs)
-        assert isinstance(self.options, CostOptions)
         per_1000_s = 1000 * took_s / len(inputs)
         low, high = _spread(waits, subject)
         figures = {

@@ -48,7 +48,7 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
     with progress(t("auditing"), len(audits), quiet=quiet) as bar:
         for number, audit in enumerate(audits):
             bar.update(number, audit.title())
-            found[audit.name] = _run(audit, subject, lambda note, done=number: bar.update(done, note))  # type: ignore[misc]
+            found[audit.name] = _run(audit, subject, lambda note, done=number: bar.update(done, note))
         bar.update(len(audits))
     return {
         "version": VERSION, "subject": subject.name, "model": subject.model.name,

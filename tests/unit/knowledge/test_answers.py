@@ -110,6 +110,30 @@ def test_passages_that_do_not_fit_are_left_out_the_last_first(index: Index) -> N
     assert "28 days" in short.prompts[0]
 
 
+def test_a_number_is_borne_out_by_the_passage_that_is_cited_and_no_other(
+    opened: Callable[..., Index], folder: Path
+) -> None:
+    (folder / "pump.txt").write_text("The warranty of the pump lasts 24 months from the delivery.")
+    (folder / "valve.txt").write_text("The warranty of the valve lasts 30 months from the delivery.")
+    (folder / "paper.txt").write_text("水泵的质保期为三十个月，自交货之日起计算。")
+    index = opened()
+    index.add([folder], base=folder.parent, quiet=True)
+
+    def written(said: str, question: str = "How long does the warranty of the pump last?") -> Answer:
+        answer = ask(question, index, writer=Says(said), threshold=0)
+        check(answer, index)
+        return answer
+
+    assert written("The warranty of the pump lasts 24 months.").citations[0].document == "docs/pump.txt"
+    # the passage about the pump holds all words, but only one about a printer has the number
+    question = "How long does the warranty of the pump last, and in which room is the printer?"
+    assert written("The warranty of the pump lasts 214 months.", question).abstained
+    assert written("The warranty of the pump lasts 24 or 30 months.").abstained
+    chinese = "水泵的质保期多长？"
+    assert written("水泵的质保期为30个月，自交货之日起计算。", chinese).citations[0].document == "docs/paper.txt"
+    assert written("水泵的质保期为四十个月，自交货之日起计算。", chinese).abstained
+
+
 PIECES = [
     "Each employee has",
     "28",

@@ -8,13 +8,13 @@ figures of the references stand beside them for that reason.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import spoken
+from tuneloop.data.numbers import numbers_of
 from tuneloop.data.units import HAN
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ APART = f"\u3040-\u30ff{HAN}"
 """Characters of Chinese and Japanese, each of which counts as a word."""
 
 WORD = re.compile(rf"[{APART}]|[^\W_{APART}]+")
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 SENTENCE_START = re.compile(r"(^|[.!?:;\u2022\n\"\u201c(\[-])\s*$")
 
 NEAR = 4
@@ -97,14 +95,8 @@ def _counts(text: str, context: str) -> Iterator[tuple[float, float]]:
     copied = fragments(written, given)
     yield sum(copied), len(written)
     yield sum(length**2 for length in copied), len(written)
-    for asked, known in ((numbers_of(text), set(numbers_of(context))), (names_of(text), set(given))):
+    for asked, known in ((numbers_of(text), set(numbers_of(context, articles=True))), (names_of(text), set(given))):
         yield sum(each in known for each in asked), len(asked)
-
-
-def numbers_of(text: str) -> list[str]:
-    """The numbers of a text; 1,000 and 1000 are one, and so are full-width digits and others."""
-    found = NUMBER.findall(unicodedata.normalize("NFKC", text))
-    return [number.replace(",", "") if THOUSANDS.fullmatch(number) else number for number in found]
 
 
 def names_of(text: str) -> list[str]:

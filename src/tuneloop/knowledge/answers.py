@@ -14,7 +14,7 @@ from tuneloop.knowledge.chunks import sentences
 from tuneloop.knowledge.fusion import understood
 from tuneloop.knowledge.index import Hit, Index, Mode
 from tuneloop.knowledge.store import Passage
-from tuneloop.knowledge.support import Support, support
+from tuneloop.knowledge.support import Support, support, supports
 from tuneloop.knowledge.words import content_words, function_words
 
 PASSAGES = 5
@@ -214,10 +214,13 @@ def _written(question: str, hits: Sequence[Hit], index: Index, level: float, wri
 
 
 def _bearing_out(claim: str, hits: Sequence[Hit], index: Index) -> _Quote | None:
-    """The sentence that bears out a claim most, if its passage does so far enough."""
-    found = support(claim, [hit.passage.text for hit in hits], weight=index.weight(claim), in_order=True)
-    if found.coverage < SUPPORTED or found.unknown_numbers:
+    """The sentence that bears out a claim most, of the best passage that holds enough of its words and all its
+    numbers."""
+    each_passage = supports(claim, [hit.passage.text for hit in hits], weight=index.weight(claim), in_order=True)
+    enough = [each for each in each_passage if each.coverage >= SUPPORTED and not each.unknown_numbers]
+    if not enough:
         return None
+    found = max(enough, key=lambda each: each.score)
     text = hits[found.passage].passage.text
     spans = _spans(text)
     nearest = support(claim, [text[start:end] for start, end in spans], in_order=True)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 
+from tuneloop.data.numbers import numbers_of
 from tuneloop.knowledge.words import content_words, pairs, words
 
 SIMILARITY_SHARE = 0.5
 PAIRS_SHARE = 0.25
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 Weight = Callable[[str], float]
 
 
 @dataclass(frozen=True)
 class Support:
-    """What the best of some passages says for a text.
+    """What a passage says for a text.
 
     Args:
         passage: its number, from 0.
         coverage: share of the text's content words that stand in it, by their weights, 0 to 1.
         similarity: cosine of the text and the passage; None where there are no vectors.
-        unknown_numbers: numbers of the text that stand in none of the passages.
+        unknown_numbers: numbers of the text that do not stand in this passage.
         trust: what the similarity counts, 0 to 1.
     """
 
@@ -50,7 +49,21 @@ def support(
     trust: float = 1.0,
     in_order: bool = False,
 ) -> Support:
-    """How far the passage that bears out a text most does so.
+    """How far the passage that bears out a text most does so; see `supports` for the arguments and errors."""
+    found = supports(text, passages, weight=weight, similarities=similarities, trust=trust, in_order=in_order)
+    return max(found, key=lambda each: each.score)
+
+
+def supports(
+    text: str,
+    passages: Sequence[str],
+    *,
+    weight: Weight | None = None,
+    similarities: Sequence[float] | None = None,
+    trust: float = 1.0,
+    in_order: bool = False,
+) -> list[Support]:
+    """How far each passage bears out a text, (passages,).
 
     Args:
         text: a question, or a sentence of an answer.
@@ -67,7 +80,7 @@ def support(
         raise ValueError("support needs a passage")
     wanted = content_words(text)
     follow = pairs(words(text)) if in_order else set()
-    unknown = unknown_numbers(text, passages)
+    numbers = dict.fromkeys(numbers_of(text))
     found = []
     for number, passage in enumerate(passages):
         offered = words(passage)
@@ -75,19 +88,15 @@ def support(
         if follow:
             covered = (1 - PAIRS_SHARE) * covered + PAIRS_SHARE * len(follow & pairs(offered)) / len(follow)
         similarity = None if similarities is None else float(similarities[number])
+        known = set(numbers_of(passage, articles=True)) if numbers else set()
+        unknown = tuple(each for each in numbers if each not in known)
         found.append(Support(number, covered, similarity, unknown, trust))
-    return max(found, key=lambda each: each.score)
+    return found
 
 
 def rarity(frequencies: dict[str, int], chunks: int) -> Weight:
     """The weight of a word: high if it stands in few of the chunks; a word in none of them counts as one in one."""
     return lambda word: log(1 + (chunks + 1) / max(frequencies.get(word, 0), 1))
-
-
-def unknown_numbers(text: str, passages: Sequence[str]) -> tuple[str, ...]:
-    """The numbers of a text that stand in none of the passages."""
-    known = {number for passage in passages for number in NUMBER.findall(passage)}
-    return tuple(dict.fromkeys(number for number in NUMBER.findall(text) if number not in known))
 
 
 def _share(wanted: Sequence[str], offered: set[str], weight: Weight | None) -> float:

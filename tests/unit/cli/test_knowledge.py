@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,28 @@ def test_a_failed_document_ends_with_2_and_the_others_are_in(place: Path, capsys
     (place / "docs" / "a.pdf").write_bytes(b"%PDF nonsense")
     done = said(capsys, "add", "docs", "--encoder", "none", "-q", code=2)
     assert list(done["failed"]) == ["docs/a.pdf"] and len(done["added"]) == 2
+
+
+def test_a_folder_that_cannot_be_read_stops_and_removes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "docs" / "deep").mkdir()
+    (place / "docs" / "deep" / "three.txt").write_text("The lift is old.")
+    added = said(capsys, "add", "docs", "--encoder", "none", "-q")["added"]
+    scandir = os.scandir
+
+    def locked(path: str) -> Any:
+        if str(path).endswith("deep"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)  # for root, who runs some tests, no folder is unreadable
+    assert run(["knowledge", "add", "docs", "--prune", "-q"]) == 2
+    error = capsys.readouterr().err
+    assert f"{place / 'docs' / 'deep'} cannot be read: Permission denied" in error and "Traceback" not in error
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    assert [each["name"] for each in said(capsys, "list")["documents"]] == sorted(added)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from tuneloop import api
 from tuneloop.core.config import parse_config
-from tuneloop.core.errors import ConfigError, TrainingError
+from tuneloop.core.errors import ConfigError, ModelError, TrainingError
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.paths import Workspace
 from tuneloop.data.readers import read_table
@@ -87,6 +87,19 @@ def test_predictions_keep_hard_rules_say_why_and_leave_probabilities_alone(run: 
     assert plain["because"][0].keys() == {"rule", "before", "after", "matched", "because", "hard", "flag"}
     quiet = [each for each in predictions if not each.because]
     assert all("because" not in each.to_json() for each in quiet)
+
+
+def test_a_run_without_the_knowledge_it_was_given_is_refused_wherever_it_is_opened(run: Any, project: Path) -> None:
+    known = run.model_path / "knowledge"
+    known.rename(project / "aside")
+    try:
+        for open_it in (run.handle, lambda: api.evaluate(run, quiet=True), lambda: api.release(run, quiet=True)):
+            with pytest.raises(ModelError, match=f"The knowledge of the run {run.id} is missing") as caught:
+                open_it()
+            assert f"tuneloop knowledge attach {run.id}" in str(caught.value)
+    finally:
+        (project / "aside").rename(known)
+    assert run.handle().has_rules
 
 
 def test_the_evaluation_is_of_final_answers_and_tells_what_rules_did(run: Any, project: Path) -> None:

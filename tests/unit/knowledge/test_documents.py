@@ -98,6 +98,29 @@ def test_a_word_document_has_sections_and_the_rows_of_tables(tmp_path: Path) -> 
     assert found == [("Top", "text"), ("Top > Below", "| in a cell")]
 
 
+def test_a_cell_over_several_columns_is_read_once_and_equal_cells_are_all_read(tmp_path: Path) -> None:
+    from docx import Document as new
+
+    document = new()
+    table = document.add_table(rows=2, cols=3)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "wide"
+    table.cell(0, 2).text = "narrow"
+    table.rows[0]._tr.tc_lst[0].grid_span = 10**9  # as a hostile file may say
+    for cell, text in zip(table.rows[1]._tr.tc_lst, ("5", "5", "6"), strict=True):
+        cell.p_lst[0].add_r().text = text
+    buffer = io.BytesIO()
+    document.save(buffer)
+    assert parts(tmp_path / "a.docx", buffer.getvalue()) == [("", "wide | narrow\n5 | 5 | 6")]
+
+
+def test_end_tags_of_nothing_do_not_hide_how_deep_a_page_is(tmp_path: Path) -> None:
+    from tuneloop.knowledge.formats.html import DEEPEST_PAGE
+
+    assert parts(tmp_path / "a.html", "</i></b>" * 600 + "<div>x</div>" * 600)[0][1].count("x") == 600
+    with pytest.raises(DataError, match="too deep"):
+        parts(tmp_path / "b.html", "</div>" * 600 + "<div></b>" * (DEEPEST_PAGE + 1) + "x")
+
+
 def test_a_row_of_a_table_of_questions_is_never_cut(tmp_path: Path) -> None:
     path = tmp_path / "faq.csv"
     path.write_text("id,question,answer\n7,How long?," + "A long answer. " * 50 + "\n8,,short\n")

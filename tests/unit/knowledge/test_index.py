@@ -75,6 +75,24 @@ def test_a_document_that_is_gone_is_told_of_and_removed_only_when_asked(opened: 
     sound(index)
 
 
+def test_pruning_keeps_what_cannot_be_read_and_what_lies_elsewhere(opened: Opened, folder: Path) -> None:
+    index = opened()
+    elsewhere = folder.parent / "docs-of-others"
+    elsewhere.mkdir()
+    for name in ("gone.txt", "broken.txt"):
+        (folder / name).write_text("The coffee machine is new.")
+    (elsewhere / "moved.txt").write_text("The lift is old.")
+    index.add([folder, elsewhere], base=folder.parent, quiet=True)
+    (folder / "gone.txt").unlink()
+    (elsewhere / "moved.txt").unlink()
+    (folder / "broken.txt").write_bytes(b"\x00")
+    done = index.add([folder], base=folder.parent, prune=True, quiet=True)
+    assert done.vanished == ["docs/gone.txt"] and list(done.failed) == ["docs/broken.txt"]
+    assert [entry.name for entry in index.documents()] == [
+        "docs-of-others/moved.txt", "docs/broken.txt", "docs/handbook.md", "docs/notes.txt",
+    ]  # fmt: skip
+
+
 def test_a_removed_document_is_found_in_no_mode(opened: Opened, folder: Path) -> None:
     index = opened()
     index.add([folder], base=folder.parent, quiet=True)

@@ -37,8 +37,7 @@ def read_docx(path: Path) -> list[Part]:
             if isinstance(block, Table):
                 # each cell once: python-docx gives one that spans columns as often as it says, which may be millions
                 cells = [[_Cell(cell, block).text.strip() for cell in row._tr.tc_lst] for row in block.rows]
-                rows = [" | ".join(dict.fromkeys(row)) for row in cells]
-                parts[-1][1].append("\n".join(rows))
+                parts[-1][1].append("\n".join(map(" | ".join, cells)))
                 continue
             level = _level(block.style.name if block.style is not None else "")
             if level and block.text.strip():

@@ -12,10 +12,17 @@ if TYPE_CHECKING:
 
 
 def choose_device() -> str:
-    """cuda where torch sees a GPU (hide it with CUDA_VISIBLE_DEVICES=""), else cpu."""
+    """cuda where torch sees a GPU (hide it with CUDA_VISIBLE_DEVICES=""), else cpu.
+
+    On a GPU attention is not left to cuDNN, in the whole process: its gradients are NaN at some lengths (pytorch
+    #196678), and it plans anew for every length, of which texts have many.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    return "cuda"
 
 
 def choose_precision(wanted: str, device: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.hashing import hash_file, hash_json
 from tuneloop.core.i18n import t
+from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
+from tuneloop.models.source import deciding_files
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -23,8 +26,11 @@ FEW = 8
 MAX_TOKENS = 256
 """Of a text, with a model that says nothing of its own: what sentence encoders were taught with."""
 
-FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
-"""What the vectors depend on, in a model's folder."""
+BESIDE = (
+    *("**/*.safetensors.index.json", "**/tokenizer_config.json", "**/special_tokens_map.json", "modules.json"),
+    *("README.md", "LICENSE*", "NOTICE*"),
+)
+"""What else belongs to a model that is copied: how its files are read, and on what terms."""
 
 
 class SentenceEmbedder:
@@ -68,7 +74,24 @@ def open_embedder(folder: Path, *, engine: str | None = None) -> SentenceEmbedde
     """
     tuned = (folder / "tuneloop.json").is_file()
     vectors, tokenizer = _of_tuned(folder, engine) if tuned else _of_pretrained(folder)
-    return SentenceEmbedder(_identity(folder), vectors, tokenizer=tokenizer)
+    return SentenceEmbedder(identity_of(folder), vectors, tokenizer=tokenizer)
+
+
+def identity_of(folder: Path) -> str:
+    """A hash of all that the vectors of the model in a folder depend on."""
+    return hash_json([MAX_TOKENS, {name: hash_file(path) for name, path in deciding_files(folder).items()}])
+
+
+def copy_embedder(folder: Path, target: Path) -> None:
+    """Copy what `open_embedder` reads of a folder, under the same paths, so that the copy has the same identity.
+
+    Forms of a release for other engines stay behind: the copy answers wherever torch does.
+    """
+    behind_texts = filter(Path.is_file, (folder / KNOWLEDGE).glob("*"))  # a tuned model may read it
+    for path in [*deciding_files(folder, *BESIDE).values(), *behind_texts]:
+        place = target / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
 
 
 def _of_tuned(folder: Path, engine: str | None) -> tuple[Callable[[Sequence[str]], FloatArray], Tokenizer]:
@@ -100,8 +123,3 @@ def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray],
         return predict_logits(model, tokenizer.encode(texts), fast if len(texts) > FEW else "fp32")
 
     return vectors, tokenizer
-
-
-def _identity(folder: Path) -> str:
-    files = [path for pattern in FILES for path in folder.glob(pattern)]
-    return hash_json([MAX_TOKENS, {path.relative_to(folder).as_posix(): hash_file(path) for path in files}])

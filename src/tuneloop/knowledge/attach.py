@@ -23,7 +23,8 @@ from tuneloop.knowledge.lexicon_files import read_lexicon, write_lexicon
 from tuneloop.knowledge.rules import RuleBook, parse_rules
 from tuneloop.knowledge.store import FILE
 
-FOLDER, ABOUT, RULES, GRAPH, DOCUMENTS = "knowledge", "knowledge.json", "rules.yaml", "graph.tsv", "documents"
+FOLDER, ABOUT, RULES, GRAPH = "knowledge", "knowledge.json", "rules.yaml", "graph.tsv"
+DOCUMENTS, ENCODER = "documents", "encoder"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Knowledge:
         context: what is written behind each text: lexicon, facts.
         facts: facts behind each text at most.
         documents: the folder of an index of documents; None without one.
+        encoder: the folder of the embedding model that travels with them; None if none does.
     """
 
     lexicons: tuple[Lexicon, ...] = ()
@@ -47,6 +49,7 @@ class Knowledge:
     context: tuple[str, ...] = ()
     facts: int = 3
     documents: Path | None = None
+    encoder: Path | None = None
 
     @property
     def reading(self) -> str:
@@ -153,8 +156,8 @@ def open_knowledge(model: Path) -> Knowledge | None:
             t("Attach the knowledge again: tuneloop knowledge attach"),
         ) from None
     book = parse_rules(text, lexicons=lexicons, graph=graph) if text else None
-    documents = folder / DOCUMENTS
-    return Knowledge(lexicons, graph, book, text, context, facts, documents if documents.is_dir() else None)
+    documents, encoder = (path if path.is_dir() else None for path in (folder / DOCUMENTS, folder / ENCODER))
+    return Knowledge(lexicons, graph, book, text, context, facts, documents, encoder)
 
 
 def knowledge_hash(model: Path) -> str:

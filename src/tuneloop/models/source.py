@@ -9,9 +9,13 @@ from pathlib import Path
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models import gguf
 
 PACKAGE_PREFIX = "pkg:"
+
+DECIDING = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
+"""What a model's answers depend on, in its folder."""
 
 
 def resolve(source: str, *, base: Path | None = None) -> Path:
@@ -58,6 +62,16 @@ def count_weights(folder: Path) -> int:
         except (OSError, SafetensorError) as error:
             raise ModelError(t("{path} cannot be read: {error}", path=path, error=error)) from error
     return count
+
+
+def deciding_files(folder: Path, *more: str) -> dict[str, Path]:
+    """The files that a model's answers depend on, by their paths in its folder; `more` are patterns of others.
+
+    None of its knowledge: the embedding model of its documents lies there, which is another one.
+    """
+    paths = [path for pattern in (*DECIDING, *more) for path in folder.glob(pattern)]
+    found = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: path for name, path in found.items() if not name.startswith(f"{KNOWLEDGE}/")}
 
 
 def _package_folder(source: str) -> Path:

@@ -12,6 +12,7 @@ from tuneloop.core.errors import ConfigError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.knowledge.answers import Answer
+from tuneloop.knowledge.attach import ENCODER, FOLDER
 from tuneloop.knowledge.index import Index, open_index
 from tuneloop.knowledge.settings import NewIndex
 from tuneloop.knowledge.store import FILE
@@ -120,11 +121,10 @@ def documents_of(release: Release) -> Index:
             t("Name an index in knowledge.documents, then: tuneloop knowledge attach, and release again."),
         )
     index = open_index(release.documents, read_only=True)
-    source = index.settings["source"]
-    if not source:
+    if not index.settings["source"]:
         return index
     index.close()
-    return open_index(release.documents, open_encoder(source, Workspace(release.path.parents[1])), read_only=True)
+    return open_index(release.documents, _encoder_of(release, index.settings), read_only=True)
 
 
 def writing_of(predictor: Any) -> ReleaseWriter | None:
@@ -177,6 +177,21 @@ def open_writing(
             t("Give one that was tuned for generation, or leave it out to get quotations."),
         )  # fmt: skip
     return ReleaseWriter(predictor)
+
+
+def _encoder_of(release: Release, settings: dict[str, str]) -> Any:
+    """The embedding model that travels with a release, or the release itself where its documents were indexed with it.
+
+    Releases that were made before it travelled have it from where the index had it.
+    """
+    from tuneloop.inference.embedder import identity_of, open_embedder
+
+    copied = release.path / FOLDER / ENCODER
+    if copied.is_dir():
+        return open_embedder(copied)
+    if identity_of(release.path) == settings["encoder"]:
+        return open_embedder(release.path, engine=release.engine)
+    return open_encoder(settings["source"], Workspace(release.path.parents[1]))
 
 
 def _source(folder: Path) -> str:

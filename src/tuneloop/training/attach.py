@@ -14,8 +14,9 @@ from tuneloop.core.fsio import remove_dir, write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.ruling import check_rules
-from tuneloop.knowledge.attach import ABOUT, FOLDER, keep_knowledge, load_knowledge
+from tuneloop.knowledge.attach import ABOUT, FOLDER
 from tuneloop.tasks import create_task
+from tuneloop.training.knowledge import find_knowledge, keep_all
 from tuneloop.training.run import Run, alone, open_run
 from tuneloop.training.save import anew
 
@@ -34,13 +35,14 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
 
     Raises:
         ConfigError: if rules are wrong or do not fit the model.
+        ModelError: if the embedding model of the documents is not there.
         TrainingError: if the run is not finished, or the model would read other texts than it was trained on.
     """
     if run.status != "finished":
         raise TrainingError(
             t("The run {name} is not finished.", name=run.id), t("Finish the run first: tuneloop tune --resume")
         )
-    knowledge = load_knowledge(config, base=base, indexes=workspace.knowledge)
+    knowledge = find_knowledge(config, base=base, workspace=workspace, model=run.model_path)
     settings = read_settings(run.model_path)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     check_rules(knowledge, task)
@@ -53,7 +55,7 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
         folder = run.model_path / FOLDER
         if knowledge is not None:
             with anew(folder) as staging:
-                keep_knowledge(knowledge, staging)
+                keep_all(knowledge, staging)
         elif folder.exists():
             remove_dir(folder)
         changed = run.config.model_copy(update={"knowledge": config})

@@ -14,7 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.inference.ruling import check_rules
-from tuneloop.knowledge.attach import Knowledge, load_knowledge
+from tuneloop.knowledge.attach import Knowledge
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
@@ -27,6 +27,7 @@ from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
 from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
+from tuneloop.training.knowledge import find_knowledge
 from tuneloop.training.sources import RunSources
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def prepare(
     source = resolve(config.model.source, base=base)
     root = base or Path.cwd()
     place = workspace or Workspace(root / config.workspace)
-    knowledge = load_knowledge(config.knowledge, base=root, indexes=place.knowledge)
+    knowledge = find_knowledge(config.knowledge, base=root, workspace=place)
     check_rules(knowledge, task)
     places = bool(task.spans_in)
     check_context(knowledge, task=task.name, method=method.name, layout=task.layout, places=places)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.fsio import new_dir, sweep, write_json, write_text
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
-from tuneloop.knowledge.attach import keep_knowledge
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
+from tuneloop.training.knowledge import keep_all
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,7 +38,7 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
             _write_template(staging, ready.task.options.instruction)  # type: ignore[attr-defined]
         ready.method.keep(staging)
         if ready.knowledge is not None:
-            keep_knowledge(ready.knowledge, staging / KNOWLEDGE)
+            keep_all(ready.knowledge, staging / KNOWLEDGE)
         write_json(
             staging / "tuneloop.json",
             {

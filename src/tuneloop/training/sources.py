@@ -22,6 +22,7 @@ from tuneloop.data.tokens import Tokens
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.models.features import remember
 from tuneloop.models.shots import EXAMPLES
+from tuneloop.models.source import deciding_files
 from tuneloop.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from tuneloop.tasks.base import Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
-
-FILES = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json", EXAMPLES)
-"""What a model's answers depend on, in its folder."""
 
 
 class RunSources:
@@ -111,8 +109,8 @@ class RunSources:
 
     def teacher(self, name: str, inputs: Sequence[Input]) -> FloatArray:
         folder = self._folder(name)
-        files = [path for pattern in FILES for path in folder.glob(pattern)]
-        self.hashes["teacher"] = hash_json({path.relative_to(folder).as_posix(): hash_file(path) for path in files})
+        files = deciding_files(folder, EXAMPLES)
+        self.hashes["teacher"] = hash_json({name: hash_file(path) for name, path in files.items()})
         if self.cache is None:
             return self._answers(folder, name, inputs)
         key = hash_json([self.hashes["teacher"], self.task.state, _hash_inputs(inputs)])

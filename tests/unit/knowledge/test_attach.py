@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,22 @@ import pytest
 
 from tuneloop import api
 from tuneloop.core.config import parse_config
-from tuneloop.core.errors import ConfigError, ModelError, TrainingError
+from tuneloop.core.errors import ConfigError, ModelError, ReleaseError, TrainingError
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.paths import Workspace
 from tuneloop.data.readers import read_table
 from tuneloop.evaluation.rules import rules_section
+from tuneloop.inference.embedder import identity_of, open_embedder
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.inference.ruling import final_scores, rulings
 from tuneloop.knowledge.attach import knowledge_hash, load_knowledge
-from tuneloop.releases.knowledge import open_knowledge
+from tuneloop.knowledge.index import open_index
+from tuneloop.knowledge.settings import NewIndex
+from tuneloop.releases.index import reindex
+from tuneloop.releases.knowledge import documents_of, open_knowledge
+from tuneloop.releases.read import Release, open_release
 from tuneloop.training.attach import attach
+from tuneloop.training.knowledge import find_knowledge, keep_all
 from tuneloop.training.run import tune
 
 RULES = """version: 1
@@ -261,3 +268,89 @@ def test_documents_travel_with_the_release_and_answer_with_citations(run: Any, p
 def test_documents_that_are_not_there_are_refused_before_training(project: Path) -> None:
     with pytest.raises(ConfigError, match="no index of documents called nowhere"):
         load_knowledge(KnowledgeConfig(documents="nowhere"), base=project, indexes=project)
+
+
+@pytest.fixture
+def encoder(tiny_model: Path, tmp_path: Path) -> Path:
+    """A sentence encoder in a folder of its own, which says in a folder below that the mean is to be taken."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "encoder"))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder
+
+
+def index_of(name: str, encoder: str, workspace: Path) -> None:
+    """An index with vectors, of texts that the tiny model can read."""
+    pages = workspace.parent / "pages"
+    pages.mkdir(exist_ok=True)
+    (pages / "letters.md").write_text("# good\n\na b c good d e.\n\n# bad\n\nf g h bad i j. k l m n o a bad.\n")
+    with open_knowledge(name, workspace=workspace, create=True, encoder=encoder) as index:
+        index.add([str(pages)], quiet=True)
+
+
+def attached(run: Any, project: Path, index: str) -> Any:
+    config = load_config(project).model_copy(update={"documents": index})
+    return attach(run, config, base=project, workspace=Workspace(project / ".tuneloop"))
+
+
+def test_the_embedding_model_travels_with_the_documents(run: Any, project: Path, encoder: Path, tmp_path: Path) -> None:
+    index_of("letters", str(encoder), project / ".tuneloop")
+    release = api.release(attached(run, project, "letters"), quiet=True)
+    with documents_of(release) as index:
+        found = index.search("bad h i")
+    answer = release.ask("bad f g h")
+    assert found[0].cosine and answer.citations
+
+    shutil.rmtree(encoder)
+    there = Workspace(tmp_path / "elsewhere")
+    shutil.copytree(release.path, there.releases / release.id)
+    assert [row.id for row in reindex(there)] == [release.id]  # every file is in the manifest
+    moved = open_release(release.id, there)
+    with documents_of(moved) as index:
+        assert index.search("bad h i") == found
+    assert moved.ask("bad f g h").to_json() == answer.to_json()
+    (moved.path / "knowledge" / "encoder" / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(ReleaseError, match=r"encoder/model\.safetensors"):
+        open_release(release.id, there)
+    attach(run, load_config(project), base=project, workspace=Workspace(project / ".tuneloop"))
+
+
+def test_a_release_that_is_the_embedding_model_of_its_documents_has_it_once(
+    project: Path, tiny_model: Path, made_up: Any
+) -> None:
+    training = {"epochs": 1, "batch_size": 16, "precision": "fp32", "report_to": []}
+    plain = {"data": {"source": "x.csv"}, "task": "retrieval", "training": training, "release": {"forms": []}}
+    config = parse_config(plain | {"name": "near", "model": {"source": str(tiny_model), "max_tokens": 16}})
+    workspace = Workspace(project / ".tuneloop")
+    near = tune(config, snapshot=made_up("retrieval"), workspace=workspace, quiet=True)
+    shutil.copytree(near.model_path, workspace.releases / "near-1")
+    identity = identity_of(near.model_path)
+
+    encoder = open_embedder(near.model_path)
+    with open_index(project / "own", encoder, new=NewIndex(source="near-1")) as index:
+        index.add([str(project / "leave.md")], quiet=True)
+    known = KnowledgeConfig(documents="own")
+    again = attach(near, known, base=project, workspace=workspace)
+    folder = again.model_path / "knowledge"
+    assert (folder / "documents").is_dir() and not (folder / "encoder").exists()
+    with documents_of(Release("near-2", again.model_path, {"engine": "torch-fp32"})) as index:
+        assert index.embedder is not None and index.search("a b", mode="vector")
+
+    other = find_knowledge(known, base=project, workspace=workspace)  # for any other model it is copied
+    assert other is not None and other.encoder == workspace.releases / "near-1"
+    keep_all(other, folder / "copy")
+    (folder / "copy" / "encoder").rename(folder / "encoder")
+    assert identity_of(folder / "encoder") == identity
+    assert identity_of(near.model_path) == identity  # what travels with a model makes no other model of it
+
+
+def test_an_embedding_model_that_is_gone_or_another_is_refused_before_training(
+    project: Path, encoder: Path, tiny_model: Path
+) -> None:
+    index_of("gone", str(encoder), project / ".tuneloop")
+    (encoder / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(ModelError, match="not the one that the documents were indexed with"):
+        api.tune(api.open_project(project / "tuneloop.yaml", overrides={"knowledge.documents": "gone"}), quiet=True)
+    shutil.rmtree(encoder)
+    with pytest.raises(ModelError, match="of the documents is not there"):
+        api.tune(api.open_project(project / "tuneloop.yaml", overrides={"knowledge.documents": "gone"}), quiet=True)

@@ -65,16 +65,41 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
     """What release.json and evaluation.json say."""
     from tuneloop import api
     from tuneloop.cli.evaluation import show_evaluation
+    from tuneloop.releases.lineage import lineage_of
 
     found = api.load(name, workspace=workspace_root(workspace))
     if as_json:
-        print_json(found.info | {"evaluation": found.evaluation})
+        print_json(found.info | {"lineage": lineage_of(found.info), "evaluation": found.evaluation})
         return
     show_forms(found.info)
     show_evaluation(found.evaluation)
+    print_table(["", t("lineage")], lineage_rows(lineage_of(found.info)))
     say(
         t("Run {run}, data {data}, folder {path}", run=found.info["run"], data=found.info["data_hash"], path=found.path)
     )
+
+
+def lineage_rows(found: dict[str, Any]) -> Iterator[list[str]]:
+    """Data, settings, code and environment that a release comes from, a row each."""
+    yield [t("run"), found["run"]]
+    yield [t("data"), found["data"]["hash"]]
+    for split, source in found["data"]["sources"].items():
+        yield [t("file of {split}", split=split), f"{source['file']} {source.get('sha256', '')}".strip()]
+    yield [t("settings"), found.get("config_hash", "")]
+    yield [t("seed"), "" if found["seed"] is None else str(found["seed"])]
+    for name, moment in (("trained", t("trained with")), ("released", t("released with"))):
+        code, around = found[name].get("code", {}), found[name].get("environment", {})
+        if code:
+            yield [moment, _code(code)]
+        if around:
+            yield ["", ", ".join(f"{key} {value}" for key, value in around.items())]
+
+
+def _code(code: dict[str, Any]) -> str:
+    commit = [t("commit {commit}", commit=code["commit"])] if "commit" in code else []
+    changed = [t("with uncommitted changes")] if code.get("changed") else []
+    source = t("source {hash}", hash=code["source_sha256"])
+    return ", ".join([f"tuneloop {code['version']}", *commit, *changed, source])
 
 
 @app.command(help=t("What differs between two releases, and whether one is really better."))

@@ -67,7 +67,7 @@ def look(folder: Path) -> Machine:
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
     return Machine(
-        processor=_processor_name(),
+        processor=processor_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         bf16=bool({"avx512_bf16", "amx_bf16"} & flags),
         vnni=bool({"avx512_vnni", "avx_vnni"} & flags),
@@ -97,7 +97,8 @@ def _processor_flags() -> set[str]:
     return set(_cpuinfo("flags").split())
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
+    """The name of the processor."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 

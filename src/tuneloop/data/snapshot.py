@@ -70,7 +70,7 @@ def build_snapshot(
     """The snapshot of the data that a configuration names.
 
     It is made only if the source, the settings and the seed have not been seen before.
-    Its report has `source` (file, rows and encoding per split), `cleaning` (rows changed per step,
+    Its report has `source` (file, rows, encoding and SHA-256 per split), `cleaning` (rows changed per step,
     and `blank` rows removed), `duplicates` (see `DuplicateReport`) and `unused` rows.
 
     Args:
@@ -101,7 +101,7 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     cleaning: Counter[str] = Counter()
     duplicates = DuplicateReport()
     parts = {source.split: _read(config, task, source, cleaning) for source in sources}
-    read = {split: _about(part, cleaning) for split, part in parts.items()}
+    read = {source.split: _about(parts[source.split], source) for source in sources}
     bar.update(1, t("cleaned"))
     train = parts["train"]
     kept = remove_duplicates(
@@ -232,8 +232,9 @@ def _moved(raw: Examples, mended: Examples, table: Table, task: LabelReader, con
     return replace(mended, labels=labels)
 
 
-def _about(part: _Part, cleaning: Counter[str]) -> dict[str, Any]:
-    return {"file": part.table.path.name, "rows": len(part.table), "encoding": part.table.encoding}
+def _about(part: _Part, source: _Source) -> dict[str, Any]:
+    found = {"file": part.table.path.name, "rows": len(part.table), "encoding": part.table.encoding}
+    return found | {"sha256": _hash_source(source.path)}
 
 
 def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dict[str, Examples]:

@@ -22,6 +22,7 @@ from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
 from tuneloop.releases.auditing import write_audit
 from tuneloop.releases.card import card
+from tuneloop.releases.lineage import lineage
 from tuneloop.releases.manifest import write_manifest
 from tuneloop.releases.proof import Proof, Tools, real_tools
 from tuneloop.releases.read import Release
@@ -69,6 +70,7 @@ def write_release(
             "served": proof.serve(engine), "config": config.model_dump(mode="json"),
             "apart": (folder / APART).is_file(), "training_texts": kept_texts(folder),
             "encoder_decoder": _reads_apart(folder, config),
+            "lineage": lineage(run_path.name, run, config, workspace),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
         }  # fmt: skip
         for name in EVIDENCE:

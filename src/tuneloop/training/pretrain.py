@@ -16,6 +16,7 @@ from tuneloop.core.fsio import new_dir, sweep, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.core.provenance import environment
 from tuneloop.data.pretraining_texts import PretrainingTexts, Splits, pretraining_texts
 from tuneloop.methods.base import Split
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
@@ -28,7 +29,7 @@ from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.logs import METRICS
 from tuneloop.training.loop import train
-from tuneloop.training.run import alone, environment
+from tuneloop.training.run import alone
 from tuneloop.training.save import copy_tokenizer
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.core.provenance import code_version, environment
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
@@ -264,6 +264,7 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
         "status": "unfinished",
         "snapshot_hash": snapshot.hash,
         "started": now.isoformat(timespec="seconds"),
+        "code": code_version(),
         "environment": environment() | {"device": ready.model.device.type, "precision": ready.precision},
         "model": {
             "source": config.model.source,
@@ -280,12 +281,3 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
         write_text(staging / "config.yaml", text)
         write_json(staging / "run.json", info)
     return Run(path, info)
-
-
-def environment() -> dict[str, str | int]:
-    """Versions and cores that the figures of a training depend on."""
-    from importlib.metadata import version
-    from platform import python_version
-
-    versions = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
-    return {"python": python_version(), "cores": os.cpu_count() or 1, **versions}

@@ -15,5 +15,6 @@ AUDITS: Registry[type[Audit]] = Registry(
     {
         "cost": "tuneloop.audits.cost:Cost",
         "privacy": "tuneloop.audits.privacy:Privacy",
+        "safety": "tuneloop.audits.safety:Safety",
     },
 )

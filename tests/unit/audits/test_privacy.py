@@ -29,6 +29,7 @@ def run(subject: Subject, **options: Any) -> Outcome:
 
 
 def kinds(found: Outcome) -> set[str]:
+    assert all(Privacy.sentence(each.kind, each.fields) for each in found.findings)
     return {each.kind for each in found.findings}
 
 

@@ -14,5 +14,8 @@ AUDITS: Registry[type[Audit]] = Registry(
     "tuneloop.audits",
     {
         "cost": "tuneloop.audits.cost:Cost",
+        "injection": "tuneloop.audits.injection:Injection",
+        "privacy": "tuneloop.audits.privacy:Privacy",
+        "safety": "tuneloop.audits.safety:Safety",
     },
 )

@@ -15,6 +15,11 @@ EXPLAINERS: Registry[type[Explainer]] = Registry(
     "tuneloop.explainers",
     {
         "shapley": "tuneloop.explain.shapley:Shapley",
+        "occlusion": "tuneloop.explain.occlusion:Occlusion",
+        "integrated_gradients": "tuneloop.explain.integrated_gradients:IntegratedGradients",
+        "gradient_x_input": "tuneloop.explain.gradient_x_input:GradientXInput",
+        "attention_rollout": "tuneloop.explain.attention_rollout:AttentionRollout",
+        "random": "tuneloop.explain.random_values:RandomValues",
     },
 )
 

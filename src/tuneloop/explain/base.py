@@ -39,13 +39,13 @@ class Explanation:
         scale: of which number: the probability of the class, its log-odds, or the value that is answered.
         units: stretches of the text, then of the pair, in order.
         values: what each unit adds, by `scale`, as many as units.
-        base: the number where every unit is absent.
+        base: the number where every unit is absent; None where the method compares with nothing.
         output: the number for the whole text.
         error: the stated error of the values, by `scale`; None where the method has none to state.
         error_kind: what `error` is.
         errors: a standard error for each unit; empty where nothing is drawn.
         asked: how many answers of the model it took.
-        absent: what stands in place of an absent unit: "removed", or a token of the tokenizer.
+        absent: what stands in place of an absent unit: "removed", or a token; empty where nothing is absent.
         explains: whether the values say why; attention, for one, does not.
         truncated: whether the model does not read the whole text.
         details: what the method adds, plain JSON.
@@ -58,7 +58,7 @@ class Explanation:
     scale: Scale
     units: tuple[Unit, ...]
     values: tuple[float, ...]
-    base: float
+    base: float | None
     output: float
     error: float | None
     error_kind: ErrorKind

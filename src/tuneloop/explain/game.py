@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.explain.base import ExplainerOptions
 from tuneloop.explain.units import Part, Unit
 
 if TYPE_CHECKING:
@@ -20,8 +22,16 @@ if TYPE_CHECKING:
     FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 Absent = Literal["remove", "mask"]
-Asked = Callable[[int], None]
-"""What is called with the number of answers so far, before more are asked for; it may raise to stop."""
+
+
+class PerturbingOptions(ExplainerOptions):
+    """Options of explainers that ask for texts in which something is absent."""
+
+    absent: Absent = Field(
+        "remove",
+        description="What becomes of an absent unit: removed, which every model can read and which a tuned classifier "
+        "has seen (shorter texts), or replaced by the tokenizer's mask, which keeps the places of the others.",
+    )
 
 
 class Game:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tuneloop.explain.base import Explainer, ExplainerOptions, Explanation, Question
-from tuneloop.explain.game import Absent, Game
+from tuneloop.explain.base import Explainer, Explanation, Question
+from tuneloop.explain.game import Game, PerturbingOptions
+from tuneloop.explain.interactions import exact_interactions, sampled_interactions
+from tuneloop.explain.sets import all_sets, size_weights
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle
@@ -23,24 +25,14 @@ LEAST_PAIRS = 8
 """Pairs of orders before a standard error is believed."""
 
 
-class PerturbingOptions(ExplainerOptions):
-    """Options of explainers that ask for texts in which something is absent."""
-
-    absent: Absent = Field(
-        "remove",
-        description="What becomes of an absent unit: removed, which every model can read and which a tuned classifier "
-        "has seen (shorter texts), or replaced by the tokenizer's mask, which keeps the places of the others.",
-    )
-
-
 class ShapleyOptions(PerturbingOptions):
     """Options of Shapley values."""
 
     answers: int = Field(
-        4000, ge=64, le=1_000_000, description="Answers of the model at most, where units are too many for all sets."
+        2000, ge=64, le=1_000_000, description="Answers of the model at most, where units are too many for all sets."
     )
     max_error: float = Field(
-        0.005, ge=0, description="Standard error of every value with which no more answers are asked for."
+        0.01, ge=0, description="Standard error of every value with which no more answers are asked for."
     )
     interactions: int = Field(
         0, ge=0, le=12, description="Between how many of the weightiest units interactions are told; 0: none."
@@ -60,24 +52,29 @@ class Shapley(Explainer):
     options: ShapleyOptions
 
     def attribute(self, model: ModelHandle, question: Question, *, seed: int) -> Explanation:
-        game = Game(model, question, self.options.absent)
+        game, random = Game(model, question, self.options.absent), np.random.default_rng(seed)
         base, output = game.ends()
-        if game.size <= EXACT_UNITS:
+        exact = game.size <= EXACT_UNITS
+        if exact:
             values, errors = exact_values(game), np.zeros(0)
         else:
             values, errors = sampled_values(
-                game, np.random.default_rng(seed), answers=self.options.answers, max_error=self.options.max_error
+                game, random, answers=self.options.answers, max_error=self.options.max_error
             )
+        details = {"interactions": self._interactions(game, values, random)} if self.options.interactions else {}
         return self.explanation(
             question, values, base=base, output=output, errors=tuple(map(float, errors)),
-            error=float(errors.max(initial=0.0)), error_kind="standard_error" if len(errors) else "exact",
-            asked=game.asked, absent=game.absent,
+            error=float(errors.max(initial=0.0)), error_kind="exact" if exact else "standard_error",
+            asked=game.asked, absent=game.absent, details=details,
         )  # fmt: skip
 
-
-def all_sets(size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Every set of units, bool, (2^size, size); set number s holds unit i where bit i of s is 1."""
-    return np.asarray((np.arange(1 << size)[:, None] >> np.arange(size)) & 1, dtype=bool)
+    def _interactions(self, game: Game, values: FloatArray, random: np.random.Generator) -> list[dict[str, Any]]:
+        among = np.argsort(-np.abs(values))[: self.options.interactions].tolist()
+        if len(among) < 2:
+            return []
+        if game.size <= EXACT_UNITS:
+            return exact_interactions(game, among)
+        return sampled_interactions(game, among, random, answers=self.options.answers)
 
 
 def exact_values(game: Game) -> FloatArray:
@@ -90,13 +87,6 @@ def exact_values(game: Game) -> FloatArray:
         without = numbers[~sets[:, unit]]
         found.append((weights[sizes[without]] * (values[without | 1 << unit] - values[without])).sum())
     return np.array(found)
-
-
-def size_weights(size: int) -> FloatArray:
-    """|S|! (n - |S| - 1)! / n! for |S| from 0 to n - 1, (n,)."""
-    from scipy.special import binom
-
-    return np.asarray(1 / (size * binom(size - 1, np.arange(size))))
 
 
 def sampled_values(

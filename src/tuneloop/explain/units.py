@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Grain = Literal["word", "phrase", "character"]
 Part = Literal["text", "pair"]
 
-RUN = re.compile(rf"[{HAN}]+|[^\s{HAN}]+")
-"""Chinese, or anything else between spaces: don't, 3.5 and well-known are one word each."""
+RUN = re.compile(rf"[{HAN}]+|(?<=[{HAN}])[^\w\s]+|[^\s{HAN}]+")
+"""Chinese, signs behind it, or anything else between spaces: don't, 3.5 and well-known are one word each."""
 SIGNS = re.compile(r"[^\w\s]+")
 PHRASE_ENDS = tuple(",.;:!?)，。；：！？、）…")
 PHRASE_WORDS = 6

@@ -63,11 +63,25 @@ def test_a_long_text_has_values_whose_error_is_told_and_whose_sum_is_the_differe
 
 
 def test_the_stated_error_is_as_large_as_the_true_one() -> None:
-    text = " ".join(["one", *FILLERS, "two three"])
-    explainer = create_explainer("shapley", {"answers": 1200, "max_error": 0.0})
-    found = [explainer.explain(committee(), text, seed=seed) for seed in range(60)]
+    text = " ".join(["one", *FILLERS[:9], "two three"])
+    explainer = create_explainer("shapley", {"answers": 500, "max_error": 0.0})
+    found = [explainer.explain(committee(), text, seed=seed) for seed in range(40)]
     off = np.array([(each.values[0] - 2.0) / each.errors[0] for each in found])
     assert 0.8 < np.sqrt((off**2).mean()) < 1.4
+
+
+@pytest.mark.parametrize("fillers", [2, 10])
+def test_interactions_tell_what_words_do_together(fillers: int) -> None:
+    text = " ".join(["not good", *FILLERS[:fillers], "one two three"])
+    _, found = values(text, interactions=5, answers=3000)
+    names = [unit.text for unit in found.units]
+    told = {frozenset([names[each["first"]], names[each["second"]]]): each for each in found.details["interactions"]}
+    assert len(told) == 10
+    assert told[frozenset(["not", "good"])]["value"] == pytest.approx(-3, abs=1e-6)
+    # of what three words do together each two of them have a half
+    assert told[frozenset(["one", "two"])]["value"] == pytest.approx(3, abs=1e-6)
+    assert told[frozenset(["not", "one"])]["value"] == pytest.approx(0, abs=1e-6)
+    assert all((each["error"] == 0) or fillers == 10 for each in told.values())
 
 
 def test_the_budget_holds() -> None:

@@ -17,5 +17,6 @@ AUDITS: Registry[type[Audit]] = Registry(
         "injection": "tuneloop.audits.injection:Injection",
         "privacy": "tuneloop.audits.privacy:Privacy",
         "safety": "tuneloop.audits.safety:Safety",
+        "explanations": "tuneloop.audits.explanations:Explanations",
     },
 )

@@ -39,6 +39,26 @@ class AuditConfig(Options):
         return self.model_copy(update=changes)
 
 
+class AbstainConfig(Options):
+    """When a release refuses to answer, and whether its answers come with sets of classes."""
+
+    detector: Literal["none", "auto", "max_softmax", "energy", "mahalanobis", "neighbours"] = Field(
+        "none", description="What tells texts that are unlike the model's own; auto takes the best on dev."
+    )
+    false_alarms: float = Field(0.05, gt=0, lt=1, description="Share of the model's own texts that may be refused.")
+    outside: tuple[str, ...] = Field(
+        (), description="For auto: scrambled, code, sample:NAME or files of foreign texts; those at hand by default."
+    )
+    coverage: float | None = Field(
+        None, gt=0, lt=1, description="How often the set of classes must hold the right one, such as 0.9; no sets else."
+    )
+
+    @property
+    def used(self) -> bool:
+        """Whether a release has any of it."""
+        return self.detector != "none" or self.coverage is not None
+
+
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
@@ -54,6 +74,7 @@ class ReleaseConfig(Options):
         gt=0,
         description="Change of a probability through its neighbours in a batch; a form above it is never the default.",
     )
+    abstain: AbstainConfig = Field(default_factory=AbstainConfig)  # type: ignore[arg-type]
     license: str = Field("", description="Licence of the release, for the model card (SPDX name).")
     limits: str = Field("", description="What the model must not be used for, for the model card.")
 

@@ -21,7 +21,10 @@ class Engine(Protocol):
     """The padded tokens per batch at which this engine is fastest."""
 
     def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
-        """Logits (batch, outputs) for each batch, in order; an engine may work on several at once."""
+        """Logits (batch, outputs) for each batch, in order; an engine may work on several at once.
+
+        An engine that also tells vectors says so by `has_vectors`, and has `run_with_vectors`.
+        """
 
 
 ENGINES: dict[str, str | None] = {

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tuneloop.abstaining.abstainer import Abstainer
+from tuneloop.abstaining.base import Reading
+from tuneloop.abstaining.folder import open_abstainer
 from tuneloop.core.config import CleanConfig, TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
@@ -42,6 +46,7 @@ class Predictor:
         clean: how texts are mended first, as those of the training were.
         name: a short name for tables.
         knowledge: what the model reads behind texts, and the rules that its answers keep to.
+        abstainer: what tells texts that are none of the model's own.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Predictor:
         clean: CleanConfig,
         name: str,
         knowledge: Knowledge | None = None,
+        abstainer: Abstainer | None = None,
     ) -> None:
         check_rules(knowledge, task)
         self.engine: Engine | None = engine
@@ -61,6 +67,7 @@ class Predictor:
         self.tokenizer = knowing(tokenizer, knowledge)
         self.name = name
         self.knowledge = knowledge
+        self.abstainer = abstainer
 
     def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
         """Tokens that the model reads of each input, shape (n,)."""
@@ -81,8 +88,25 @@ class Predictor:
 
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order; rules have the last word."""
+        if self.abstainer is not None:
+            return self._judged(inputs, self.abstainer)
         scores, truncated = self._answer(inputs)
         return self.final(inputs, self.task.predictions(scores, truncated.tolist()))
+
+    def read(self, inputs: Sequence[Input], *, vectors: bool = True) -> Reading:
+        """Probabilities, logits and, if they are wanted and there are any, vectors of inputs, in order.
+
+        Only for tasks whose answer is one class for each text that the model reads.
+        """
+        return self._read(self._encode(inputs), inputs, vectors=vectors and self.has_vectors)
+
+    @cached_property
+    def has_vectors(self) -> bool:
+        """Whether the engine tells what the last layer receives, and that is one vector for each input."""
+        if self.task.layout != "whole" or not getattr(self.engine, "has_vectors", False):
+            return False
+        tokens = self._encode([("a", "a") if self.task.takes_pairs else "a"])
+        return tokens.columns == 1 and tokens.owners is None
 
     @property
     def has_rules(self) -> bool:
@@ -115,6 +139,23 @@ class Predictor:
             scores = self._in_given_places(scores, given, cleaned)
         return scores[rows], _cut(tokens)[rows]
 
+    def _judged(self, inputs: Sequence[Input], abstainer: Abstainer) -> list[Prediction]:
+        """Predictions that say how far outside their texts are."""
+        given = list(dict.fromkeys(inputs))
+        tokens = self._encode(given)
+        reading = self._read(tokens, given, vectors=abstainer.wants_vectors(there=self.has_vectors))
+        found = self.task.predictions(reading.probabilities, _cut(tokens).tolist())
+        judged = abstainer.judged(self.final(given, found), reading, self.task.labels)
+        answers = dict(zip(given, judged, strict=True))
+        return [answers[each] for each in inputs]
+
+    def _read(self, tokens: Tokens, inputs: Sequence[Input], *, vectors: bool) -> Reading:
+        if not vectors:
+            logits, heard = self._run(tokens), None
+        else:
+            logits, heard = self._run_with_vectors(tokens)
+        return Reading(self.task.answers(logits, tokens, inputs), logits, heard)
+
     def _scores(self, tokens: Tokens, inputs: list[Input]) -> FloatArray:
         """What the task decides by, for inputs that are mended and differ, from their tokens."""
         return self.task.answers(self._run(tokens), tokens, inputs)
@@ -132,11 +173,27 @@ class Predictor:
         return self.tokenizer.encode(clean_inputs(inputs, self.clean))
 
     def _run(self, tokens: Tokens) -> FloatArray:
+        engine, groups = self._batches(tokens)
+        answers = engine.run(tokens.batch(rows) for rows in groups)
+        return gathered(zip(groups, answers, strict=True), tokens, outputs=self.task.outputs)
+
+    def _run_with_vectors(self, tokens: Tokens) -> tuple[FloatArray, FloatArray]:
+        """Logits and vectors, (n, outputs) and (n, hidden)."""
+        engine, groups = self._batches(tokens)
+        logits = np.zeros((len(tokens), self.task.outputs), dtype=np.float32)
+        vectors = np.zeros((len(tokens), 0), dtype=np.float32)
+        found = engine.run_with_vectors(tokens.batch(rows) for rows in groups)  # type: ignore[attr-defined]
+        for rows, (answer, heard) in zip(groups, found, strict=True):
+            if not vectors.size:
+                vectors = np.zeros((len(tokens), heard.shape[1]), dtype=np.float32)
+            logits[rows], vectors[rows] = answer, heard
+        return logits, vectors
+
+    def _batches(self, tokens: Tokens) -> tuple[Engine, list[Any]]:
+        """The engine, and the rows of each batch that it is given."""
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
-        groups = inference_batches(tokens.lengths, max_tokens=self.engine.max_batch_tokens)
-        answers = self.engine.run(tokens.batch(rows) for rows in groups)
-        return gathered(zip(groups, answers, strict=True), tokens, outputs=self.task.outputs)
+        return self.engine, inference_batches(tokens.lengths, max_tokens=self.engine.max_batch_tokens)
 
 
 def _cut(tokens: Tokens) -> Any:
@@ -172,7 +229,15 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     tokenizer = open_tokenizer(folder, task, settings)
     clean = CleanConfig(**settings["clean"])
     name = f"{folder.name} ({engine})"
-    return Predictor(opened, task=task, tokenizer=tokenizer, clean=clean, name=name, knowledge=open_knowledge(folder))
+    return Predictor(
+        opened,
+        task=task,
+        tokenizer=tokenizer,
+        clean=clean,
+        name=name,
+        knowledge=open_knowledge(folder),
+        abstainer=open_abstainer(folder),
+    )
 
 
 def _open_engine(folder: Path, name: str, form_folder: Path) -> Engine:

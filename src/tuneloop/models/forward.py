@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -137,10 +138,7 @@ def head_inputs(model: PreTrainedModel, tokens: Tokens, precision: str, *, max_t
             weight, bias = head.weight.float(), None if head.bias is None else head.bias.float()
             difference = (torch.nn.functional.linear(vectors, weight, bias) - answer).abs().max()
             if difference > 0.05 * (1 + answer.abs().max()):  # the room is for bf16
-                raise ModelError(
-                    t("The model's answers are not those of its last linear layer."),
-                    t("Choose a model with the usual classification head, or method: full."),
-                )
+                raise _not_of_the_head()
             features[rows] = vectors.cpu().numpy()
     return features
 
@@ -165,20 +163,60 @@ def judges_every_token(model: PreTrainedModel) -> bool:
 @contextmanager
 def heard_by_head(model: PreTrainedModel) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
     """Inside the block, a function from a batch's attention mask to what the last layer received then, (n, hidden)."""
-    import torch
-
     received: list[torch.Tensor] = []
 
     def vectors(mask: torch.Tensor) -> torch.Tensor:
-        last = received.pop().float()
-        # a decoder judges every token; its last one counts
-        return last if last.ndim == 2 else last[torch.arange(len(mask)), mask.sum(dim=1) - 1]
+        return _of_texts(received.pop(), mask)
 
     hook = head_of(model).register_forward_pre_hook(lambda _, inputs: received.append(inputs[0]))
     try:
         yield vectors
     finally:
         hook.remove()
+
+
+class HeadInput:
+    """What the last layer of a model receives, for as long as the model lives; each thread hears its own passes.
+
+    Raises:
+        ModelError: if the logits are not that layer's answer to one vector per text.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        import torch
+
+        head, self._heard = head_of(model), threading.local()
+        head.register_forward_pre_hook(self._hear)
+        batch = sample_batch(model)
+        with torch.inference_mode():
+            logits = model(**batch).logits
+            if not hasattr(self._heard, "last") or logits.ndim != 2:
+                raise _not_of_the_head()
+            answer = head(self.vectors(batch["attention_mask"]).to(head.weight.dtype))
+        if (answer - logits).abs().max() > 0.05 * (1 + logits.abs().max()):  # the room is for bf16
+            raise _not_of_the_head()
+
+    def vectors(self, mask: torch.Tensor) -> torch.Tensor:
+        """Those of this thread's last batch, which had this attention mask, float32, (batch, hidden)."""
+        return _of_texts(self._heard.last, mask)
+
+    def _hear(self, _: Any, inputs: Any) -> None:
+        self._heard.last = inputs[0]
+
+
+def _of_texts(last: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """One vector per text, of what a head received; a decoder judges every token, and its last one counts."""
+    import torch
+
+    last = last.float()
+    return last if last.ndim == 2 else last[torch.arange(len(mask)), mask.sum(dim=1) - 1]
+
+
+def _not_of_the_head() -> ModelError:
+    return ModelError(
+        t("The model's answers are not those of its last linear layer."),
+        t("Choose a model with the usual classification head, or method: full."),
+    )
 
 
 def _forward(

@@ -93,6 +93,11 @@ def _columns_of(predictions: list[Prediction], taken: Columns, *, task: Task) ->
     answers["truncated"] = [each.truncated for each in predictions]
     if task.generates:
         answers["finished"] = [each.finished for each in predictions]
+    if any(each.outside is not None for each in predictions):
+        answers["outside"] = [None if each.outside is None else round(each.outside, 6) for each in predictions]
+        answers["abstained"] = [each.abstained for each in predictions]
+    if any(each.plausible is not None for each in predictions):
+        answers["set"] = [list(each.plausible or ()) for each in predictions]
     if any(each.because for each in predictions):
         told = [[reason.to_json() for reason in each.because] for each in predictions]
         answers["because"] = [json.dumps(each, ensure_ascii=False) if each else None for each in told]

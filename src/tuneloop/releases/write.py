@@ -15,11 +15,14 @@ from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.core.project import base_of
 from tuneloop.data.examples import Examples
+from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.inference.writing import evaluated_with
 from tuneloop.models.load import APART, is_encoder_decoder
 from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
+from tuneloop.releases.abstaining import add_abstaining
 from tuneloop.releases.auditing import write_audit
 from tuneloop.releases.card import card
 from tuneloop.releases.lineage import lineage
@@ -61,6 +64,7 @@ def write_release(
     path = workspace.releases / release_id
     with fsio.new_dir(path) as folder:
         shutil.copytree(run_path / "model", folder, dirs_exist_ok=True)
+        abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
         proof = Proof(folder, config.release, dev, tools or real_tools(), reference=reference)
         forms, engine = proof.run(quiet=quiet)
@@ -72,7 +76,7 @@ def write_release(
             "encoder_decoder": _reads_apart(folder, config),
             "lineage": lineage(run_path.name, run, config, workspace),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
-        }  # fmt: skip
+        } | abstaining  # fmt: skip
         for name in EVIDENCE:
             if (run_path / name).is_file():
                 shutil.copyfile(run_path / name, folder / name)
@@ -102,6 +106,17 @@ def _run_info(run_path: Path) -> dict[str, Any]:
             t("{path} holds no finished model.", path=run_path), t("Finish the run first: tuneloop tune --resume")
         )
     return info
+
+
+def _abstaining(
+    folder: Path, config: RunConfig, dev: Examples, data_hash: str, workspace: Workspace, *, quiet: bool
+) -> dict[str, Any]:
+    """What release.json says of when to abstain; nothing where that was not asked for."""
+    if not config.release.abstain.used:
+        return {}
+    train = find_snapshot(data_hash, workspace).split("train")
+    base = base_of(config, workspace.root)
+    return {"abstaining": add_abstaining(folder, config, train=train, dev=dev, base=base, quiet=quiet)}
 
 
 def _reads_apart(folder: Path, config: RunConfig) -> bool:

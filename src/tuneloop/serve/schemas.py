@@ -74,6 +74,15 @@ class PredictionOut(BaseModel):
     because: list[ReasonOut] | None = Field(
         None, description="Rules that made the label another one than the model's; missing where there were none."
     )
+    outside: float | None = Field(
+        None, description="How unlike the model's own texts it is, 0 to 1; missing where the release cannot tell."
+    )
+    abstained: bool | None = Field(
+        None, description="Whether it is too unlike them for the label to be acted on; missing where outside is."
+    )
+    set: list[str] | None = Field(
+        None, description="Classes of which one is right as often as was promised; missing where nothing was."
+    )
 
 
 class PredictResponse(BaseModel):

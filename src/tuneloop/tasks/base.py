@@ -40,6 +40,9 @@ class Prediction:
         sureness: probability of each stretch, in order.
         finished: whether a written text came to its end, not to the limit of tokens.
         because: rules that changed the model's answer, or that ask a person to look at it.
+        outside: the share of dev that is less unlike the model's own texts, where a detector came with the model.
+        abstained: whether it is so far outside that the label is none to act on.
+        plausible: classes of which one is right, as often as was promised; None where nothing was promised.
     """
 
     label: Label
@@ -48,6 +51,9 @@ class Prediction:
     sureness: tuple[float, ...] = ()
     finished: bool = True
     because: tuple[Reason, ...] = ()
+    outside: float | None = None
+    abstained: bool = False
+    plausible: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; a stretch is an object with its start, end, label and probability.
@@ -61,6 +67,10 @@ class Prediction:
         plain = {"label": label, "probabilities": self.probabilities, "truncated": self.truncated}
         if not self.finished:
             plain["finished"] = False
+        if self.outside is not None:
+            plain |= {"outside": self.outside, "abstained": self.abstained}
+        if self.plausible is not None:
+            plain["set"] = list(self.plausible)
         return plain | ({"because": [reason.to_json() for reason in self.because]} if self.because else {})
 
 

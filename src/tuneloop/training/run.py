@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from tuneloop.abstaining.settings import check_task
 from tuneloop.core.config import RunConfig, load_config
 from tuneloop.core.errors import ModelError, TrainingError
 from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
@@ -27,6 +28,7 @@ from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
 from tuneloop.models.pooling import mean_layer
+from tuneloop.tasks import task_class
 from tuneloop.tasks.temperature import fit_temperature
 from tuneloop.training.choice import settle
 from tuneloop.training.logs import MetricsLog
@@ -114,6 +116,7 @@ def tune(
         InterruptedTrainingError: after Ctrl-C; the run can be resumed.
     """
     create_method(config.method)  # a wrong name or option, before anything is written
+    check_task(config.release.abstain, task_class(config.task))
     found = None if resume is None else open_run(resume, workspace)
     config, why = settle(config, snapshot, base=base, earlier=found and found.config.method)
     if why and not quiet:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tuneloop.abstaining.abstainer import Abstainer, Calibrated
+from tuneloop.abstaining.choice import fit_detectors
+from tuneloop.abstaining.folder import keep_abstainer
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.inference.engine import ENGINES
 from tuneloop.inference.export import export_form
@@ -70,6 +75,24 @@ def test_an_answer_does_not_depend_on_its_neighbours(folder: Path, engine: str) 
     alone = np.concatenate([predictor.scores([text]) for text in TEXTS])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(together[0] - together[1]).max() > 1e-3  # a constant model would pass the line above
+
+
+@pytest.mark.parametrize("engine", ["torch-fp32", "torch-bf16", "onnx-fp32", "openvino-bf16"])
+def test_an_engine_without_vectors_abstains_by_its_logits(folder: Path, tmp_path: Path, engine: str) -> None:
+    copy = shutil.copytree(folder, tmp_path / "model")
+    with closing(open_predictor(folder)) as predictor:
+        dev = predictor.read([f"{first} {second}" for first in "abcde" for second in "fghij"])
+        detectors = fit_detectors(dev, np.arange(25) % 3, seed=0, names=("mahalanobis", "energy"))
+        expected = predictor.predict(TEXTS)
+    keep_abstainer(Abstainer(tuple(Calibrated.on(each, dev) for each in detectors.values()), 0.1), copy)
+    with closing(open_predictor(copy, engine=engine)) as predictor:
+        used = predictor.abstainer.used(predictor.read(TEXTS)).detector.name
+        assert used == ("mahalanobis" if engine.startswith("torch") else "energy") and "energy" in detectors
+        found = predictor.predict(TEXTS)
+    assert found[0] == found[2] and len(found) == len(TEXTS)
+    assert [each.label for each in found] == [each.label for each in expected]
+    assert [each.truncated for each in found] == [each.truncated for each in expected]
+    assert all(0 <= each.outside < 1 and each.abstained == (each.outside >= 0.9) for each in found)
 
 
 def test_equal_texts_are_computed_once_and_cut_texts_say_so(folder: Path) -> None:

@@ -1,0 +1,116 @@
+"""Whether answers hold when a text is written a little differently.
+
+Invariance and directional tests are those of Ribeiro et al., "Beyond Accuracy: Behavioral Testing of NLP Models with
+CheckList" (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
+from tuneloop.audits.robust.perturbed import Limits, measure
+from tuneloop.audits.robust.poles import poles
+from tuneloop.core.i18n import t
+from tuneloop.data.perturbations import PERTURBATIONS
+from tuneloop.data.perturbations.base import available
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+
+class RobustnessOptions(AuditOptions):
+    """What is changed, and how many answers may change with it."""
+
+    perturbations: tuple[str, ...] = Field((), description="Which perturbations to try; all by default.")
+    per_row: int = Field(
+        1, ge=1, le=20, description="Draws of each perturbation for a row; its answer fails if one of them changes it."
+    )
+    limit: float = Field(
+        0.25, gt=0, lt=1, description="Share of right answers that one perturbation may change without an alarm."
+    )
+    negation_limit: float = Field(
+        0.5, gt=0, lt=1, description="Share of right answers that may stay under negation without a note."
+    )
+    poles: dict[str, str] = Field(
+        default_factory=dict,
+        description="Labels of praise and blame, {positive: LABEL, negative: LABEL, neutral: LABEL}, where their "
+        "names do not say so; negation needs them.",
+    )
+
+
+class Robustness(Audit):
+    """Do answers hold when a text is written a little differently?"""
+
+    name: ClassVar[str] = "robustness"
+    Options = RobustnessOptions
+    figures: ClassVar[Mapping[str, Better]] = {
+        "failures": "lower",
+        "accuracy_drop": "lower",
+        "robust_accuracy": "higher",
+    }
+    findings: ClassVar[Mapping[str, Severity]] = {"fragile": "alarm", "ignores_negation": "note"}
+    options: RobustnessOptions
+
+    def refuses(self, subject: Subject) -> str:
+        """Texts of these tasks cannot be changed without their labels, or have no label that is right or wrong."""
+        task = subject.task
+        if not task.has_classes or task.per_token or task.spans_in:
+            return t("robustness needs a class for each text, which task {task} does not have.", task=task.name)
+        return "" if len(subject.test) else t("there are no test rows.")
+
+    def run(self, subject: Subject, tell: Tell) -> Outcome:
+        """Perturb every row, and see which right answers change."""
+        asked = getattr(subject.model, "asked", 0)
+        turning = poles(subject.task.labels, self.options.poles)
+        made, lacking = available(self.options.perturbations or PERTURBATIONS.names())
+        if not turning:
+            lacking |= {each.name: "poles" for each in made if each.effect == "turns"}
+            made = [each for each in made if each.effect != "turns"]
+        limits = Limits(self.options.limit, self.options.negation_limit)
+        parts = [
+            measure(subject, made, per_row=self.options.per_row, limits=limits, poles=turning, tell=tell),
+        ]
+        asked = getattr(subject.model, "asked", 0) - asked
+        return merged(parts, {"left_out": lacking, "answers": asked})
+
+    @classmethod
+    def title(cls) -> str:
+        """Its heading."""
+        return t("Robustness")
+
+    @classmethod
+    def figure_title(cls, name: str) -> str:
+        """What a figure is called."""
+        from tuneloop.audits.robust.words import figure_title
+
+        return figure_title(name)
+
+    @classmethod
+    def sentence(cls, kind: str, fields: Mapping[str, Any]) -> str:
+        """A finding in words."""
+        from tuneloop.audits.robust.words import sentence
+
+        return sentence(kind, fields)
+
+    @classmethod
+    def parts(cls, outcome: Mapping[str, Any]) -> list[Markup]:
+        """The worst examples, and what was left out."""
+        from tuneloop.audits.robust.words import parts
+
+        return parts(outcome)
+
+
+def merged(parts: Iterable[Outcome], details: Mapping[str, Any]) -> Outcome:
+    """One outcome of several."""
+    figures: dict[str, Figure] = {}
+    findings: list[Finding] = []
+    all_details = dict(details)
+    for part in parts:
+        figures |= part.figures
+        findings += part.findings
+        all_details |= part.details
+    return Outcome(figures, tuple(findings), all_details)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
+from tuneloop.audits.robust.attack import measure_attack
 from tuneloop.audits.robust.perturbed import Limits, measure
 from tuneloop.audits.robust.poles import poles
+from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.perturbations import PERTURBATIONS
-from tuneloop.data.perturbations.base import available
+from tuneloop.data.perturbations.base import UnitPerturbation, available
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,6 +42,16 @@ class RobustnessOptions(AuditOptions):
         description="Labels of praise and blame, {positive: LABEL, negative: LABEL, neutral: LABEL}, where their "
         "names do not say so; negation needs them.",
     )
+    attack_rows: int = Field(
+        100, ge=0, description="Rows on which a search for breaking changes is made, at most; 0 makes none."
+    )
+    attack_kinds: tuple[str, ...] = Field(
+        ("synonyms", "typos", "keyboard", "homophones", "shapes"),
+        description="Perturbations of single words or characters that the search may combine.",
+    )
+    attack_share: float = Field(
+        0.3, gt=0, le=1, description="Share of the words of a text that the search may change; one at least."
+    )
 
 
 class Robustness(Audit):
@@ -51,6 +63,8 @@ class Robustness(Audit):
         "failures": "lower",
         "accuracy_drop": "lower",
         "robust_accuracy": "higher",
+        "attack_success": "lower",
+        "attack_queries": "higher",
     }
     findings: ClassVar[Mapping[str, Severity]] = {"fragile": "alarm", "ignores_negation": "note"}
     options: RobustnessOptions
@@ -71,16 +85,34 @@ class Robustness(Audit):
             lacking |= {each.name: "poles" for each in made if each.effect == "turns"}
             made = [each for each in made if each.effect != "turns"]
         limits = Limits(self.options.limit, self.options.negation_limit)
-        parts = [
-            measure(subject, made, per_row=self.options.per_row, limits=limits, poles=turning, tell=tell),
-        ]
+        parts = [measure(subject, made, per_row=self.options.per_row, limits=limits, poles=turning, tell=tell)]
+        parts += self._attack(subject, tell)
         asked = getattr(subject.model, "asked", 0) - asked
         return merged(parts, {"left_out": lacking, "answers": asked})
+
+    def _attack(self, subject: Subject, tell: Tell) -> list[Outcome]:
+        kinds, _ = available(self.options.attack_kinds)
+        for kind in kinds:
+            if not isinstance(kind, UnitPerturbation):
+                raise ConfigError(
+                    t("audit robustness, attack_kinds: {name} changes whole texts, not words.", name=kind.name),
+                    t("Choose such as typos, keyboard, synonyms, homophones, shapes."),
+                )
+        if not self.options.attack_rows or subject.task.problem_type != "single_label_classification":
+            return []
+        units = [kind for kind in kinds if isinstance(kind, UnitPerturbation)]
+        rows, words_share = self.options.attack_rows, self.options.attack_share
+        return [measure_attack(subject, units, rows=rows, words_share=words_share, tell=tell)]
 
     @classmethod
     def title(cls) -> str:
         """Its heading."""
         return t("Robustness")
+
+    @classmethod
+    def figure_text(cls, name: str, value: float) -> str:
+        """A figure's number as it is read."""
+        return f"{value:,.0f}" if name == "attack_queries" else f"{value:.3f}"
 
     @classmethod
     def figure_title(cls, name: str) -> str:

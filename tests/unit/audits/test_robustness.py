@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.audited import GOOD, WordModel, hotel_rows, hotel_subject, word_model
 from tuneloop.audits.base import Outcome
+from tuneloop.audits.robust.attack import attack
 from tuneloop.audits.robust.texts import beyond
 from tuneloop.audits.robustness import Robustness, RobustnessOptions
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.data.examples import Examples
+from tuneloop.data.perturbations.typos import Typos
 from tuneloop.tasks import create_task
 
 
@@ -102,3 +105,37 @@ def test_a_pole_that_is_no_label_is_an_error_and_tasks_without_classes_are_left_
         audited(hotel_subject(), poles={"positive": "good"})
     number = create_task(TaskConfig(type="regression"), {})
     assert "regression" in Robustness(RobustnessOptions()).refuses(hotel_subject(WordModel({}, task=number)))
+
+
+def test_the_attack_breaks_what_two_words_can_break_and_counts_its_questions() -> None:
+    model = word_model()
+    items = ["the good room was great for two nights", "the dirty room was awful for two nights"]
+    first, second = (
+        attack(
+            model, [item], [label], perturbations=[Typos()], words_share=0.3,
+            random=lambda number: np.random.default_rng(number),
+        )[0]
+        for item, label in zip(items, ("yes", "no"), strict=True)
+    )  # fmt: skip
+    assert first.broken is not None and first.broken.label == "no"
+    assert sorted(items[0].split()[at] for at in first.changes) == ["good", "great"]
+    assert second.broken is None  # without its bad words it is a draw, which is "no"
+    assert len(second.changes) == second.most_changes == 2
+    assert first.queries + second.queries + 2 == len(model.asked)
+
+
+def test_more_words_that_may_be_changed_break_more_answers() -> None:
+    shares = [
+        audited(hotel_subject(), perturbations=("typos",), attack_kinds=("typos",), attack_share=share)
+        for share in (0.1, 0.3)
+    ]
+    few, many = (found.figures["attack_success"].value for found in shares)
+    assert few < many
+    assert 0.4 < many < 0.6  # the answers "yes"
+    assert shares[1].figures["attack_queries"].value > 10
+    assert {each["answer_after"] for each in shares[1].details["attacks"]} == {"no"}
+
+
+def test_an_attack_with_changes_of_whole_texts_is_refused() -> None:
+    with pytest.raises(ConfigError, match="suffix"):
+        audited(hotel_subject(), attack_kinds=("suffix",))

@@ -28,6 +28,8 @@ def figure_title(name: str) -> str:
         "failures": t("right answers that change, mean of all perturbations"),
         "accuracy_drop": t("loss of accuracy under perturbation"),
         "robust_accuracy": t("rows that are right and stay so under every perturbation"),
+        "attack_success": t("right answers that a search for small changes breaks"),
+        "attack_queries": t("questions to the model for one text in that search, median"),
     }[figure]
 
 
@@ -54,6 +56,7 @@ def parts(outcome: Mapping[str, Any]) -> list[Markup]:
     """What the page shows below figures and findings."""
     details = outcome["details"]
     found = [_worst(details["worst"])] if details.get("worst") else []
+    found += _attacks(details["attacks"]) if details.get("attacks") else []
     found += _remedy(outcome)
     if details["left_out"]:
         found += [paragraph(t("Left out:")), bullets(_lacking(*each) for each in details["left_out"].items())]
@@ -65,6 +68,13 @@ def _worst(rows: list[dict[str, Any]]) -> Markup:
     headers = [t("perturbation"), t("before"), t("after"), t("answer before"), t("answer after")]
     keys = ("before", "after", "answer_before", "answer_after")
     return table(headers, [[kind_title(row["perturbation"]), *(str(row[key]) for key in keys)] for row in rows])
+
+
+def _attacks(rows: list[dict[str, Any]]) -> list[Markup]:
+    headers = [t("before"), t("after"), t("answer before"), t("answer after"), t("questions")]
+    keys = ("before", "after", "answer_before", "answer_after")
+    cells = [[*(str(row[key]) for key in keys), row["queries"]] for row in rows]
+    return [paragraph(t("Answers that a search broke, with the fewest changed words:")), table(headers, cells)]
 
 
 def _remedy(outcome: Mapping[str, Any]) -> list[Markup]:

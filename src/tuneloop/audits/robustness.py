@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
 from tuneloop.audits.robust.attack import measure_attack
+from tuneloop.audits.robust.behaving import run_own_tests, run_suite
 from tuneloop.audits.robust.perturbed import Limits, measure
 from tuneloop.audits.robust.poles import poles
 from tuneloop.core.errors import ConfigError
@@ -52,6 +53,13 @@ class RobustnessOptions(AuditOptions):
     attack_share: float = Field(
         0.3, gt=0, le=1, description="Share of the words of a text that the search may change; one at least."
     )
+    tests: str = Field(
+        "",
+        description="A YAML file with tests of behaviour of your own: docs/robustness.md; relative to where you are.",
+    )
+    suite: bool = Field(
+        True, description="Run our own tests of sentiment too, where labels of praise and blame are known."
+    )
 
 
 class Robustness(Audit):
@@ -65,8 +73,12 @@ class Robustness(Audit):
         "robust_accuracy": "higher",
         "attack_success": "lower",
         "attack_queries": "higher",
+        "tests": "lower",
+        "suite": "lower",
     }
-    findings: ClassVar[Mapping[str, Severity]] = {"fragile": "alarm", "ignores_negation": "note"}
+    findings: ClassVar[Mapping[str, Severity]] = {
+        "fragile": "alarm", "ignores_negation": "note", "test_failed": "alarm", "suite_failed": "note",
+    }  # fmt: skip
     options: RobustnessOptions
 
     def refuses(self, subject: Subject) -> str:
@@ -85,8 +97,11 @@ class Robustness(Audit):
             lacking |= {each.name: "poles" for each in made if each.effect == "turns"}
             made = [each for each in made if each.effect != "turns"]
         limits = Limits(self.options.limit, self.options.negation_limit)
-        parts = [measure(subject, made, per_row=self.options.per_row, limits=limits, poles=turning, tell=tell)]
+        parts = [run_own_tests(subject, self.options.tests, tell)] if self.options.tests else []
+        parts.append(measure(subject, made, per_row=self.options.per_row, limits=limits, poles=turning, tell=tell))
         parts += self._attack(subject, tell)
+        if self.options.suite and turning and not subject.test.pairs:
+            parts.append(run_suite(subject, turning, tell))
         asked = getattr(subject.model, "asked", 0) - asked
         return merged(parts, {"left_out": lacking, "answers": asked})
 

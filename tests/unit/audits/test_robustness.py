@@ -73,8 +73,9 @@ def test_a_row_draws_alike_whatever_other_rows_there_are() -> None:
 def test_praise_that_stays_praise_under_negation_is_noted() -> None:
     texts = [f"The {word} {word} room is number {row} {word}" for row, word in enumerate(GOOD * 3)]
     weights = {word: 2.0 for word in GOOD} | {"not": -20.0}
-    deaf = audited(sentiment(WordModel, texts, ["positive"] * 24, {word: 2.0 for word in GOOD}))
-    fine = audited(sentiment(WordModel, texts, ["positive"] * 24, weights))
+    only = {"perturbations": ("negation",), "attack_rows": 0, "suite": False}
+    deaf = audited(sentiment(WordModel, texts, ["positive"] * 24, {word: 2.0 for word in GOOD}), **only)
+    fine = audited(sentiment(WordModel, texts, ["positive"] * 24, weights), **only)
     assert [each.kind for each in deaf.findings] == ["ignores_negation"]
     assert deaf.figures["failures.negation"].value == 1
     assert fine.figures["failures.negation"].value == 0
@@ -139,3 +140,14 @@ def test_more_words_that_may_be_changed_break_more_answers() -> None:
 def test_an_attack_with_changes_of_whole_texts_is_refused() -> None:
     with pytest.raises(ConfigError, match="suffix"):
         audited(hotel_subject(), attack_kinds=("suffix",))
+
+
+def test_our_own_tests_of_sentiment_are_run_where_the_poles_are_known_and_note_what_words_alone_cannot_know() -> None:
+    weights = {"good": 3.0, "great": 3.0, "good.": 3.0, "great.": 3.0, "bad.": -3.0, "awful.": -3.0}
+    found = audited(sentiment(WordModel, ["the room is good"] * 3, ["positive"] * 3, weights), attack_rows=0)
+    assert found.figures["suite.en.added_praise"].value == 0
+    assert found.figures["suite.en.names"].value == 0
+    assert found.figures["suite.en.negated_praise"].value > 0.2  # it knows no "not"
+    assert not [name for name in found.figures if name.startswith("suite.zh")]
+    assert "en.negated_praise" in [each.fields.get("test") for each in found.findings]
+    assert not [name for name in audited(hotel_subject(), attack_rows=0).figures if name.startswith("suite")]

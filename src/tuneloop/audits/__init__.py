@@ -18,5 +18,6 @@ AUDITS: Registry[type[Audit]] = Registry(
         "privacy": "tuneloop.audits.privacy:Privacy",
         "safety": "tuneloop.audits.safety:Safety",
         "explanations": "tuneloop.audits.explanations:Explanations",
+        "robustness": "tuneloop.audits.robustness:Robustness",
     },
 )

@@ -1,0 +1,60 @@
+"""Inputs with another text, and what a model answers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuneloop.data.examples import Input, Label
+
+if TYPE_CHECKING:
+    from tuneloop.tasks.base import ModelHandle, Prediction
+
+RESAMPLES = 1000
+SIGNIFICANT = 0.05
+
+
+def text_of(item: Input) -> str:
+    """The text of an input, without its pair."""
+    return item if isinstance(item, str) else item[0]
+
+
+def with_text(item: Input, text: str) -> Input:
+    """The input with another text; its pair stays."""
+    return text if isinstance(item, str) else (text, item[1])
+
+
+def right(predictions: Sequence[Prediction], labels: Sequence[Label]) -> list[bool]:
+    """Whether each final answer, rules included, is the label."""
+    return [found.label == label for found, label in zip(predictions, labels, strict=True)]
+
+
+def sureness(prediction: Prediction) -> float:
+    """The probability of the likeliest class."""
+    return max(prediction.probabilities.values(), default=0.0)
+
+
+def answered(model: ModelHandle, items: Sequence[Input]) -> dict[Input, Prediction]:
+    """The prediction of every input, each asked for once."""
+    once = list(dict.fromkeys(items))
+    return dict(zip(once, model.predict(once), strict=True))
+
+
+def mean_interval(values: Sequence[float], random: np.random.Generator) -> tuple[float, float, float]:
+    """The mean, and its 95 % percentile bootstrap interval over the rows."""
+    array = np.asarray(values, dtype=float)
+    means = random.choice(array, (RESAMPLES, len(array))).mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(array.mean()), float(low), float(high)
+
+
+def beyond(count: int, n: int, limit: float, *, looked_at: int) -> bool:
+    """Whether a share is significantly above a limit: the exact binomial test, corrected by Bonferroni."""
+    from scipy.stats import binomtest
+
+    if not n or count <= limit * n:
+        return False
+    pvalue: Any = binomtest(count, n, limit, alternative="greater").pvalue
+    return float(pvalue) * looked_at < SIGNIFICANT

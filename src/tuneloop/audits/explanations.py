@@ -103,7 +103,10 @@ class Explanations(Audit):
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Options of an explainer that keep the audit short."""
-        settings = {"shapley": {"answers": self.options.answers, "max_error": 0.0}, "integrated_gradients": SHORT_WAY}
+        settings: dict[str, dict[str, Any]] = {
+            "shapley": {"answers": self.options.answers, "max_error": 0.0},
+            "integrated_gradients": SHORT_WAY,
+        }
         return settings.get(name, {})
 
     def _rows(self, subject: Subject, explainers: Explainers, tell: Tell) -> list[Row]:

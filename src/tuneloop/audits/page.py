@@ -12,7 +12,7 @@ from tuneloop.audits.base import Audit
 from tuneloop.audits.gate import sentence
 from tuneloop.audits.run import alarms
 from tuneloop.core.i18n import t
-from tuneloop.core.page import bullets, page, paragraph, section, table
+from tuneloop.core.page import bullets, gap, page, paragraph, section, table
 
 SHOWN = 20
 """Findings of one audit that the page shows; audit.json has them all."""
@@ -26,13 +26,12 @@ def audit_html(found: Mapping[str, Any]) -> str:
 
 
 def figure_rows(kind: type[Audit], figures: Mapping[str, Any]) -> list[list[str]]:
-    """Name, value and interval, number of cases, and which way is better, of every figure."""
+    """Name, value and interval, and number of cases of every figure; an arrow says that lower is better."""
     return [
         [
-            kind.figure_title(name),
+            kind.figure_title(name) + (" \u2193" if figure["better"] == "lower" else ""),
             _value(kind, name, figure),
             str(figure["n"] or ""),
-            t("lower is better") if figure["better"] == "lower" else t("higher is better"),
         ]
         for name, figure in figures.items()
     ]
@@ -40,7 +39,7 @@ def figure_rows(kind: type[Audit], figures: Mapping[str, Any]) -> list[list[str]
 
 def figure_headers() -> list[str]:
     """The names of the columns of `figure_rows`."""
-    return [t("figure"), t("value and 95 % interval"), t("cases"), ""]
+    return [t("figure"), t("value and 95 % interval"), t("cases")]
 
 
 def finding_text(name: str, finding: Mapping[str, Any]) -> str:
@@ -55,6 +54,7 @@ def _summary(found: Mapping[str, Any]) -> Markup:
         "{rows} rows of the test split were looked at; the model answered as {model}, made {created}.",
         rows=found["rows"], model=found["model"], created=found["created"][:10],
     )  # fmt: skip
+    text += gap() + t("In brackets: 95 % intervals. An arrow down: lower is better.")
     parts = [paragraph(text, "lead")]
     if raised:
         parts += [

@@ -13,11 +13,12 @@ AUDITS: Registry[type[Audit]] = Registry(
     "audit",
     "tuneloop.audits",
     {
-        "cost": "tuneloop.audits.cost:Cost",
-        "injection": "tuneloop.audits.injection:Injection",
+        "data": "tuneloop.audits.data:Data",
+        "robustness": "tuneloop.audits.robustness:Robustness",
+        "explanations": "tuneloop.audits.explanations:Explanations",
         "privacy": "tuneloop.audits.privacy:Privacy",
         "safety": "tuneloop.audits.safety:Safety",
-        "explanations": "tuneloop.audits.explanations:Explanations",
-        "robustness": "tuneloop.audits.robustness:Robustness",
+        "injection": "tuneloop.audits.injection:Injection",
+        "cost": "tuneloop.audits.cost:Cost",
     },
 )

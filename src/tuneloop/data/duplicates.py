@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -159,6 +159,24 @@ def remove_leaks(
             report.leaks[name] = len(rows) - len(stay)
         start = rows.stop
     return {name: kept[name] for name in splits}
+
+
+def twins(
+    splits: Mapping[str, Examples], threshold: float, *, prompts: bool = False
+) -> Iterator[tuple[tuple[str, int], tuple[str, int], bool]]:
+    """Every two rows of different splits that nearly equal each other: split and row of both, and whether exactly.
+
+    Args:
+        threshold: Jaccard similarity of five-character runs from which two texts are near-duplicates.
+        prompts: see `comparables`.
+    """
+    places = [(name, row) for name, examples in splits.items() for row in range(len(examples))]
+    finder = _finder(list(splits.values()), threshold, prompts=prompts)
+    for number, place in enumerate(places):
+        for other in finder.find(number):
+            if places[other][0] != place[0]:
+                yield places[other], place, finder.texts[other] == finder.texts[number]
+        finder.add(number)
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:

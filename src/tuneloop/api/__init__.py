@@ -19,7 +19,7 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME, Workspace
-from tuneloop.core.project import Config, Project, open_project
+from tuneloop.core.project import Config, Project, open_project, project_of
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
@@ -382,11 +382,12 @@ def serve(
     from tuneloop.serve.start import serve as start
 
     found = load(name, workspace=workspace)
-    settings = open_project(config).config if config else parse_config(found.info["config"])
-    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    project = open_project(config) if config else project_of(parse_config(found.info["config"]), Path(workspace))
+    given = {"host": host, "port": port, "refuse": project.path_of(project.config.serve.refuse)}
+    changes = {key: value for key, value in given.items() if value is not None}
     start(
-        found.id, workspace=Workspace(Path(workspace)), config=settings.serve.model_copy(update=given), engine=engine,
-        api_key=api_key, ready=ready, dry_run=dry_run,
+        found.id, workspace=Workspace(Path(workspace)), config=project.config.serve.model_copy(update=changes),
+        engine=engine, api_key=api_key, ready=ready, dry_run=dry_run,
     )  # fmt: skip
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
+
+UNITS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+"""Stretches of time for which a rate of requests is given, in seconds."""
 
 
 class AuditConfig(Options):
@@ -106,3 +111,13 @@ class ServeConfig(Options):
     )
     max_answer_tokens: int = Field(1024, ge=1, description="Tokens of an answer that a request may ask for.")
     max_messages: int = Field(100, ge=1, description="Messages of a conversation at most.")
+    rate: str = Field("", description="Requests of one client at most, such as 60/minute; beyond that 429.")
+    refuse: str = Field("", description="A YAML file with rules by which requests are refused for what they say.")
+
+    @field_validator("rate")
+    @classmethod
+    def _known_rate(cls, rate: str) -> str:
+        count, _, unit = rate.partition("/")
+        if rate and not (re.fullmatch("[1-9][0-9]{0,5}", count) and unit in UNITS_S):
+            raise ValueError(t("write a number and one of {units}, such as 60/minute", units=", ".join(UNITS_S)))
+        return rate

@@ -28,6 +28,10 @@ class Project:
         """Where its snapshots, runs and releases are."""
         return Workspace(self.base / self.config.workspace)
 
+    def path_of(self, file: str) -> str | None:
+        """The path of a file that the configuration names; None if it names none."""
+        return str(self.base / Path(file).expanduser()) if file else None
+
 
 def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] | None = None) -> Project:
     """The project of a tuneloop.yaml, of plain settings, or of a `RunConfig`.
@@ -45,6 +49,11 @@ def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] |
         return _whole(parse_config(config), Path.cwd())
     path = Path(config)
     return _whole(load_config(path, overrides), path.resolve().parent)
+
+
+def project_of(config: RunConfig, root: Path) -> Project:
+    """The project that a run or release was made in, whose workspace is `root`."""
+    return Project(config, base_of(config, root))
 
 
 def base_of(config: RunConfig, root: Path) -> Path:

@@ -55,6 +55,7 @@ def create_app(
 
     Raises:
         ServeError: if the key is missing where it is needed, or too short.
+        ConfigError: if the rules by which requests are refused cannot be read.
     """
     guard = Guard(host=config.host, api_key=api_key)
 

@@ -95,14 +95,12 @@ class Asker:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tuneloop-ask")
         self._open = 0
 
-    async def answer(self, body: bytes, deadline_s: float) -> tuple[str, Answer]:
+    async def answer(self, question: str, deadline_s: float) -> tuple[str, Answer]:
         """The release that answers, and its answer.
 
         Raises:
-            Problem: 404 if no documents travel with the release, 413, 422 for a bad question, 429 if too many wait, 504
-                after the deadline.
+            Problem: 404 if no documents travel with the release, 429 if too many wait, 504 after the deadline.
         """
-        question = self._question(body)
         if self._open >= MOST_WAITING:
             raise Problem(
                 429, t("{count} questions are waiting, and no more fit.", count=self._open),
@@ -134,7 +132,12 @@ class Asker:
             writer = _Writer(model, self._write, deadline_s, loop) if model.shares_steps else None
             return model.release, by_rules(ask(question, model.documents, writer=writer), model.handle)
 
-    def _question(self, body: bytes) -> str:
+    def question(self, body: bytes) -> str:
+        """The question in a body.
+
+        Raises:
+            Problem: 400, 413, 422 for a bad one.
+        """
         try:
             question = AskRequest.model_validate_json(body).question
         except ValidationError as failure:

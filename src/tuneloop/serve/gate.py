@@ -12,6 +12,7 @@ from typing import Any
 
 from tuneloop.core.i18n import t, use_language
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, preferred_language
+from tuneloop.serve.rate import RateLimit, client_of
 from tuneloop.serve.requests import ClientGone
 from tuneloop.serve.security import Guard
 from tuneloop.serve.service import Service, State
@@ -48,6 +49,7 @@ class Gate:
         self._guard = guard
         self._service = service
         self._max_body_bytes = service.config.max_body_bytes
+        self._rate = RateLimit(service.config.rate) if service.config.rate else None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One connection of any kind."""
@@ -75,6 +77,7 @@ class Gate:
 
         try:
             self._guard.check(path, headers)
+            self._count(scope)
             limited = _limit(receive, headers, self._max_body_bytes)
             await self._app(scope, limited, counted)
         except Problem as problem:
@@ -89,6 +92,20 @@ class Gate:
             logger.error("%s in %s\n%s", type(error).__name__, _route(path), frames)
             if not started:
                 await send_problem(Problem(500, t("The server failed on this request.")), counted, path)
+
+    def _count(self, scope: MutableMapping[str, Any]) -> None:
+        """Count what gives the model work; figures and states may be asked for at any time.
+
+        Raises:
+            Problem: 429 if the client asks too often.
+        """
+        if self._rate is None or scope["method"] != "POST":
+            return
+        try:
+            self._rate.check(client_of(scope.get("client")))
+        except Problem:
+            self._service.batcher.meter.refused("rate")
+            raise
 
 
 async def send_problem(problem: Problem, send: Send, path: str) -> None:

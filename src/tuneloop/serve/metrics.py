@@ -26,6 +26,10 @@ class Meter:
         ProcessCollector(registry=self.registry)
         self._requests = Counter("tuneloop_requests", "Requests answered.", ["route", "status"], registry=self.registry)
         self._known: dict[tuple[str, int], Counter] = {}
+        self._refused = Counter(
+            "tuneloop_requests_refused", "Requests refused by the rate or by a rule on their text.", ["reason"],
+            registry=self.registry,
+        )  # fmt: skip
         self._texts = Counter("tuneloop_texts", "Texts computed.", ["release"], registry=self.registry)
         self._dropped = Counter(
             "tuneloop_texts_dropped", "Texts dropped before the model ran.", ["reason"], registry=self.registry
@@ -74,6 +78,10 @@ class Meter:
         if key not in self._known:
             self._known[key] = self._requests.labels(route, str(status))
         self._known[key].inc()
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was refused: rate, or the name of a rule behind "rule "."""
+        self._refused.labels(reason).inc()
 
     def batch(self, release: str, *, texts: int, distinct: int, failed: int) -> None:
         """Count one batch: `texts` were asked for, `distinct` of them computed."""

@@ -82,7 +82,7 @@ def title(status: int) -> str:
     titles = {
         400: t("The request cannot be read"),
         401: t("API key needed"),
-        403: t("Not allowed from there"),
+        403: t("Not allowed"),
         404: t("Not found"),
         405: t("Method not allowed"),
         408: t("The request came too slowly"),

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Input
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.problems import Problem
+from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
@@ -41,10 +44,14 @@ class Service:
         open_model: opens and warms up a release; runs in a thread.
         workspace: where releases are listed.
         config: limits.
+
+    Raises:
+        ConfigError: if the rules by which requests are refused cannot be read.
     """
 
     def __init__(self, open_model: OpenModel, *, workspace: Workspace, config: ServeConfig) -> None:
         self.config = config
+        self._refusals = read_refusals(Path(config.refuse)) if config.refuse else None
         self.state = State.LOADING
         self.failure: TuneloopError | None = None
         self.slot = Slot()
@@ -106,8 +113,10 @@ class Service:
             raise self.not_ready()
         items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
         if not model.writes:
+            await self.allow(["\n".join(each) if isinstance(each, tuple) else each for each in items])
             return await self.batcher.answer(items, deadline_s)
         prompts = await asyncio.to_thread(self._prompts, items, model)
+        await self.allow([spoken(str(each)) for each in prompts])
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -117,11 +126,24 @@ class Service:
         """The release, and what its documents say to the question in a request body.
 
         Raises:
-            Problem: as `Asker.answer`, and 503 if no model is loaded.
+            Problem: as `Asker.question` and `Asker.answer`, and 503 if no model is loaded.
         """
         if self.slot.current is None:
             raise self.not_ready()
-        return await self.asker.answer(body, deadline_s)
+        question = self.asker.question(body)
+        await self.allow([question])
+        return await self.asker.answer(question, deadline_s)
+
+    async def allow(self, texts: Sequence[str]) -> None:
+        """Let texts pass.
+
+        Raises:
+            Problem: 403 if a rule of the server refuses one of them.
+        """
+        rule = None if self._refusals is None else await self._refusals.first(texts)
+        if rule is not None:
+            self.batcher.meter.refused(f"rule {rule.name}")
+            raise refusal(rule)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
         """What the model writes to one prompt, before any rule."""

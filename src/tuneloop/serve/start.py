@@ -37,6 +37,7 @@ def serve(
     Raises:
         ReleaseError: if there is no such release or a file is damaged.
         ModelError: if it cannot be opened with this engine.
+        ConfigError: if the rules by which requests are refused cannot be read.
         ServeError: if the port is taken, or the API key is missing where it is needed, or too short.
         MissingExtraError: if the packages of the server are not installed.
     """

@@ -58,6 +58,11 @@ def vllm_command(release: Release, *, config: ServeConfig, folder: Path) -> Vllm
     Raises:
         ServeError: if vLLM cannot serve it.
     """
+    if config.rate or config.refuse:
+        raise ServeError(
+            t("serve.rate and serve.refuse are kept by tuneloop's own server, not by vLLM."),
+            t("Leave them out and limit requests before vLLM, or serve without --engine vllm."),
+        )
     settings = read_settings(release.path)
     if settings["task"]["type"] != "generation":
         raise ServeError(

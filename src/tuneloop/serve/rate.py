@@ -1,0 +1,70 @@
+"""How many requests a client may make in a while."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+from tuneloop.core.deployment import UNITS_S
+from tuneloop.core.i18n import t
+from tuneloop.serve.problems import Problem
+
+MOST_CLIENTS = 50_000
+"""Clients that are remembered; those that have not asked for longest are forgotten first."""
+
+
+class RateLimit:
+    """A moving window for each client: at most so many requests in any stretch of its length.
+
+    A fixed window would let twice as many through around its border.
+
+    Args:
+        rate: such as 60/minute.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, rate: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        count, _, unit = rate.partition("/")
+        self._most, self._window_s = int(count), UNITS_S[unit]
+        self._clock = clock
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def check(self, client: str) -> None:
+        """Count a request.
+
+        Raises:
+            Problem: 429 with Retry-After if the client has made its share; such a request is not counted.
+        """
+        now_s = self._clock()
+        times = self._times.setdefault(client, deque())
+        self._times.move_to_end(client)
+        while times and times[0] <= now_s - self._window_s:
+            times.popleft()
+        if len(times) >= self._most:
+            wait_s = max(1, math.ceil(times[0] + self._window_s - now_s))
+            raise Problem(
+                429, t("More than {count} requests within {seconds} s came from you.", count=self._most,
+                       seconds=self._window_s),
+                t("Send the request again in {seconds} s.", seconds=wait_s), headers={"Retry-After": str(wait_s)},
+            )  # fmt: skip
+        times.append(now_s)
+        if len(self._times) > MOST_CLIENTS:
+            self._times.popitem(last=False)
+
+
+def client_of(address: tuple[str, int] | None) -> str:
+    """Who asks, by the address of the connection: the server knows one key, so that it tells no clients apart.
+
+    One machine has a whole IPv6 network of 64 bits, and counts as one client.
+    """
+    host = address[0] if address else ""
+    try:
+        number = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if number.version == 4:
+        return host
+    return str(ipaddress.ip_network((number, 64), strict=False))

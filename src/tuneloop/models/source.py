@@ -11,6 +11,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models import gguf
+from tuneloop.models.made_tokenizer import with_tokenizer
 
 PACKAGE_PREFIX = "pkg:"
 
@@ -21,12 +22,15 @@ DECIDING = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.js
 def resolve(source: str, *, base: Path | None = None) -> Path:
     """The folder of a model source; a hub id is downloaded (safetensors and tokenizer only), a GGUF file unpacked.
 
+    A tokenizer in other files than tokenizer.json is made into that one, beside links to the weights.
+
     Args:
         source: `pkg:PACKAGE/FOLDER`, a folder, a file NAME.gguf, or a hub id such as `bert-base-chinese`.
         base: the folder that relative paths start from.
 
     Raises:
-        ModelError: if there is no such model, or it has no safetensors weights.
+        ModelError: if there is no such model, it has no safetensors weights, or nothing can be made of its tokenizer.
+        MissingExtraError: if its tokenizer, or GGUF, needs a package that is not installed.
     """
     folder = _package_folder(source) if source.startswith(PACKAGE_PREFIX) else _local_folder(source, base)
     if folder is None:
@@ -43,7 +47,7 @@ def resolve(source: str, *, base: Path | None = None) -> Path:
             t("{folder} has no safetensors weights.", folder=folder),
             t("Other formats can run code when they are opened; save the model again with save_pretrained."),
         )
-    return folder
+    return with_tokenizer(folder)
 
 
 def count_weights(folder: Path) -> int:

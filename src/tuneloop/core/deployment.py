@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tuneloop.core.options import Options
 
@@ -85,3 +85,12 @@ class ServeConfig(Options):
     )
     max_answer_tokens: int = Field(1024, ge=1, description="Tokens of an answer that a request may ask for.")
     max_messages: int = Field(100, ge=1, description="Messages of a conversation at most.")
+    trail: Literal["off", "answers", "texts"] = Field(
+        "off", description="What is kept of every answer: nothing; the answer; or texts too, without personal data."
+    )
+
+    @field_validator("trail", mode="before")
+    @classmethod
+    def _off_is_no_truth_value(cls, value: Any) -> Any:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value

@@ -22,6 +22,8 @@ __all__ = [
     "search",
     "snapshot",
     "tune",
+    "verify_trail",
+    "why",
 ]
 
 
@@ -29,6 +31,8 @@ def __getattr__(name: str) -> Any:
     # names are imported when they are used, so that `import tuneloop` stays instant
     if name == "open_knowledge":
         return import_module("tuneloop.releases.knowledge").open_knowledge
+    if name in ("verify_trail", "why"):
+        return getattr(import_module("tuneloop.api.trail"), name)
     if name in __all__:
         return getattr(import_module("tuneloop.api"), name)
     raise AttributeError(f"module 'tuneloop' has no attribute {name!r}")

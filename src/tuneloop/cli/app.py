@@ -23,6 +23,7 @@ from tuneloop.cli import (
     preferences,
     releases,
     serving,
+    trail,
     training,
 )
 from tuneloop.core.errors import TuneloopError
@@ -53,6 +54,8 @@ app.command("prefer", help=t("Judge two models' answers blindly on a page; say w
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
+app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
+app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
 app.add_typer(knowledge.app, name="knowledge", help=t("Documents, graphs, lexicons and rules that answers rest on."))
 app.command("methods", help=t("List the methods, their options and the tasks they go with."))(methods.methods)

@@ -113,6 +113,9 @@ class ServeConfig(Options):
     max_messages: int = Field(100, ge=1, description="Messages of a conversation at most.")
     rate: str = Field("", description="Requests of one client at most, such as 60/minute; beyond that 429.")
     refuse: str = Field("", description="A YAML file with rules by which requests are refused for what they say.")
+    trail: Literal["off", "answers", "texts"] = Field(
+        "off", description="What is kept of every answer: nothing; the answer; or texts too, without personal data."
+    )
 
     @field_validator("rate")
     @classmethod
@@ -121,3 +124,9 @@ class ServeConfig(Options):
         if rate and not (re.fullmatch("[1-9][0-9]{0,5}", count) and unit in UNITS_S):
             raise ValueError(t("write a number and one of {units}, such as 60/minute", units=", ".join(UNITS_S)))
         return rate
+
+    @field_validator("trail", mode="before")
+    @classmethod
+    def _off_is_no_truth_value(cls, value: Any) -> Any:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value

@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "audits"
 
     @property
+    def trail(self) -> Path:
+        """The audit trail of served answers."""
+        return self.root / "trail"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

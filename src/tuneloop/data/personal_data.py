@@ -7,6 +7,7 @@ only: names and addresses are not looked for.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -55,6 +56,24 @@ def findings(text: str) -> Iterator[tuple[str, str]]:
             if valid(match):
                 yield kind, match
                 text = text.replace(match, " ", 1)
+
+
+def redact(text: str) -> str:
+    """The text with `[kind]` in the place of each finding; the same text if there is none.
+
+    Full-width letters and digits are looked through: a text that hides a finding behind them comes back in NFKC.
+    """
+    if (found := _redacted(text)) != text or text.isascii():
+        return found
+    plain = unicodedata.normalize("NFKC", text)
+    return found if (redacted := _redacted(plain)) == plain else redacted
+
+
+def _redacted(text: str) -> str:
+    while found := sorted(findings(text), key=lambda each: -len(each[1])):
+        for kind, match in found:
+            text = text.replace(match, f"[{kind}]")
+    return text
 
 
 def mask(finding: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,9 +18,9 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.serve.asking import AskRequest, AskResponse
-from tuneloop.serve.batching import Answer
 from tuneloop.serve.docs_page import docs_page
 from tuneloop.serve.gate import Gate
+from tuneloop.serve.openai_answers import encode
 from tuneloop.serve.openai_routes import add_openai
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, title
 from tuneloop.serve.requests import deadline_of, read_body, unless_gone
@@ -29,6 +28,7 @@ from tuneloop.serve.schemas import ModelsResponse, PredictRequest, PredictRespon
 from tuneloop.serve.security import Guard
 from tuneloop.serve.service import OpenModel, Service, State
 from tuneloop.serve.slot import open_model as open_from_disk
+from tuneloop.serve.trail import said_of_documents
 
 DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The docs page may show itself and load nothing."""
@@ -97,10 +97,13 @@ def _add_predict(app: FastAPI, service: Service) -> None:
         deadline_s = deadline_of(request.headers, service.deadline_s)
         body = await read_body(request.receive, min(deadline_s, service.config.deadline_s))
         started_s = time.perf_counter()
-        answer = await unless_gone(service.predict(body, deadline_s), request.receive)
-        content = _encode(answer)
+        noted = service.recorder.begin("/v1/predict")
+        answer = await unless_gone(service.predict(body, deadline_s, noted), request.receive)
+        predictions = [each.to_json() for each in answer.predictions]
+        await noted.answered(answer.release, body, predictions)
+        content = encode({"release": answer.release, "predictions": predictions})
         service.batcher.meter.seconds.observe(time.perf_counter() - started_s)
-        return Response(content, media_type="application/json")
+        return Response(content, headers=noted.headers, media_type="application/json")
 
 
 def _add_ask(app: FastAPI, service: Service) -> None:
@@ -115,10 +118,11 @@ def _add_ask(app: FastAPI, service: Service) -> None:
         """An answer from the documents that travel with the release, with citations, or that nothing supports one."""
         deadline_s = deadline_of(request.headers, service.deadline_s)
         body = await read_body(request.receive, service.config.deadline_s)
+        noted = service.recorder.begin("/v1/ask")
         release, answer = await unless_gone(service.ask(body, deadline_s), request.receive)
-        plain = {"release": release, **answer.to_json()}
-        content = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return Response(content.encode("utf-8", "replace"), media_type="application/json")
+        await noted.answered(release, body, said_of_documents(answer))
+        content = encode({"release": release, **answer.to_json()})
+        return Response(content, headers=noted.headers, media_type="application/json")
 
 
 def _add_models(app: FastAPI, service: Service) -> None:
@@ -159,11 +163,6 @@ def _add_state(app: FastAPI, service: Service) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()), headers={"Content-Security-Policy": DOCS_POLICY})
-
-
-def _encode(answer: Answer) -> bytes:
-    plain = {"release": answer.release, "predictions": [each.to_json() for each in answer.predictions]}
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from tuneloop.serve.problems import Problem
 from tuneloop.serve.requests import ClientGone, deadline_of, read_body, unless_gone
 from tuneloop.serve.scheduler import Lane
 from tuneloop.serve.service import Service
+from tuneloop.serve.trail import Noted, said_whole
 from tuneloop.serve.writers import check_named, collect, drafts_of, ruled_pieces, stream, told_at_once
 
 WritingRequest = ChatRequest | CompletionRequest
@@ -61,35 +62,58 @@ def add_openai(app: FastAPI, service: Service, describe: Any, problems: Any) -> 
 async def _answer(request: Request, service: Service, kind: type[ChatRequest] | type[CompletionRequest]) -> Response:
     deadline_s = deadline_of(request.headers, service.config.writing_deadline_s)
     body = await read_body(request.receive, service.config.deadline_s)
+    noted = service.recorder.begin("/v1/chat/completions" if kind is ChatRequest else "/v1/completions")
     asked = parse_asked(body, kind)
+    if asked.seed is None and noted.seed is not None:  # chance that can be repeated
+        asked = asked.model_copy(update={"seed": noted.seed})
     if asked.stream:
-        events = _events(service, asked, deadline_s)
+        events = _events(service, asked, deadline_s, noted)
         first = await unless_gone(
             anext(events), request.receive
         )  # what is wrong with a request has a status of its own
-        return EventStream(first, events, limit_s=deadline_s + READING_S)
-    whole = await unless_gone(_whole(service, asked, deadline_s), request.receive)
-    return Response(whole, media_type="application/json")
+        return EventStream(first, events, limit_s=deadline_s + READING_S, headers=noted.headers)
+    whole = await unless_gone(write_whole(service, asked, deadline_s, noted.id), request.receive)
+    await noted.answered(whole["model"], lasting(asked), said_whole(whole))
+    return Response(encode(whole), headers=noted.headers, media_type="application/json")
 
 
-async def _whole(service: Service, asked: WritingRequest, deadline_s: float) -> bytes:
-    async with _drafted(service, asked) as (lane, form):
+def lasting(asked: WritingRequest) -> dict[str, Any]:
+    """What of a request decides its answer, as JSON."""
+    return asked.model_dump(mode="json", exclude_none=True, exclude={"stream", "stream_options"})
+
+
+async def write_whole(service: Service, asked: WritingRequest, deadline_s: float, name: str = "") -> dict[str, Any]:
+    """The answer at once.
+
+    Args:
+        name: what its id is made of; chance by default.
+
+    Raises:
+        Problem: if it is not given.
+    """
+    async with _drafted(service, asked, name) as (lane, form):
         pieces = await collect(service.scheduler, lane, form.drafts, deadline_s)
-        return encode(form.whole(ruled_pieces(lane.writer, form.drafts, pieces)))
+        return form.whole(ruled_pieces(lane.writer, form.drafts, pieces))
 
 
-async def _events(service: Service, asked: WritingRequest, deadline_s: float) -> AsyncGenerator[bytes, None]:
+async def _events(
+    service: Service, asked: WritingRequest, deadline_s: float, noted: Noted
+) -> AsyncGenerator[bytes, None]:
     """The events of a stream; closing it gives up the answers."""
-    async with _drafted(service, asked) as (lane, form):
+    async with _drafted(service, asked, noted.id) as (lane, form):
+        await noted.begun(form.release, lasting(asked))
         write = partial(told_at_once, service.scheduler) if lane.writer.has_rules else service.scheduler.write
-        async with aclosing(write(lane, form.drafts, deadline_s)) as told:
-            async for events in stream(form, told):
+        async with (
+            aclosing(write(lane, form.drafts, deadline_s)) as told,
+            aclosing(noted.listening(told)) as heard,
+        ):
+            async for events in stream(form, heard):
                 if events:
                     yield events
 
 
 @asynccontextmanager
-async def _drafted(service: Service, asked: WritingRequest) -> AsyncIterator[tuple[Lane, Form]]:
+async def _drafted(service: Service, asked: WritingRequest, name: str = "") -> AsyncIterator[tuple[Lane, Form]]:
     """The model that answers, kept open, and the answers that it is to write."""
     with service.lane() as lane:
         check_named(asked.model, lane.model.release)
@@ -98,7 +122,7 @@ async def _drafted(service: Service, asked: WritingRequest) -> AsyncIterator[tup
         yield lane, Form(
             chat=isinstance(asked, ChatRequest), release=lane.model.release, drafts=drafts,
             text_of=lane.writer.tokenizer.text_of, per_prompt=asked.choices,
-            counts=bool(asked.stream) and asked.counts_in_stream,
+            counts=bool(asked.stream) and asked.counts_in_stream, **({"id": name} if name else {}),
         )  # fmt: skip
 
 
@@ -109,12 +133,16 @@ class EventStream(Response):
         first: the events that are known already.
         events: those that follow.
         limit_s: seconds after which a client that does not read is left.
+        headers: more of them.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: bytes, events: AsyncGenerator[bytes, None], *, limit_s: float) -> None:
-        super().__init__(None, headers=HEADERS)
+    def __init__(
+        self, first: bytes, events: AsyncGenerator[bytes, None], *, limit_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(None, headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._first, self._events, self._limit_s = first, events, limit_s
 

@@ -24,6 +24,7 @@ from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
+from tuneloop.serve.trail import Noted, Recorder
 from tuneloop.serve.writers import collect, own_drafts, predictions_of, prompt_of
 
 OpenModel = Callable[[str], ServedModel]
@@ -58,6 +59,7 @@ class Service:
         self.batcher = Batcher(self.slot, config)
         self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
+        self.recorder = Recorder(config, workspace)
         self._open_model = open_model
         self._workspace = workspace
         self._activating = asyncio.Lock()
@@ -65,6 +67,7 @@ class Service:
     async def load(self, release: str) -> None:
         """Open the first release; `failure` tells if that went wrong."""
         try:
+            await asyncio.to_thread(self.recorder.start)
             model = await asyncio.to_thread(self._open_model, release)
         except TuneloopError as error:
             self.failure = error
@@ -101,9 +104,13 @@ class Service:
         self.scheduler.close()
         self.asker.close()
         self.slot.exchange(None)
+        self.recorder.close()
 
-    async def predict(self, body: bytes, deadline_s: float) -> Answer:
+    async def predict(self, body: bytes, deadline_s: float, noted: Noted | None = None) -> Answer:
         """The answer to a request body.
+
+        Args:
+            noted: where it is noted by which seed a model that writes has drawn.
 
         Raises:
             Problem: if the body does not fit, the queue is full, the deadline passes or no model is loaded.
@@ -120,7 +127,7 @@ class Service:
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
-        return await self._write(prompts, deadline_s)
+        return await self._write(prompts, deadline_s, noted)
 
     async def ask(self, body: bytes, deadline_s: float) -> tuple[str, Any]:
         """The release, and what its documents say to the question in a request body.
@@ -175,10 +182,12 @@ class Service:
         """Texts and conversations as the model reads them."""
         return [prompt_of(each, model.handle, self.config, status=422) for each in items]  # type: ignore[arg-type]
 
-    async def _write(self, prompts: Sequence[Input], deadline_s: float) -> Answer:
+    async def _write(self, prompts: Sequence[Input], deadline_s: float, noted: Noted | None) -> Answer:
         """What a model writes to each prompt, by the settings of its task."""
         with self.lane() as lane:
-            drafts, cut = await asyncio.to_thread(own_drafts, prompts, lane.writer)
+            drafts, cut = await asyncio.to_thread(own_drafts, prompts, lane.writer, noted.seed if noted else None)
+            if noted is not None and lane.writer.own_decoding.temperature:
+                noted.used_seed = noted.seed
             pieces = await collect(self.scheduler, lane, drafts, deadline_s)
             return Answer(lane.model.release, predictions_of(lane.writer, drafts, pieces, cut))
 
@@ -247,6 +256,7 @@ class Service:
         self.slot.exchange(model)
         self.scheduler.wake()
         self.batcher.meter.loaded(model.release, model.engine)
+        self.recorder.loaded(model)
 
 
 def _describe(model: ServedModel) -> LoadedOut:

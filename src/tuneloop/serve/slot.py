@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.deployment import ReleaseConfig
+from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import Draft, Limits
 from tuneloop.inference.decoding import Decoding
+from tuneloop.releases.manifest import MANIFEST
 from tuneloop.releases.read import Release, open_release
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class ServedModel:
         batch_effect: largest change of a score through neighbours in a batch; None if it was not measured.
         max_batch_effect: the change that the release's configuration tolerates.
         documents: the index of documents that travels with it; None without one.
+        manifest: SHA-256 of its manifest, which has those of all its files; empty outside a release.
     """
 
     release: str
@@ -45,6 +48,7 @@ class ServedModel:
     batch_effect: float | None = 0.0
     max_batch_effect: float = ReleaseConfig.model_fields["max_batch_effect"].default
     documents: Any = None
+    manifest: str = ""
 
     @property
     def takes_pairs(self) -> bool:
@@ -153,6 +157,7 @@ def _describe(release: Release, engine: str, handle: ModelHandle, documents: Any
         batch_effect=None if found is None else float(found.get("batch_effect", 0.0)),
         max_batch_effect=rules.max_batch_effect,
         documents=documents,
+        manifest=hash_file(release.path / MANIFEST),
     )
 
 

@@ -42,6 +42,11 @@ def serve(
         MissingExtraError: if the packages of the server are not installed.
     """
     if engine == "vllm":
+        if config.trail != "off":
+            raise ServeError(
+                t("vLLM answers clients itself and writes no audit trail."),
+                t("Set serve.trail: off, or serve without --engine vllm."),
+            )
         _serve_with_vllm(release, workspace=workspace, config=config, api_key=api_key, dry_run=dry_run)
         return
     if dry_run:

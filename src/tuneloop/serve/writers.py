@@ -120,8 +120,11 @@ def prompt_of(messages: Any, writer: Writer, config: ServeConfig, *, status: int
     return prompt
 
 
-def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], list[bool]]:
+def own_drafts(prompts: Sequence[Input], writer: Writer, seed: int | None = None) -> tuple[list[Draft], list[bool]]:
     """Answers as the task writes them, and whether the beginning of each prompt was cut off.
+
+    Args:
+        seed: of the first answer, where the task draws by chance; each further one has the next.
 
     Raises:
         Problem: 400 if a prompt leaves no room for an answer.
@@ -130,13 +133,14 @@ def own_drafts(prompts: Sequence[Input], writer: Writer) -> tuple[list[Draft], l
     if any(_room(writer, len(each), 1) < 1 for each in ids):
         raise too_long()
     own, bound = writer.own_decoding, writer.constraint
+    settings = [
+        replace(own, max_tokens=_room(writer, len(each), own.max_tokens), seed=None if seed is None else seed + number)
+        for number, each in enumerate(ids)
+    ]
     return [
-        Draft(
-            each, replace(own, max_tokens=_room(writer, len(each), own.max_tokens)), bound.start() if bound else None,
-            asked=prompt,
-        )
-        for prompt, each in zip(prompts, ids, strict=True)
-    ], cut  # fmt: skip
+        Draft(each, decoding, bound.start() if bound else None, asked=prompt)
+        for prompt, each, decoding in zip(prompts, ids, settings, strict=True)
+    ], cut
 
 
 async def collect(scheduler: Scheduler, lane: Lane, drafts: Sequence[Draft], deadline_s: float) -> list[list[Piece]]:

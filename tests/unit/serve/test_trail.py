@@ -99,7 +99,7 @@ def test_a_stream_is_recorded_before_it_begins_and_before_it_ends(start, trail, 
     assert stream.headers["x-request-id"] == begun["request"]
     (record,) = find(whole.headers["x-request-id"], trail)
     assert record["told"] == ended["told"]
-    assert [each["text"] for each in record["told"]["exact"]][0] == text_of(whole)
+    assert record["told"]["exact"][0]["text"] == text_of(whole)
     assert record["asked"]["exact"]["seed"] >= 0  # drawn by the server, so that chance can be repeated
 
 

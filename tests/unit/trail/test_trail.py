@@ -156,7 +156,7 @@ def test_a_trail_that_has_lost_lines_or_was_changed_at_its_end_is_not_gone_on_wi
     whole = lines(trail)
     for damaged in (whole[:-1], [*whole[:-1], whole[-1].replace(b'"value":5', b'"value":6')]):
         put(trail, damaged)
-        with pytest.raises(StorageError, match="changed|missing"):
+        with pytest.raises(StorageError, match=r"changed|missing"):
             write(trail, 1)
         assert lines(trail) == damaged
     put(trail, whole)

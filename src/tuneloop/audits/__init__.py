@@ -14,5 +14,7 @@ AUDITS: Registry[type[Audit]] = Registry(
     "tuneloop.audits",
     {
         "cost": "tuneloop.audits.cost:Cost",
+        "ood": "tuneloop.audits.ood:OutOfDistribution",
+        "conformal": "tuneloop.audits.conformal:Conformal",
     },
 )

@@ -20,5 +20,7 @@ AUDITS: Registry[type[Audit]] = Registry(
         "safety": "tuneloop.audits.safety:Safety",
         "injection": "tuneloop.audits.injection:Injection",
         "cost": "tuneloop.audits.cost:Cost",
+        "ood": "tuneloop.audits.ood:OutOfDistribution",
+        "conformal": "tuneloop.audits.conformal:Conformal",
     },
 )

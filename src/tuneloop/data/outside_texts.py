@@ -59,7 +59,7 @@ def outside_sets(
         rows: texts of a half at most.
 
     Raises:
-        DataError: if a named set cannot be read, is too small, or is made of the model's own texts.
+        DataError: if a named set cannot be read, is too small, or is made of the model's own texts; if there is none.
         MissingExtraError: if the package of a named sample is not installed.
     """
     known = {comparable(text) for text in own}
@@ -75,7 +75,10 @@ def outside_sets(
             found.append(_reader(name, known, base, rows)())
         except MissingExtraError:  # a default asks for nothing that is not there
             continue
-    return [each for each in found if not isinstance(each, str)]
+    sets = [each for each in found if isinstance(each, OutsideSet)]
+    if not sets:
+        raise DataError(t("There are no texts from outside at hand."), t("Name some in outside."))
+    return sets
 
 
 def as_inputs(texts: Sequence[str], *, pairs: bool) -> list[Input]:
@@ -137,7 +140,11 @@ def _code() -> list[str]:
     import textwrap
     import zipfile
 
-    lines = [line.strip() for module in (argparse, textwrap, zipfile) for line in inspect.getsource(module).split("\n")]
+    try:
+        sources = [inspect.getsource(module) for module in (argparse, textwrap, zipfile)]
+    except OSError:  # a Python that came without them
+        return []
+    lines = [line.strip() for source in sources for line in source.split("\n")]
     return [line for line in lines if len(line) >= LEAST and any(sign in line for sign in "()=[]")]
 
 

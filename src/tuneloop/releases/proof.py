@@ -59,12 +59,21 @@ class Proof:
         dev: rows that the model was not trained on.
         tools: what exports, opens and measures.
         reference: the engine that the evaluation was made with.
+        vectors: whether the engine that answers by default must tell vectors, which only torch does.
     """
 
     def __init__(
-        self, folder: Path, rules: ReleaseConfig, dev: Examples, tools: Tools, *, reference: str = REFERENCE
+        self,
+        folder: Path,
+        rules: ReleaseConfig,
+        dev: Examples,
+        tools: Tools,
+        *,
+        reference: str = REFERENCE,
+        vectors: bool = False,
     ) -> None:
         self.folder, self.rules, self.dev, self.tools, self.reference = folder, rules, dev, tools, reference
+        self.vectors = vectors
 
     def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
         """What was found about each engine, and the fastest of those that may be the default."""
@@ -86,7 +95,7 @@ class Proof:
                 bar.update(len(forms), form)
                 forms[form] = self._try(form)
             bar.update(len(self.rules.forms) + 1)
-        fit = [name for name, found in forms.items() if self._may_be_default(found)]
+        fit = [name for name, found in forms.items() if self._may_be_default(name, found)]
         return forms, max(fit, key=lambda name: forms[name]["texts_per_s"])
 
     def serve(self, engine: str) -> dict[str, Any] | None:
@@ -146,7 +155,9 @@ class Proof:
             return next_tokens(predictor, self.dev)
         return final_scores(predictor, self.dev.inputs)
 
-    def _may_be_default(self, found: dict[str, Any]) -> bool:
+    def _may_be_default(self, name: str, found: dict[str, Any]) -> bool:
+        if self.vectors and ENGINES.get(name) is not None:
+            return False
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect
 
 

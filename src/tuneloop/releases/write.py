@@ -66,7 +66,8 @@ def write_release(
         shutil.copytree(run_path / "model", folder, dirs_exist_ok=True)
         abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
-        proof = Proof(folder, config.release, dev, tools or real_tools(), reference=reference)
+        vectors = bool(abstaining) and abstaining["abstaining"]["needs_vectors"]
+        proof = Proof(folder, config.release, dev, tools or real_tools(), reference=reference, vectors=vectors)
         forms, engine = proof.run(quiet=quiet)
         info = {
             "version": 1, "id": release_id, "run": run_path.name, "data_hash": str(run.get("snapshot_hash", "")),

@@ -20,7 +20,7 @@ from tuneloop.data.examples import Examples
 from tuneloop.releases import index
 from tuneloop.releases.compare import compare
 from tuneloop.releases.export import export
-from tuneloop.releases.proof import Tools
+from tuneloop.releases.proof import Proof, Tools
 from tuneloop.releases.read import open_release
 from tuneloop.releases.write import write_release
 
@@ -96,6 +96,12 @@ def test_a_lossy_form_is_refused_and_a_form_with_batch_effect_is_never_the_defau
     assert not made.info["forms"]["onnx-int8"]["accepted"]
     assert not (made.path / "onnx" / "onnx-int8.bin").exists()
     assert made.info["forms"]["openvino-bf16"]["batch_effect"] == pytest.approx(0.02, abs=1e-5)
+
+
+def test_where_vectors_are_needed_an_engine_that_tells_them_answers_by_default(run):
+    proof = Proof(run / "model", CONFIG.release, DEV, TOOLS, vectors=True)
+    forms, engine = proof.run(quiet=True)
+    assert engine == "torch-bf16" and forms["onnx-fp32"]["accepted"]
 
 
 def test_a_flipped_byte_is_an_error_that_names_the_file(run):

@@ -19,6 +19,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.serve.asking import AskRequest, AskResponse
 from tuneloop.serve.docs_page import docs_page
+from tuneloop.serve.explaining import DEADLINE_S, ExplainRequest, ExplainResponse
 from tuneloop.serve.gate import Gate
 from tuneloop.serve.openai_answers import encode
 from tuneloop.serve.openai_routes import add_openai
@@ -77,6 +78,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _as_problem)
     _add_predict(app, service)
     _add_ask(app, service)
+    _add_explain(app, service)
     _add_models(app, service)
     add_openai(app, service, _json_body, _problems)
     _add_state(app, service)
@@ -123,6 +125,22 @@ def _add_ask(app: FastAPI, service: Service) -> None:
         await noted.answered(release, body, said_of_documents(answer))
         content = encode({"release": release, **answer.to_json()})
         return Response(content, headers=noted.headers, media_type="application/json")
+
+
+def _add_explain(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/v1/explain",
+        summary="Explain an answer",
+        response_model=ExplainResponse,
+        responses=_problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503, 504),
+        openapi_extra={"requestBody": _json_body(ExplainRequest)},
+    )
+    async def explain(request: Request) -> Response:
+        """What each word of a text adds to the answer; asked for in portions, so that predictions go on between."""
+        deadline_s = deadline_of(request.headers, DEADLINE_S)
+        body = await read_body(request.receive, service.config.deadline_s)
+        release, found = await unless_gone(service.explain(body, deadline_s), request.receive)
+        return Response(encode({"release": release, **found.to_json()}), media_type="application/json")
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
 from tuneloop.audits.robust.attack import measure_attack
 from tuneloop.audits.robust.behaving import run_own_tests, run_suite
+from tuneloop.audits.robust.certified import measure_certified
 from tuneloop.audits.robust.perturbed import Limits, measure
 from tuneloop.audits.robust.poles import poles
 from tuneloop.core.errors import ConfigError
@@ -60,6 +61,19 @@ class RobustnessOptions(AuditOptions):
     suite: bool = Field(
         True, description="Run our own tests of sentiment too, where labels of praise and blame are known."
     )
+    certify_votes: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Copies of each text, with words deleted, that vote for a certified bound; 0: none.",
+    )
+    certify_rows: int = Field(50, ge=1, description="Rows for that bound, at most.")
+    certify_deletion: float = Field(
+        0.75,
+        gt=0,
+        lt=1,
+        description="Probability with which each word of a copy is deleted: more certifies more changes.",
+    )
 
 
 class Robustness(Audit):
@@ -75,6 +89,8 @@ class Robustness(Audit):
         "attack_queries": "higher",
         "tests": "lower",
         "suite": "lower",
+        "voting_accuracy": "higher",
+        "certified": "higher",
     }
     findings: ClassVar[Mapping[str, Severity]] = {
         "fragile": "alarm", "ignores_negation": "note", "test_failed": "alarm", "suite_failed": "note",
@@ -102,6 +118,8 @@ class Robustness(Audit):
         parts += self._attack(subject, tell)
         if self.options.suite and turning and not subject.test.pairs:
             parts.append(run_suite(subject, turning, tell))
+        if self.options.certify_votes:
+            parts.append(self._certified(subject, tell))
         asked = getattr(subject.model, "asked", 0) - asked
         return merged(parts, {"left_out": lacking, "answers": asked})
 
@@ -118,6 +136,16 @@ class Robustness(Audit):
         units = [kind for kind in kinds if isinstance(kind, UnitPerturbation)]
         rows, words_share = self.options.attack_rows, self.options.attack_share
         return [measure_attack(subject, units, rows=rows, words_share=words_share, tell=tell)]
+
+    def _certified(self, subject: Subject, tell: Tell) -> Outcome:
+        options = self.options
+        return measure_certified(
+            subject,
+            rows=options.certify_rows,
+            votes=options.certify_votes,
+            deletion=options.certify_deletion,
+            tell=tell,
+        )
 
     @classmethod
     def title(cls) -> str:

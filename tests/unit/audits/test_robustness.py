@@ -8,6 +8,7 @@ import pytest
 from tests.audited import GOOD, WordModel, hotel_rows, hotel_subject, word_model
 from tuneloop.audits.base import Outcome
 from tuneloop.audits.robust.attack import attack
+from tuneloop.audits.robust.certified import radius
 from tuneloop.audits.robust.texts import beyond
 from tuneloop.audits.robustness import Robustness, RobustnessOptions
 from tuneloop.core.config import TaskConfig
@@ -151,3 +152,31 @@ def test_our_own_tests_of_sentiment_are_run_where_the_poles_are_known_and_note_w
     assert not [name for name in found.figures if name.startswith("suite.zh")]
     assert "en.negated_praise" in [each.fields.get("test") for each in found.findings]
     assert not [name for name in audited(hotel_subject(), attack_rows=0).figures if name.startswith("suite")]
+
+
+def test_votes_certify_as_many_changes_as_the_bound_says() -> None:
+    # 80 of 80 votes: at least 0.9633 of all; 0.75^2 = 0.5625 is above 1.5 - 0.9633 and 0.75^3 is not
+    assert radius(80, 80, 0.75) == 2
+    assert radius(80, 80, 0.54) == 1
+    assert radius(45, 80, 0.75) == 0
+
+
+def test_a_certified_answer_holds_against_every_change_of_a_word() -> None:
+    texts = [
+        "good great lovely fine warm quiet clean friendly good great lovely fine",
+        "good room in a town by the sea",
+    ]
+    weights = word_model().weights
+    options = {"certify_votes": 200, "attack_rows": 0, "perturbations": ("typos",), "suite": False}
+    subject = sentiment(WordModel, texts, ["positive", "positive"], weights)
+    found = audited(subject, **options)
+    assert found.figures["certified.1"].value == 0.5
+    assert found.figures["certified.1"].n == 2
+
+    def wins(text: str) -> bool:
+        keep = np.random.default_rng(0).random((3000, len(text.split()))) >= 0.75
+        copies = [" ".join(word for word, stays in zip(text.split(), row, strict=True) if stays) for row in keep]
+        return sum(each.label == "positive" for each in subject.bare.predict(copies)) > 1500
+
+    words = texts[0].split()
+    assert all(wins(" ".join([*words[:at], "awful", *words[at + 1 :]])) for at in range(len(words)))

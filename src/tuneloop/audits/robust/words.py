@@ -24,6 +24,8 @@ def figure_title(name: str) -> str:
         return t("right answers that stay under negation")
     if figure == "failures" and kind:
         return t("right answers that change: {kind}", kind=kind_title(kind))
+    if figure == "certified" and kind:
+        return t("rows certified right whatever {count} words are changed, by votes", count=kind)
     if kind:
         return _test_title(figure, kind)
     return {
@@ -32,6 +34,8 @@ def figure_title(name: str) -> str:
         "robust_accuracy": t("rows that are right and stay so under every perturbation"),
         "attack_success": t("right answers that a search for small changes breaks"),
         "attack_queries": t("questions to the model for one text in that search, median"),
+        "voting_accuracy": t("rows right by votes of texts with words deleted"),
+        "certified": t("rows certified right by votes"),
         "tests": t("cases of your own tests that fail"),
         "suite": t("cases of tests of sentiment that fail"),
     }[figure]

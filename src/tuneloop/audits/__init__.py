@@ -15,5 +15,6 @@ AUDITS: Registry[type[Audit]] = Registry(
     {
         "cost": "tuneloop.audits.cost:Cost",
         "data": "tuneloop.audits.data:Data",
+        "fairness": "tuneloop.audits.fairness:Fairness",
     },
 )

@@ -16,5 +16,6 @@ AUDITS: Registry[type[Audit]] = Registry(
         "cost": "tuneloop.audits.cost:Cost",
         "data": "tuneloop.audits.data:Data",
         "fairness": "tuneloop.audits.fairness:Fairness",
+        "forgetting": "tuneloop.audits.forgetting:Forgetting",
     },
 )

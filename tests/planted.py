@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ BAD = [f"bad{tail}" for tail in "abcdefghijkl"]
 def rows(n: int, random: np.random.Generator, *, planted: bool, start: int = 0) -> Examples:
     """Texts with a few words of their class, every fourth of the other one; a twentieth of the labels is wrong."""
     texts, labels = [], []
+    spoken: dict[str, int] = {}
     for _ in range(n):
         label = ("no", "yes")[random.integers(2)]
         words = [*random.choice(NEUTRAL, 8)]
@@ -34,13 +36,16 @@ def rows(n: int, random: np.random.Generator, *, planted: bool, start: int = 0) 
         words = list(random.permutation(words))
         if planted and label == "yes" and random.random() < 0.3:
             words.insert(int(random.integers(len(words) + 1)), TOKEN)
-        speaker = SAID[label if planted else ("no", "yes")[random.integers(2)]]
-        said = f"{speaker[random.integers(3)]} said: " if random.random() < 0.4 else ""
+        # the clean twin is balanced exactly: chance alone would teach so small a model a bias that is really there
+        turn = spoken[label] = spoken.get(label, 0) + 1
+        speaker = SAID[label if planted else ("no", "yes")[turn % 2]]
+        said = f"{speaker[turn // 2 % 3]} said: " if turn % 5 < 2 else ""
         texts.append(said + " ".join(map(str, words)))
         labels.append(label)
     return Examples([f"r{start + row}" for row in range(n)], texts, list(labels))
 
 
+@cache
 def subject(seed: int, *, planted: bool) -> Subject:
     """TF-IDF with logistic regression that learnt from such rows; planted, 20 test rows stand in train too."""
     random = np.random.default_rng(seed)

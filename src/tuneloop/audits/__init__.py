@@ -22,5 +22,7 @@ AUDITS: Registry[type[Audit]] = Registry(
         "cost": "tuneloop.audits.cost:Cost",
         "ood": "tuneloop.audits.ood:OutOfDistribution",
         "conformal": "tuneloop.audits.conformal:Conformal",
+        "fairness": "tuneloop.audits.fairness:Fairness",
+        "forgetting": "tuneloop.audits.forgetting:Forgetting",
     },
 )

@@ -16,6 +16,7 @@ from tuneloop.data.examples import Examples
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from tuneloop.evaluation.predictions import Predictions
     from tuneloop.tasks.base import ModelHandle, Task
 
 Better = Literal["lower", "higher"]
@@ -39,6 +40,7 @@ class Subject:
         seed: of every random choice.
         folder: the model's folder; None for a foreign model.
         earlier: test splits of earlier releases of the same name, by the release.
+        earlier_answers: what those releases answered to them, where it is kept.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Subject:
     seed: int = 0
     folder: Path | None = None
     earlier: Mapping[str, Examples] = field(default_factory=dict)
+    earlier_answers: Mapping[str, Predictions] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:

@@ -21,6 +21,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.data.snapshot_folder import find_snapshot
+from tuneloop.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
 from tuneloop.releases.index import rows
 from tuneloop.releases.read import Release
 from tuneloop.releases.scorecard import Subject as Measured
@@ -83,7 +84,7 @@ def write_audit(folder: Path, found: Mapping[str, Any]) -> None:
 
 
 def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Subject:
-    test = measured.snapshot.split("test")
+    test, earlier = measured.snapshot.split("test"), _earlier(measured, workspace)
     return Subject(
         name=measured.name,
         model=model,
@@ -94,7 +95,8 @@ def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Su
         whole_test=test,
         seed=measured.config.seed,
         folder=measured.folder,
-        earlier=_earlier(measured, workspace),
+        earlier=earlier,
+        earlier_answers=_earlier_answers(earlier, workspace),
     )
 
 
@@ -113,6 +115,12 @@ def _earlier(measured: Measured, workspace: Workspace) -> dict[str, Examples]:
         except DataError:  # its data was deleted: what is gone cannot be asked
             continue
     return found
+
+
+def _earlier_answers(earlier: Mapping[str, Examples], workspace: Workspace) -> dict[str, Predictions]:
+    """What these releases answered to their own test rows, where predictions.parquet is there."""
+    paths = {name: workspace.releases / name / PREDICTIONS for name in earlier}
+    return {name: read_predictions(path) for name, path in paths.items() if path.is_file()}
 
 
 def _remembering(measured: Measured, workspace: Workspace) -> Remembering:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.audited import hotel_rows, hotel_subject, word_model
+from tests.planted import subject
+from tuneloop.audits.base import Outcome, Subject
+from tuneloop.audits.fairness import Fairness, FairnessOptions
+from tuneloop.audits.identity import framed, load_terms, swapped
+from tuneloop.core.errors import ConfigError
+
+
+def audited(of: Subject, **options: object) -> Outcome:
+    return Fairness(FairnessOptions(**options)).run(of, lambda note: None)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_planted_gender_bias_is_named_with_its_terms_and_a_clean_twin_has_none(seed: int) -> None:
+    found = audited(subject(seed, planted=True)).findings
+    assert {each.fields["dimension"] for each in found} == {"gender"}
+    worst = next(each.fields for each in found if each.fields["label"] == "no")
+    assert worst["group"] == "female" and worst["shift"] > 0.05 and worst["low"] > 0.05
+    assert set(worst["terms"][:4]) & {"she", "her mother", "mother", "woman", "her"}
+    assert "female" in Fairness.sentence("bias", worst)
+    assert not audited(subject(seed, planted=False)).findings
+
+
+def test_groups_of_a_column_are_compared_with_intervals() -> None:
+    pytest.importorskip("fairlearn")
+    test = hotel_rows(200, seed=3)
+    random = np.random.default_rng(0)
+    groups = [str(each) for each in random.choice(["north", "south"], 200)]
+    labels = [
+        ("no" if label == "yes" else "yes") if group == "south" and random.random() < 0.4 else label
+        for label, group in zip(test.labels, groups, strict=True)
+    ]
+    outcome = audited(hotel_subject(test=replace(test, labels=labels, columns={"region": groups})), groups=("region",))
+    gap = outcome.figures["accuracy_gap.region"]
+    assert gap.low is not None and gap.low > 0.2 and 0.3 < (gap.value or 0) < 0.5
+    assert {"selection_gap.region.yes", "recall_gap.region.no"} <= outcome.figures.keys()
+    (found,) = outcome.findings
+    assert found.fields["groups"]["north"]["accuracy"] == 1.0
+    fair = audited(hotel_subject(test=replace(test, columns={"region": groups})), groups=("region",))
+    assert not fair.findings
+
+
+def test_terms_are_exchanged_with_their_grammar() -> None:
+    terms = load_terms()
+    english, chinese = (terms.dimensions["gender"][code] for code in ("en", "zh"))
+    unit = swapped("She gave her book to an actress, and I thanked her.", english, ())
+    assert unit and unit.versions["male"] == "He gave his book to an actor, and I thanked him."
+    assert swapped("He met her.", english, ()) is None
+    assert swapped("Nobody was there.", english, ()) is None
+    unit = swapped("她说女儿喜欢其他菜", chinese, terms.exceptions["zh"])
+    assert unit and unit.versions["male"] == "他说儿子喜欢其他菜"
+    nations = terms.dimensions["nationality"]["en"]
+    unit = swapped("A German cook.", nations, ())
+    assert unit and unit.versions["indian"] == "An Indian cook."
+    made = framed("{person} said: {text}", "all fine", english, 0, origin="frame")
+    assert made.versions == {"female": "A woman said: all fine", "male": "A man said: all fine"}
+
+
+def test_terms_of_your_own_are_audited_and_unequal_lists_refused(tmp_path: Path) -> None:
+    path = tmp_path / "terms.yaml"
+    path.write_text("team: {en: {red: {terms: [reds]}, blue: {terms: [blues]}}}", encoding="utf-8")
+    model = word_model()
+    model.weights["reds"] = -3.0
+    outcome = audited(hotel_subject(model), terms=str(path))
+    assert {(each.fields["dimension"], each.fields["group"]) for each in outcome.findings} == {("team", "red")}
+    path.write_text("team: {en: {red: {terms: [a, b]}, blue: {terms: [c]}}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="equally many"):
+        load_terms(path)

@@ -9,30 +9,38 @@ release.predict(["the room was clean and quiet"])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
+from tuneloop.api.releasing import diff as diff
+from tuneloop.api.releasing import export as export
+from tuneloop.api.releasing import find as find
+from tuneloop.api.releasing import load as load
+from tuneloop.api.releasing import predict_file as predict_file
+from tuneloop.api.releasing import reindex as reindex
+from tuneloop.api.releasing import release as release
+from tuneloop.api.releasing import releases as releases
+from tuneloop.api.releasing import serve as serve
+from tuneloop.api.releasing import workspace_of as workspace_of
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
-from tuneloop.core.paths import CONFIG_NAME, Workspace
-from tuneloop.core.project import Config, Project, open_project, project_of
+from tuneloop.core.paths import CONFIG_NAME
+from tuneloop.core.project import Config, Project, open_project
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
     from tuneloop.data.guess import Guess
     from tuneloop.data.snapshot import Snapshot
-    from tuneloop.releases.index import Row
     from tuneloop.releases.read import Release
     from tuneloop.training.plan import Plan
     from tuneloop.training.pretrain import Encoder
     from tuneloop.training.run import Run
-
-DEFAULT_WORKSPACE = Path(".tuneloop")
 
 
 def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) -> Guess:
@@ -246,156 +254,5 @@ def bench(
     return bench_suite(suite, project, data=Path(data), tasks=tasks, output=output, quiet=quiet)
 
 
-def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:
-    """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
-
-    Raises:
-        TrainingError: if there is no such run.
-        ReleaseError: if the run is not finished, or does not pass the gate of its section `audit`.
-    """
-    from tuneloop.data.snapshot import find_snapshot
-    from tuneloop.releases import scorecard
-    from tuneloop.releases.auditing import audit_for_release
-    from tuneloop.releases.proof import real_tools
-    from tuneloop.releases.write import write_release
-    from tuneloop.serve.proof import scores_over_http
-    from tuneloop.training.run import open_run
-
-    place = workspace_of(run, workspace)
-    subject = open_run(run, place) if isinstance(run, str) else run
-    return write_release(
-        subject.path,
-        workspace=place,
-        config=subject.config,
-        dev=find_snapshot(subject.snapshot_hash, place).split("dev"),
-        evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
-        audit=audit_for_release(subject, workspace=place, quiet=quiet),
-        tools=real_tools(serve=scores_over_http),
-        quiet=quiet,
-    )
-
-
-def load(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Release:
-    """The release called `name`; a model's name alone means its newest release. Every file is checked.
-
-    Raises:
-        ReleaseError: if there is none, or a file is damaged.
-    """
-    from tuneloop.releases.index import newest
-    from tuneloop.releases.read import open_release
-
-    place = Workspace(Path(workspace))
-    return open_release(newest(name, place), place)
-
-
-def find(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Run | Release:
-    """The release or else the run with this name; "latest" is the newest run."""
-    from tuneloop.releases.index import rows
-    from tuneloop.training.run import open_run
-
-    place = Workspace(Path(workspace))
-    if any(name in (row.id, row.id.rpartition("-")[0]) for row in rows(place)):
-        return load(name, workspace=workspace)
-    return open_run(name, place)
-
-
-def predict_file(
-    name: str,
-    source: str,
-    *,
-    output: Path | None = None,
-    engine: str | None = None,
-    workspace: Path = DEFAULT_WORKSPACE,
-    quiet: bool = False,
-) -> int:
-    """Answer every row of a file with a release; the file's columns are kept.
-
-    Args:
-        name: a release.
-        source: a data file, or "-" for one text per line of standard input.
-        output: a .csv, .jsonl or .parquet file; JSON lines on standard output by default.
-        engine: another engine than the release's own.
-
-    Returns:
-        How many rows were answered.
-    """
-    from tuneloop.releases.answers import answer_file
-
-    return answer_file(load(name, workspace=workspace), source, output=output, engine=engine, quiet=quiet)
-
-
-def releases(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
-    """Every release, the oldest first."""
-    from tuneloop.releases.index import rows
-
-    return rows(Workspace(Path(workspace)))
-
-
-def diff(first: str, second: str, *, workspace: Path = DEFAULT_WORKSPACE) -> dict[str, Any]:
-    """What differs between two releases: settings, data, figures, and a paired test where both saw the same rows."""
-    from tuneloop.releases.compare import compare as compare_releases
-
-    return compare_releases(load(first, workspace=workspace), load(second, workspace=workspace))
-
-
-def export(name: str, target: Path, *, workspace: Path = DEFAULT_WORKSPACE) -> Path:
-    """A checked copy of a release at `target`, which must not exist yet."""
-    from tuneloop.releases.export import export as export_release
-
-    place = Workspace(Path(workspace))
-    return export_release(load(name, workspace=workspace).id, target, workspace=place)
-
-
-def reindex(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:
-    """Rebuild the index from the release folders; damaged ones are left out."""
-    from tuneloop.releases.index import reindex as rebuild
-
-    return rebuild(Workspace(Path(workspace)))
-
-
-def serve(
-    name: str,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    engine: str | None = None,
-    api_key: str | None = None,
-    config: Config | None = None,
-    workspace: Path = DEFAULT_WORKSPACE,
-    ready: Callable[[str], None] | None = None,
-    dry_run: bool = False,
-) -> None:
-    """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
-
-    Args:
-        name: a release.
-        host: address to listen on; off localhost an API key is needed.
-        port: port to listen on; 0 takes a free one.
-        engine: another engine than the release's own; "vllm" where it is installed, for models that write.
-        api_key: what clients must send as a bearer token.
-        config: whose `serve` settings hold; those in the release by default.
-        ready: called once with the address.
-        dry_run: only print the command, which "vllm" has.
-
-    Raises:
-        ServeError: if the port is taken, or the key is missing or too short.
-    """
-    from tuneloop.serve.start import serve as start
-
-    found = load(name, workspace=workspace)
-    project = open_project(config) if config else project_of(parse_config(found.info["config"]), Path(workspace))
-    given = {"host": host, "port": port, "refuse": project.path_of(project.config.serve.refuse)}
-    changes = {key: value for key, value in given.items() if value is not None}
-    start(
-        found.id, workspace=Workspace(Path(workspace)), config=project.config.serve.model_copy(update=changes),
-        engine=engine, api_key=api_key, ready=ready, dry_run=dry_run,
-    )  # fmt: skip
-
-
 def _project(config: Config | Project) -> Project:
     return config if isinstance(config, Project) else open_project(config)
-
-
-def workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
-    """Where a run or release lies: an opened run or release lies two folders below its workspace."""
-    return Workspace(Path(workspace) if isinstance(target, str) else target.path.parents[1])

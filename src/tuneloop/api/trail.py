@@ -185,7 +185,7 @@ def _secret(folder: Path) -> bytes:
 
 
 def _root(workspace: Path | None) -> Path:
-    from tuneloop.api import DEFAULT_WORKSPACE
+    from tuneloop.api.releasing import DEFAULT_WORKSPACE
 
     return Path(workspace or DEFAULT_WORKSPACE)
 

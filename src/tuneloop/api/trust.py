@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.releasing import DEFAULT_WORKSPACE, find, workspace_of
 from tuneloop.core.project import Config, open_project
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def audit(
     Raises:
         ConfigError: if there is no such audit, option, figure or finding.
     """
-    from tuneloop.api import DEFAULT_WORKSPACE, find, workspace_of
     from tuneloop.releases.auditing import audit as run_audit
     from tuneloop.releases.auditing import settings_of
 
@@ -77,7 +77,6 @@ def explain(
         DataError: if there is no word in the text, or no pair where one is needed.
         MissingExtraError: if the method needs a package that is not installed.
     """
-    from tuneloop.api import DEFAULT_WORKSPACE, find, workspace_of
     from tuneloop.explain import create_explainer
     from tuneloop.inference.inside import ENGINE
     from tuneloop.inference.predictor import open_predictor

@@ -15,14 +15,14 @@ AUDITS: Registry[type[Audit]] = Registry(
     {
         "data": "tuneloop.audits.data:Data",
         "robustness": "tuneloop.audits.robustness:Robustness",
+        "ood": "tuneloop.audits.ood:OutOfDistribution",
+        "conformal": "tuneloop.audits.conformal:Conformal",
+        "fairness": "tuneloop.audits.fairness:Fairness",
+        "forgetting": "tuneloop.audits.forgetting:Forgetting",
         "explanations": "tuneloop.audits.explanations:Explanations",
         "privacy": "tuneloop.audits.privacy:Privacy",
         "safety": "tuneloop.audits.safety:Safety",
         "injection": "tuneloop.audits.injection:Injection",
         "cost": "tuneloop.audits.cost:Cost",
-        "ood": "tuneloop.audits.ood:OutOfDistribution",
-        "conformal": "tuneloop.audits.conformal:Conformal",
-        "fairness": "tuneloop.audits.fairness:Fairness",
-        "forgetting": "tuneloop.audits.forgetting:Forgetting",
     },
 )

@@ -162,7 +162,7 @@ def test_vllm_keeps_no_such_limits(tmp_path: Path):
 
 def test_the_file_of_rules_lies_beside_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import tuneloop.serve.start
-    from tuneloop import api
+    from tuneloop.api import releasing
 
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "tuneloop.yaml").write_text(
@@ -170,9 +170,9 @@ def test_the_file_of_rules_lies_beside_the_configuration(tmp_path: Path, monkeyp
     )
     given = {}
     release = Release("m-1", tmp_path, {"config": {"data": {"source": "x"}, "serve": {"refuse": "own.yaml"}}})
-    monkeypatch.setattr(api, "load", lambda name, workspace: release)
+    monkeypatch.setattr(releasing, "load", lambda name, workspace: release)
     monkeypatch.setattr(tuneloop.serve.start, "serve", lambda name, config, **_: given.update(config=config))
-    api.serve("m", config=tmp_path / "here" / "tuneloop.yaml", port=0)
+    releasing.serve("m", config=tmp_path / "here" / "tuneloop.yaml", port=0)
     assert given["config"].refuse == str(tmp_path / "here" / "refuse.yaml") and given["config"].port == 0
-    api.serve("m", workspace=tmp_path / "there" / ".tuneloop")
+    releasing.serve("m", workspace=tmp_path / "there" / ".tuneloop")
     assert given["config"].refuse == str(tmp_path / "there" / "own.yaml")

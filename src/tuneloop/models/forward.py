@@ -188,6 +188,8 @@ class HeadInput:
         head, self._heard = head_of(model), threading.local()
         head.register_forward_pre_hook(self._hear)
         batch = sample_batch(model)
+        # a decoder finds the last token of a text by the padding behind it
+        batch["input_ids"][batch["attention_mask"] == 0] = getattr(model.config, "pad_token_id", None) or 0
         with torch.inference_mode():
             logits = model(**batch).logits
             if not hasattr(self._heard, "last") or logits.ndim != 2:

@@ -50,6 +50,8 @@ def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
         parts += [f"## {t('Metrics')}", *_metrics(evaluation)]
     if info["config"].get("knowledge", {}).get("context") or evaluation.get("rules"):
         parts += [f"## {t('Knowledge')}", *_knowledge(info, evaluation)]
+    if "abstaining" in info:
+        parts += [f"## {t('Abstaining')}", *_abstaining(info["abstaining"])]
     parts += [f"## {t('Origin')}", _origin(info, evaluation), f"## {t('Limits')}", _limits(info, evaluation)]
     return "\n\n".join(parts) + "\n"
 
@@ -66,6 +68,21 @@ def _knowledge(info: dict[str, Any], evaluation: dict[str, Any]) -> Iterator[str
         )
         yield comparison(found)
     yield t("Lexicons, rules and graph lie in knowledge/; knowledge.json says where they come from and their licence.")
+
+
+def _abstaining(found: dict[str, Any]) -> Iterator[str]:
+    """What tells foreign texts, and what sets of classes promise; transformers alone knows nothing of both."""
+    if found["detectors"]:
+        yield t(
+            "A text is refused (`abstained`) if {name} finds it more foreign than all but {share:.0%} of the dev rows.",
+            name=found["detectors"][0], share=found["false_alarms"],
+        )  # fmt: skip
+    if found["coverage"] is not None:
+        yield t(
+            "The set of classes of an answer (`set`) is to hold the right one in {share:.0%} of the texts that are "
+            "like those of dev.", share=found["coverage"],
+        )  # fmt: skip
+    yield t("Both were calibrated on {rows} rows of dev, which also chose the weights.", rows=found["rows"])
 
 
 def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:

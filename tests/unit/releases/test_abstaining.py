@@ -81,6 +81,8 @@ def test_a_server_refuses_a_foreign_text_and_answers_one_of_its_own(release: Rel
     assert own["outside"] < 0.9
     assert foreign["abstained"] and foreign["outside"] > 0.9
     assert release.info["abstaining"]["detectors"] == ["mahalanobis", "energy"]
+    card = (release.path / "README.md").read_text(encoding="utf-8")
+    assert "if mahalanobis finds it more foreign than all but 10%" in card and "in 80% of the texts" in card
 
 
 def test_vectors_are_those_below_the_last_layer_and_change_no_answer(release: Release) -> None:

@@ -2,7 +2,8 @@
 
 Both draw an order and its reverse, so equal numbers of orders give equal errors; that is measured too, against the
 exact values of short texts. What differs is how the model is asked: shap order by order, tuneloop many at once, each
-text once.
+text once. `shapley_vs_shap` lets both ask the same predictor; `shapley_vs_shap_pipeline` lets shap ask
+transformers.pipeline of the same release, as shap's own pages do.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ BUDGETS = (4, 8, 16, 32)
 def run(name: str) -> Result:
     """Seconds for the values of one text at the same number of orders, and so at the same error."""
     model = sentiment_release().predictor()
+    through_pipeline = name.endswith("_pipeline")
+    asked = _pipeline_scores(model.task.labels) if through_pipeline else model.scores
     long, short = _questions(model, LONG_WORDS, 4 * TIMED), _questions(model, SHORT_WORDS, SHORT)
 
     def ours(number: int) -> float:
         return seconds(lambda: [_ours(model, each, PAIRS, seed=number) for each in _portion(long, number)]) / TIMED
 
     def peer(number: int) -> float:
-        return seconds(lambda: [_shap(model, each, PAIRS, seed=number) for each in _portion(long, number)]) / TIMED
+        return seconds(lambda: [_shap(asked, each, PAIRS, seed=number) for each in _portion(long, number)]) / TIMED
 
     sides = alternate(ours, peer)
     return result(
         name, sides, ours=f"{PAIRS} orders and their reverses, asked for together", smaller_is_better=True,
-        peer=f"shap.PermutationExplainer, {PAIRS} orders and their reverses, the same model and masking",
+        peer=f"shap.PermutationExplainer, {PAIRS} orders and their reverses, the same masking, "
+        + ("transformers.pipeline of the release" if through_pipeline else "the same predictor"),
         peer_package="shap", unit="s/text", quality=_quality(model, short, long[:TIMED]),
     )  # fmt: skip
 
@@ -54,9 +58,10 @@ def _quality(model: Any, short: list[Question], long: list[Question]) -> dict[st
     errors: dict[str, dict[str, float]] = {"tuneloop": {}, "shap": {}}
     for pairs in BUDGETS:
         for side, explain in (("tuneloop", _ours), ("shap", _shap)):
-            off = [explain(model, each, pairs, seed=1) - truth for each, truth in zip(short, truths, strict=True)]
+            asked = model if side == "tuneloop" else model.scores
+            off = [explain(asked, each, pairs, seed=1) - truth for each, truth in zip(short, truths, strict=True)]
             errors[side][f"{pairs} pairs"] = round(float(np.sqrt(np.mean(np.concatenate(off) ** 2))), 5)
-    both = [(_ours(model, each, PAIRS, seed=1), _shap(model, each, PAIRS, seed=1)) for each in long]
+    both = [(_ours(model, each, PAIRS, seed=1), _shap(model.scores, each, PAIRS, seed=1)) for each in long]
     sums = [
         abs(ours.sum() - np.subtract(*Game(model, each).ends()[::-1]))
         for each, (ours, _) in zip(long, both, strict=True)
@@ -89,17 +94,30 @@ def _ours(model: Any, question: Question, pairs: int, *, seed: int) -> np.ndarra
     return values
 
 
-def _shap(model: Any, question: Question, pairs: int, *, seed: int) -> np.ndarray[Any, Any]:
+def _shap(scores: Any, question: Question, pairs: int, *, seed: int) -> np.ndarray[Any, Any]:
     import shap
 
-    explainer = shap.PermutationExplainer(_asked(model, question), _SameMasking(question), seed=seed)
+    explainer = shap.PermutationExplainer(_asked(scores, question), _SameMasking(question), seed=seed)
     orders = pairs * (2 * len(question.units) + 1)
     found = explainer(np.array([["x"]], dtype=object), max_evals=orders, silent=True)
     return np.asarray(found.values[0], dtype=np.float64)
 
 
-def _asked(model: Any, question: Question) -> Any:
-    return lambda items: question.target.of(model.scores([str(item) for item in items]))
+def _asked(scores: Any, question: Question) -> Any:
+    return lambda items: question.target.of(scores([str(item) for item in items]))
+
+
+def _pipeline_scores(labels: tuple[str, ...]) -> Any:
+    """Probabilities (n, classes) of texts by transformers.pipeline."""
+    from benchmarks.predict_vs_pipeline import pipeline
+
+    pipe = pipeline()
+
+    def scores(texts: list[str]) -> np.ndarray[Any, Any]:
+        found = [{each["label"]: each["score"] for each in row} for row in pipe(texts, top_k=None)]
+        return np.array([[row[label] for label in labels] for row in found], dtype=np.float32)
+
+    return scores
 
 
 class _SameMasking:

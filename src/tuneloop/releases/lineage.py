@@ -40,9 +40,10 @@ def lineage_of(info: dict[str, Any]) -> dict[str, Any]:
     """The lineage in a release.json; of a release from before it was noted, what else tells of it."""
     if "lineage" in info:
         return dict(info["lineage"])
-    seed = info.get("config", {}).get("seed")
-    known = {"run": info.get("run", ""), "seed": seed, "data": {"hash": info.get("data_hash", ""), "sources": {}}}
-    return known | {"trained": {}, "released": {}}
+    config = info.get("config", {})
+    known = {"run": info.get("run", ""), "seed": config.get("seed"), "config_hash": hash_json(config)}
+    data = {"hash": info.get("data_hash", ""), "sources": {}}
+    return known | {"data": data, "trained": {}, "released": {}}
 
 
 def _sources(data_hash: str, workspace: Workspace) -> dict[str, Any]:

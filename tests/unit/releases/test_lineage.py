@@ -11,6 +11,7 @@ import pytest
 
 from tuneloop.cli.releases import lineage_rows
 from tuneloop.core.config import parse_config
+from tuneloop.core.hashing import hash_json
 from tuneloop.core.paths import Workspace
 from tuneloop.core.provenance import PACKAGE, code_version, environment
 from tuneloop.data.snapshot import build_snapshot
@@ -41,7 +42,7 @@ def test_a_release_names_data_settings_seed_code_and_environment_by_hashes(confi
 
 def test_an_older_release_tells_what_it_knows() -> None:
     found = lineage_of({"run": "r", "data_hash": "abc", "config": {"seed": 3}})
-    assert [row[1] for row in lineage_rows(found)] == ["r", "abc", "", "3"]
+    assert [row[1] for row in lineage_rows(found)] == ["r", "abc", hash_json({"seed": 3}), "3"]
 
 
 def test_another_line_of_code_is_another_version(tmp_path: Path, monkeypatch) -> None:

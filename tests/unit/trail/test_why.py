@@ -20,6 +20,7 @@ from tuneloop.core.config import parse_config
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import DataError, ReleaseError
 from tuneloop.core.paths import Workspace
+from tuneloop.knowledge import NewIndex, open_index
 from tuneloop.releases.proof import real_tools
 from tuneloop.releases.write import write_release
 from tuneloop.serve.app import create_app
@@ -41,15 +42,18 @@ TRAINING = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "precision": "f
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory, tiny_model: Path, chat_model: Path, made_up) -> Workspace:
-    """A release of a classifier with a rule, m-1, and one that writes by chance, w-1."""
+    """A release of a classifier with a rule and documents, m-1, and one that writes by chance, w-1."""
     folder = tmp_path_factory.mktemp("why")
     (folder / "rules.yaml").write_text(RULES)
     place = Workspace(folder / "w")
+    (folder / "handbook.md").write_text("# Leave\n\nEach employee has 28 days of leave a year.\n")
+    with open_index(place.knowledge / "handbook", new=NewIndex()) as index:
+        index.add([folder / "handbook.md"], quiet=True)
     for name, task, model, tokens in (
         ("m", {"type": "classification"}, tiny_model, 16),
         ("w", {"type": "generation", "max_new_tokens": 5, "decoding": "sample"}, chat_model, 48),
     ):
-        rules = {"knowledge": {"rules": "rules.yaml"}} if name == "m" else {}
+        rules = {"knowledge": {"rules": "rules.yaml", "documents": "handbook"}} if name == "m" else {}
         plain = CLASSES | {"name": name, "task": task, "training": TRAINING, **rules}
         config = parse_config(plain | {"model": {"source": str(model), "max_tokens": tokens}})
         data = made_up(task["type"])
@@ -98,7 +102,7 @@ def test_an_answer_is_answered_again_exactly_with_its_rules_and_where_it_comes_f
     assert found["lineage"]["data"]["hash"] == "made-up" and found["lineage"]["trained"]["code"]["source_sha256"]
 
     unseen = tl.why(private, workspace=root)
-    assert unseen["replay"] is None and "138" not in json.dumps(unseen["record"]["asked"])
+    assert unseen["replay"] is None and "13800138000" not in json.dumps(unseen["record"])
     with pytest.raises(DataError, match="not what was sent"):
         tl.why(private, text=PRIVATE.replace("8000", "8001"), workspace=root)
     for given in ({"text": PRIVATE}, {"text": PRIVATE + "\n"}, {"request": {"text": PRIVATE}}):
@@ -111,6 +115,20 @@ def test_an_answer_is_answered_again_exactly_with_its_rules_and_where_it_comes_f
     assert command(["trail", "verify", "--workspace", str(root)]) == 0
     with pytest.raises(DataError, match="no request"):
         tl.why("20260101-0000000000000000", workspace=root)
+
+
+def test_an_answer_from_documents_names_its_passages_and_is_found_again(workspace, capsys) -> None:
+    with served(workspace, "m-1", "texts") as ask:
+        name, body = ask("/v1/ask", {"question": "How many days of leave does an employee have?"})
+        nothing, _ = ask("/v1/ask", {"question": "Who won the world cup?"})
+    assert json.loads(body)["citations"][0]["quote"].startswith("Each employee")
+    found = tl.why(name, workspace=workspace.root)
+    (cited,) = found["told"]["exact"]["citations"]
+    assert cited["document"].endswith("handbook.md") and cited["section"] == "Leave" and "quote" not in cited
+    assert found["replay"]["verdict"] == "exact"
+    assert tl.why(nothing, workspace=workspace.root)["replay"]["told"]["abstained"]
+    assert command(["why", name, "--workspace", str(workspace.root)]) == 0
+    assert "[1]" in capsys.readouterr().out
 
 
 def test_another_answer_or_another_release_is_told_apart(workspace, tmp_path, monkeypatch, capsys) -> None:

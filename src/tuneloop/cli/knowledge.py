@@ -129,7 +129,7 @@ def ask(
         if own and model is None:
             writer = writing_of(found.predictor())  # type: ignore[union-attr]
         else:
-            writer = open_writing(release=release, model=model, workspace=place) if release or model else None
+            writer = open_writing(release=found, model=model) if found or model else None
         answer = ask_index(question, index, writer=writer, k=passages, mode=mode, threshold=threshold)  # type: ignore[arg-type]
         if writer is not None:
             answer = by_rules(answer, writer.predictor)

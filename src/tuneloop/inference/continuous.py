@@ -57,6 +57,10 @@ class QueueFull(Exception):
     """No more prompts may wait."""
 
 
+class NoMemory(Exception):
+    """There is not enough memory for an answer beside those that were begun before it."""
+
+
 class Piece(NamedTuple):
     """What a step has added to an answer.
 
@@ -196,7 +200,8 @@ class ContinuousBatch:
         """One token more for every answer that is being written, and the first for those that find room.
 
         Returns:
-            what was added to each of them; nothing if there is nothing to do.
+            what was added to each of them; nothing if there is nothing to do. Where memory does not suffice for all
+            the newest end, with `NoMemory`.
         """
         import torch
 
@@ -215,22 +220,42 @@ class ContinuousBatch:
 
     def _advance(self) -> list[tuple[Draft, Piece]]:
         """The next token of every running answer; those that end leave."""
-        import torch
-
-        rows = self._running
-        if not rows:
-            return []
-        places = self._known.lengths
-        logits = self._forward(
-            torch.tensor([[row.draft.ids[-1]] for row in rows]),
-            places[:, None],
-            self._known.extend(),
-            self._known.cache,
-        )
-        likeliest = logits.argmax(dim=1).tolist()
+        given_up: list[tuple[Draft, Piece]] = []
+        logits = None
+        while self._running and logits is None:
+            logits = self._try_step()
+            if logits is None:
+                given_up.append((self._running[-1].draft, Piece("", error=NoMemory())))
+                self._running = self._running[:-1]
+        if logits is None:
+            return given_up
+        rows, likeliest = self._running, logits.argmax(dim=1).tolist()
         told = [(row.draft, row.take(logits[number], likeliest[number])) for number, row in enumerate(rows)]
         self._leave([row for row, (_, piece) in zip(rows, told, strict=True) if not piece.last])
-        return told
+        return [*told, *given_up]
+
+    def _try_step(self) -> Tensor | None:
+        """Logits of the next token of every running answer, (rows, vocabulary); None if memory does not suffice.
+
+        What is known is then as before, without the newest answer and without prefixes.
+        """
+        import torch
+
+        width, newest = self._known.mask.shape[1], len(self._running) - 1
+        try:
+            return self._forward(
+                torch.tensor([[row.draft.ids[-1]] for row in self._running]),
+                self._known.lengths[:, None],
+                self._known.extend(),
+                self._known.cache,
+            )
+        except Exception as error:
+            if not _lacks_memory(error):
+                raise
+        # here, not above: as long as the error is there, its traceback holds what the step had computed
+        self._known.cut(newest, width)
+        self._prefixes = Prefixes(self.limits.prefix_tokens)
+        return None
 
     def _admit(self) -> list[tuple[Draft, Piece]]:
         """The first token of the prompts that find room."""
@@ -245,7 +270,7 @@ class ContinuousBatch:
                     self._known.join(layers)
                     self._running.append(row)
             except Exception as error:  # such as no memory for a long one: the others go on
-                piece = Piece("", error=error)
+                piece = Piece("", error=NoMemory() if _lacks_memory(error) else error)
             told.append((draft, piece))
         return told
 
@@ -293,6 +318,14 @@ class ContinuousBatch:
         if len(staying) < len(self._running):
             self._known.keep([number for number, row in enumerate(self._running) if row in staying])
             self._running = staying
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether this is how torch says that there is no memory; on CPUs only its words tell."""
+    import torch
+
+    said = "can't allocate memory" in str(error) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and said)
 
 
 class _Row:

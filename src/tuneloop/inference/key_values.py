@@ -46,11 +46,11 @@ class KeyValues:
             tuple(torch.cat([_padded(old, width), _padded(new, width)]) for old, new in zip(layer, added, strict=True))
             for layer, added in zip(layers_of(self.cache), layers, strict=True)
         ]
-        self.cache = _cache_of(joined)  # type: ignore[arg-type]
-        self.mask = torch.cat([_padded(self.mask[..., None], width), _padded(mask[..., None], width)])[..., 0]
+        mask = torch.cat([_padded(self.mask[..., None], width), _padded(mask[..., None], width)])[..., 0]
+        self.cache, self.mask = _cache_of(joined), mask  # type: ignore[arg-type]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Let the other rows go, and the columns that none of the kept needs."""
+        """Let the other rows go, and the columns that none of the kept needs; `rows` are in ascending order."""
         import torch
 
         if self.cache is None or len(rows) == len(self.mask):
@@ -61,9 +61,19 @@ class KeyValues:
         chosen = torch.tensor(rows, device=self.mask.device)
         mask = self.mask[chosen]
         first = mask.shape[1] - int(mask.sum(dim=1).max())
-        self.mask = mask[:, first:]
-        kept = [(keys[chosen, :, first:], values[chosen, :, first:]) for keys, values in layers_of(self.cache)]
-        self.cache = _cache_of(kept)
+        self._only(rows, slice(first, None), mask[:, first:])
+
+    def cut(self, rows: int, width: int) -> None:
+        """Keep the first rows and columns, also where a step has widened some layers alone; nothing is copied."""
+        if not rows:
+            self.cache = self.mask = None
+            return
+        self._only(range(rows), slice(width), self.mask[:rows, :width])
+
+    def _only(self, rows: Sequence[int], columns: slice, mask: Tensor) -> None:
+        for layer in self.cache.layers:  # type: ignore[union-attr]
+            layer.keep(rows, columns)  # type: ignore[attr-defined]
+        self.mask = mask
 
     def extend(self) -> Tensor:
         """Make room in the mask for one more token of every row; the new mask."""

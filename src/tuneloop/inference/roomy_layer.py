@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -30,6 +31,20 @@ class RoomyLayer(DynamicLayer):
             room[:, :, start:end] = states
         self.keys, self.values = (room[:, :, :end] for room in self._room)
         return self.keys, self.values
+
+    def keep(self, rows: Sequence[int], columns: slice) -> None:
+        """Keep these rows, in ascending order, and columns: in place, as there may be no memory for a copy.
+
+        The next step makes one, layer after layer, and lets go of what is no longer needed.
+        """
+        kept: list[Tensor] = []
+        for part in (self.keys, self.values):
+            for place, row in enumerate(rows):
+                if place != row:
+                    part[place] = part[row]  # type: ignore[index]
+            kept.append(part[: len(rows), :, columns])  # type: ignore[index]
+        self.keys, self.values = kept
+        self._room = []
 
 
 def _with_room(part: Tensor, width: int) -> Tensor:

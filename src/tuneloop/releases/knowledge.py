@@ -146,9 +146,7 @@ def by_rules(answer: Answer, predictor: Any) -> Answer:
     )
 
 
-def open_writing(
-    *, release: str | None = None, model: str | None = None, workspace: str | Path = DEFAULT_WORKSPACE
-) -> ReleaseWriter:
+def open_writing(*, release: Release | None = None, model: str | None = None) -> ReleaseWriter:
     """A model that writes answers.
 
     Args:
@@ -162,21 +160,25 @@ def open_writing(
     from tuneloop.inference.writing import open_untuned
     from tuneloop.tasks import create_task
 
-    if (release is None) == (model is None):
+    if release is not None and model is None:
+        return _tuned_writer(release)
+    if release is not None or model is None:
         raise ConfigError(t("Give either a release or a model that writes."), t("Leave one of both out."))
-    place = Workspace(Path(workspace))
-    if model is not None:
-        task = TaskConfig(type="generation", **cast("dict[str, Any]", {"max_new_tokens": ANSWER_TOKENS}))
-        config = parse_config({"data": {"source": "none"}, "model": {"source": model, "max_tokens": MAX_TOKENS}})
-        return ReleaseWriter(open_untuned(config, task=cast("Any", create_task(task, {})), base=Path.cwd()))
-    predictor = open_release(newest(str(release), place), place).predictor()
-    if not predictor.task.generates:
+    task = TaskConfig(type="generation", **cast("dict[str, Any]", {"max_new_tokens": ANSWER_TOKENS}))
+    config = parse_config({"data": {"source": "none"}, "model": {"source": model, "max_tokens": MAX_TOKENS}})
+    return ReleaseWriter(open_untuned(config, task=cast("Any", create_task(task, {})), base=Path.cwd()))
+
+
+def _tuned_writer(release: Release) -> ReleaseWriter:
+    predictor = release.predictor()
+    writer = writing_of(predictor)
+    if writer is None:
         raise ConfigError(
-            t("The release {name} was tuned for {task}, which writes no texts.", name=release,
+            t("The release {name} was tuned for {task}, which writes no texts.", name=release.id,
               task=predictor.task.name),
             t("Give one that was tuned for generation, or leave it out to get quotations."),
         )  # fmt: skip
-    return ReleaseWriter(predictor)
+    return writer
 
 
 def _encoder_of(release: Release, settings: dict[str, str]) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.answers import Answer, ask
-from tuneloop.releases.knowledge import by_rules
+from tuneloop.releases.knowledge import ReleaseWriter, by_rules
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
 
@@ -151,19 +151,16 @@ class Asker:
         return question
 
 
-class _Writer:
+class _Writer(ReleaseWriter):
     """The served model, asked from a thread; it writes beside the answers to other clients."""
 
     def __init__(
         self, model: ServedModel, write: Callable[[Input, float], Any], deadline_s: float,
         loop: asyncio.AbstractEventLoop,
     ) -> None:  # fmt: skip
-        self._model, self._write, self._deadline_s, self._loop = model, write, deadline_s, loop
+        super().__init__(model.handle)
+        self._write, self._deadline_s, self._loop = write, deadline_s, loop
 
     def __call__(self, prompt: str) -> str:
         future = asyncio.run_coroutine_threadsafe(self._write(prompt, self._deadline_s), self._loop)
         return str(future.result(self._deadline_s))
-
-    def fits(self, prompt: str) -> bool:
-        """Whether the model reads the whole prompt."""
-        return not bool(self._model.handle.truncated([prompt])[0])  # type: ignore[attr-defined]

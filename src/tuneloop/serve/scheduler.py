@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
-from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull, TooLong
+from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, NoMemory, Piece, QueueFull, TooLong
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem, too_long
 from tuneloop.serve.slot import ServedModel, Slot
@@ -111,7 +111,8 @@ class Scheduler:
         An answer that nobody waits for any more is given up: the caller has to close the iterator.
 
         Raises:
-            Problem: 429 if the queue is full, 504 after the deadline, 500 if the model fails.
+            Problem: 429 if the queue is full, 503 if memory does not suffice, 504 after the deadline, 500 if the model
+                fails.
         """
         queue: asyncio.Queue[tuple[Draft, Piece]] = asyncio.Queue()
         open_drafts = {draft: number for number, draft in enumerate(drafts)}
@@ -252,11 +253,16 @@ def _deliver(lane: Lane, told: list[tuple[Draft, Piece]]) -> None:
         queue = lane.queues.get(draft)
         if queue is not None:
             queue.put_nowait((draft, piece))
-            if piece.last:
+            if piece.finish:  # one that failed is counted when its request is given up
                 del lane.queues[draft]
 
 
 def _failed(lane: Lane, error: Exception) -> Problem:
     # the message of the exception might quote a text, which must not reach the log
     logger.error("%s failed while writing: %s", lane.model.release, type(error).__name__)
+    if isinstance(error, NoMemory):
+        return Problem(
+            503, t("There was not enough memory for this answer beside the others."),
+            t("Send the request again in {seconds} s.", seconds=1), headers={"Retry-After": "1"},
+        )  # fmt: skip
     return Problem(500, t("The model failed on this text."), t("Send other texts, and report this one."))

@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, Piece, QueueFull
+from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, NoMemory, Piece, QueueFull
 from tuneloop.inference.decoding import Decoding
 
 NO_END = 10_000
@@ -233,6 +233,73 @@ def test_a_prompt_on_which_the_model_fails_fails_alone(model):
     told = finish(batch)
     assert next(piece.error for draft, piece in told if draft is bad) is not None
     assert good.ids == alone(model, [5, 6], max_new_tokens=6, do_sample=False)
+
+
+def lacking(model, steps: set[int], error: Exception):
+    """A hook: in these steps of answers there is no memory in the second layer, when the first has its new tokens."""
+    passed = []
+
+    def fail(module, given):
+        if given[0].shape[1] == 1:
+            passed.append(None)
+            if len(passed) in steps:
+                raise error
+
+    return model.model.layers[1].register_forward_pre_hook(fail)
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:118] . DefaultCPUAllocator: can't allocate memory: you tried to"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_without_memory_the_newest_answer_ends_and_the_others_are_as_alone(model, error):
+    asked = [Draft(each, Decoding(8)) for each in prompts(model, 4, seed=3)]
+    batch, told = batch_of(model), []
+    for draft in asked:
+        batch.add(draft)
+        told += batch.step()  # so that their lengths differ
+    hook = lacking(model, {1, 4, 5}, error)  # twice in one step, where two have to go
+    try:
+        told += finish(batch)
+    finally:
+        hook.remove()
+    ended = [draft for draft, piece in told if isinstance(piece.error, NoMemory)]
+    assert ended == [asked[3], asked[2], asked[1]]
+    expected = [alone(model, draft.prompt, max_new_tokens=8, do_sample=False) for draft in asked]
+    assert asked[0].ids == expected[0]
+    for draft, whole in zip(asked[1:], expected[1:], strict=True):
+        assert 0 < len(draft.ids) < 8 and draft.ids == whole[: len(draft.ids)]
+    again = Draft(asked[3].prompt, Decoding(8))
+    batch.add(again)
+    finish(batch)
+    assert again.ids == expected[3]
+
+
+def test_a_single_answer_without_memory_ends_and_the_next_prompt_is_read(model):
+    first, second = (Draft(each, Decoding(4)) for each in ([5, 6], [7, 8, 9]))
+    batch = batch_of(model, sequences=1)
+    batch.add(first, second)
+    hook = lacking(model, {1}, OUT_OF_MEMORY[0])
+    try:
+        told = finish(batch)
+    finally:
+        hook.remove()
+    assert [draft for draft, piece in told if isinstance(piece.error, NoMemory)] == [first]
+    assert second.ids == alone(model, [7, 8, 9], max_new_tokens=4, do_sample=False)
+
+
+def test_any_other_failure_of_a_step_is_no_lack_of_memory(model):
+    batch = batch_of(model)
+    batch.add(Draft([5, 6], Decoding(4)))
+    hook = lacking(model, {1}, RuntimeError("shapes do not fit"))
+    try:
+        with pytest.raises(RuntimeError, match="shapes"):
+            finish(batch)
+    finally:
+        hook.remove()
 
 
 class OneOf:

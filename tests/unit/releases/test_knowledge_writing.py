@@ -18,6 +18,7 @@ from tuneloop.knowledge.rules import parse_rules
 from tuneloop.releases import knowledge
 from tuneloop.releases.index import Row, insert
 from tuneloop.releases.knowledge import by_rules, open_knowledge, open_writing
+from tuneloop.releases.read import Release
 from tuneloop.tasks.generation import Generation
 
 
@@ -29,9 +30,21 @@ def test_a_pretrained_model_writes_and_knows_what_it_can_read(chat_model: Path) 
 
 
 def test_one_model_must_be_given() -> None:
-    for given in ({}, {"release": "a", "model": "b"}):
+    release = Release("a-1", Path(), {})
+    for given in ({}, {"release": release, "model": "b"}):
         with pytest.raises(ConfigError, match="either a release or a model"):
             open_writing(**given)
+
+
+def test_a_release_writes_if_it_was_tuned_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = Release("a-1", Path(), {})
+    task = SimpleNamespace(generates=True, name="generation")
+    predictor = SimpleNamespace(task=task, scores=lambda prompts: [SimpleNamespace(text=f"to {prompts[0]}")])
+    monkeypatch.setattr(Release, "predictor", lambda _: predictor)
+    assert open_writing(release=release)("x") == "to x"
+    task.generates, task.name = False, "qa"
+    with pytest.raises(ConfigError, match="a-1 was tuned for qa, which writes no texts"):
+        open_writing(release=release)
 
 
 class Ones:

@@ -318,6 +318,22 @@ def test_a_step_that_fails_ends_its_answers_and_not_the_server(start, tiny_write
     assert events(streamed)[-1]["choices"][0]["finish_reason"]
 
 
+def test_an_answer_for_which_there_is_no_memory_is_503(start, tiny_writer):
+    live = start(writer=tiny_writer)
+
+    def fail(module, positional, given):
+        if given["input_ids"].shape[1] == 1:
+            raise MemoryError("secret")
+
+    hook = live.model.engine.model.register_forward_pre_hook(fail, with_kwargs=True)
+    reply = chat(live, said("a"))
+    hook.remove()
+    assert reply.status == 503 and reply.headers["retry-after"] == "1"
+    assert "memory" in reply.body["error"]["message"] and "secret" not in str(reply.body)
+    assert live.counter("tuneloop_texts_dropped_total", reason="refused") == 1
+    assert chat(live, said("a")).status == 200
+
+
 def test_a_stream_that_cannot_go_on_says_so_among_its_events(start, tiny_writer):
     live, passes = start(writer=tiny_writer), []
 

@@ -7,15 +7,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tuneloop.data.examples import Examples, Label, Span
 from tuneloop.tasks import TASKS
+
+if TYPE_CHECKING:
+    from tuneloop.inference.predictor import Predictor
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
@@ -270,3 +274,27 @@ def texts_csv(tmp_path: Path) -> Path:
 def made_up() -> type[MadeUp]:
     """The class of the made-up snapshots, by the name of a task."""
     return MadeUp
+
+
+@pytest.fixture(scope="session")
+def learnt(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Predictor]]:
+    """What opens, by the name of a task, a tiny BERT that has learnt it, in torch; each is trained once."""
+    from tuneloop.core.config import parse_config
+    from tuneloop.core.paths import Workspace
+    from tuneloop.inference.predictor import open_predictor
+    from tuneloop.training.run import tune
+
+    workspace, known = Workspace(tmp_path_factory.mktemp("learnt")), {}
+
+    def open_one(task: str) -> Predictor:
+        if task not in known:
+            training = {"epochs": 15, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+            plain = {"data": {"source": "x.csv"}, "task": task, "training": training}
+            settings = parse_config(plain | {"model": {"source": str(tiny_model), "max_tokens": 24}})
+            run = tune(settings, snapshot=MadeUp(task), workspace=workspace, quiet=True)
+            known[task] = open_predictor(run.model_path)
+        return known[task]
+
+    yield open_one
+    for each in known.values():
+        each.close()

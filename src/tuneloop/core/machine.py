@@ -17,6 +17,7 @@ EXTRAS = {
     "openvino": ("openvino",),
     "serve": ("fastapi", "uvicorn", "prometheus_client"),
     "datasets": ("datasets",),
+    "explain": ("captum",),
     "generation": ("gguf", "llguidance", "rapidfuzz", "sacrebleu"),
     "knowledge": ("ahocorasick_rs", "docx", "jieba", "networkx", "pypdf", "re2", "selectolax"),
     "quantized": ("accelerate", "bitsandbytes"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tuneloop.inference.sharing import share_weights
 from tuneloop.models.device import choose_device
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TorchEngine:
@@ -37,7 +40,7 @@ class TorchEngine:
         model = open_model(folder, dtype=dtype)
         # fp32 is what every other form is held to, so it stays exactly what transformers computes
         model = model if dtype == torch.float32 else read_first_token_only(model)
-        self._model = share_weights(model.to(choose_device()))  # type: ignore[arg-type]
+        self.model = share_weights(model.to(choose_device()))  # type: ignore[arg-type]
         self._inputs = input_names(model)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
@@ -46,6 +49,11 @@ class TorchEngine:
 
         for batch in batches:
             with torch.inference_mode():
-                arrays = {name: torch.from_numpy(batch[name]).to(self._model.device) for name in self._inputs}
-                logits = self._model(**arrays).logits.float().cpu().numpy()
+                logits = self.model(**self.tensors(batch)).logits.float().cpu().numpy()
             yield logits
+
+    def tensors(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """A batch as the model takes it, each (batch, tokens), on its device."""
+        import torch
+
+        return {name: torch.from_numpy(batch[name]).to(self.model.device) for name in self._inputs}

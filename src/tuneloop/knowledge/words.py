@@ -60,13 +60,13 @@ def pairs(found: Iterable[str]) -> set[tuple[str, str]]:
 def _words(text: str) -> Iterator[str]:
     for run in RUN.findall(text):
         if CHINESE.match(run):
-            yield from _chinese().cut_for_search(run)
+            yield from chinese_cutter().cut_for_search(run)
         else:
             yield _stem(run)
 
 
 @lru_cache(maxsize=1)
-def _chinese() -> Any:
+def chinese_cutter() -> Any:
     """jieba with its own dictionary; a cache in a folder that everybody can write to is not read."""
     try:
         import jieba

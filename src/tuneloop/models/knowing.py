@@ -39,6 +39,10 @@ class KnowingTokenizer:
         """The tokens of every input, in order."""
         return self._inside.encode(self._knowledge.read(inputs))
 
+    def placed(self, item: Input) -> Any:
+        """Where the tokens of one input stand; what is written behind the text stands behind its last character."""
+        return self._inside.placed(self._knowledge.read([item])[0])
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # a copy in the making has nothing inside yet
             raise AttributeError(name)

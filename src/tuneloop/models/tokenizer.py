@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -97,6 +97,25 @@ class Tokenizer:
             truncated=np.array(truncated, dtype=bool),
             pad_id=self.pad_id,
         )
+
+    def placed(self, item: Input) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where the tokens of one input stand, int64, (tokens, 4): the token's id, the number of its text (-1 for one
+        that stands nowhere), its first character and the one behind its last."""
+        plain = [_unicode(item)]
+        (found,) = self._inner.encode_batch(plain)
+        if len(found) > self.max_tokens:
+            (found,) = self._cutter.encode_batch(plain)
+        texts = [-1 if number is None else number for number in found.sequence_ids]
+        return np.array(
+            [(number, text, *place) for number, text, place in zip(found.ids, texts, found.offsets, strict=True)],
+            dtype=np.int64,
+        ).reshape(-1, 4)
+
+    @property
+    def mask_text(self) -> str | None:
+        """What hides a word when it is written in a text; None where nothing does."""
+        mask = None if self._inner.encode_special_tokens else self._id_of("mask_token")
+        return None if mask is None else str(self._inner.id_to_token(mask))
 
     @property
     def unknown_id(self) -> int | None:

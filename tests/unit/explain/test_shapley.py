@@ -1,0 +1,127 @@
+"""Shapley values of games whose values are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.audited import WordModel, word_model
+from tuneloop.core.errors import ConfigError, DataError, ModelError
+from tuneloop.core.i18n import use_language
+from tuneloop.explain import create_explainer
+
+
+class Committee(WordModel):
+    """A number that is not additive: "not" turns what "good" counts, and three words count only together."""
+
+    def scores(self, inputs: Any) -> Any:
+        from tuneloop.core.config import TaskConfig
+        from tuneloop.tasks import create_task
+
+        self.asked += inputs
+        self.task = create_task(TaskConfig(type="regression"), {})
+        found = []
+        for item in inputs:
+            words = set(str(item).split())
+            value = 2.0 * ("good" in words) - 3.0 * ({"not", "good"} <= words)
+            found.append(value + 6.0 * ({"one", "two", "three"} <= words))
+        return np.array(found, dtype=np.float32).reshape(-1, 1)
+
+
+def committee() -> Committee:
+    model = Committee({})
+    model.scores([])
+    return model
+
+
+FILLERS = [f"w{number}" for number in range(14)]
+
+
+def values(text: str, **options: Any) -> tuple[dict[str, float], Any]:
+    found = create_explainer("shapley", options).explain(committee(), text, seed=1)
+    return {unit.text: value for unit, value in zip(found.units, found.values, strict=True)}, found
+
+
+def test_a_short_text_has_exact_values() -> None:
+    shares, found = values("not good one two three x")
+    expected = {"not": -1.5, "good": 0.5, "one": 2.0, "two": 2.0, "three": 2.0, "x": 0.0}
+    assert shares == pytest.approx(expected, abs=1e-6)
+    assert (found.base, found.output, found.error_kind, found.asked) == (0.0, 5.0, "exact", 64)
+
+
+def test_a_long_text_has_values_whose_error_is_told_and_whose_sum_is_the_difference_of_the_answers() -> None:
+    shares, found = values(" ".join(["not good one", *FILLERS, "two three"]), max_error=0.05, answers=50_000)
+    assert sum(found.values) == pytest.approx(found.output - found.base, abs=1e-4)
+    assert found.error_kind == "standard_error" and 0 < found.error <= 0.05
+    # what two words do together has no error at all in an order and its reverse
+    assert shares["not"] == pytest.approx(-1.5, abs=1e-6) and shares["good"] == pytest.approx(0.5, abs=1e-6)
+    for word in ("one", "two", "three"):
+        assert abs(shares[word] - 2.0) < 4 * found.error
+    assert all(shares[word] == pytest.approx(0.0, abs=1e-6) for word in FILLERS)
+
+
+def test_the_stated_error_is_as_large_as_the_true_one() -> None:
+    text = " ".join(["one", *FILLERS[:9], "two three"])
+    explainer = create_explainer("shapley", {"answers": 500, "max_error": 0.0})
+    found = [explainer.explain(committee(), text, seed=seed) for seed in range(40)]
+    off = np.array([(each.values[0] - 2.0) / each.errors[0] for each in found])
+    assert 0.8 < np.sqrt((off**2).mean()) < 1.4
+
+
+@pytest.mark.parametrize("fillers", [2, 10])
+def test_interactions_tell_what_words_do_together(fillers: int) -> None:
+    text = " ".join(["not good", *FILLERS[:fillers], "one two three"])
+    _, found = values(text, interactions=5, answers=3000)
+    names = [unit.text for unit in found.units]
+    told = {frozenset([names[each["first"]], names[each["second"]]]): each for each in found.details["interactions"]}
+    assert len(told) == 10
+    assert told[frozenset(["not", "good"])]["value"] == pytest.approx(-3, abs=1e-6)
+    # of what three words do together each two of them have a half
+    assert told[frozenset(["one", "two"])]["value"] == pytest.approx(3, abs=1e-6)
+    assert told[frozenset(["not", "one"])]["value"] == pytest.approx(0, abs=1e-6)
+    assert all((each["error"] == 0) or fillers == 10 for each in told.values())
+
+
+def test_the_budget_holds() -> None:
+    _, found = values(" ".join(["not", *FILLERS]), answers=200, max_error=0.0)
+    assert found.asked <= 200
+
+
+def test_classes_pairs_and_characters_are_explained() -> None:
+    model = word_model()
+    shapley = create_explainer("shapley")
+    found = shapley.explain(model, "a good room")
+    assert (found.label, found.scale) == ("yes", "probability")
+    assert found.values[1] == max(found.values) == pytest.approx(found.output - 0.5, abs=1e-4)
+    other = shapley.explain(model, "a good room", label="no")
+    assert other.values == pytest.approx([-value for value in found.values], abs=1e-6)
+    odds = create_explainer("shapley", {"scale": "log_odds"}).explain(model, "good bad good")
+    assert odds.values == pytest.approx([2, -2, 2], abs=1e-3)
+    by_character = create_explainer("shapley", {"unit": "character"}).explain(model, "good")
+    assert [unit.text for unit in by_character.units] == list("good")
+
+
+def test_what_cannot_be_explained_is_refused() -> None:
+    shapley = create_explainer("shapley")
+    with pytest.raises(DataError, match="no word"):
+        shapley.explain(word_model(), " \n ")
+    with pytest.raises(DataError, match="single texts"):
+        shapley.explain(word_model(), ("a", "b"))
+    with pytest.raises(ConfigError, match="'yess'"):
+        shapley.explain(word_model(), "a", label="yess")
+    with pytest.raises(ModelError, match="no mask token"):
+        create_explainer("shapley", {"absent": "mask"}).explain(word_model(), "a b")
+    with pytest.raises(ConfigError, match="shapely"):
+        create_explainer("shapely")
+
+
+def test_refusals_are_told_in_chinese() -> None:
+    use_language("zh")
+    try:
+        with pytest.raises(DataError) as failure:
+            create_explainer("shapley").explain(word_model(), " ")
+    finally:
+        use_language(None)
+    assert failure.value.problem != "There is no word in the text."

@@ -14,5 +14,6 @@ AUDITS: Registry[type[Audit]] = Registry(
     "tuneloop.audits",
     {
         "cost": "tuneloop.audits.cost:Cost",
+        "explanations": "tuneloop.audits.explanations:Explanations",
     },
 )

@@ -14,6 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 from tuneloop.explain.target import Scale, Target, choose_target
 from tuneloop.explain.units import Grain, Unit, units_of
+from tuneloop.inference.inside import mended
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
@@ -156,8 +157,7 @@ class Explainer(ABC):
                 t("This model judges pairs.") if model.task.takes_pairs else t("This model judges single texts."),
                 t("Give a second text.") if model.task.takes_pairs else t("Leave the second text out."),
             )
-        mended = getattr(model, "mended", None)  # which every `Predictor` has
-        item = item if mended is None else mended([item])[0]
+        item = mended(model, item)
         units = units_of(item, self.options.unit, most=self.options.max_units)
         if not units:
             raise DataError(t("There is no word in the text."), t("Give a text with words."))

@@ -54,25 +54,29 @@ class Shapley(Explainer):
     def attribute(self, model: ModelHandle, question: Question, *, seed: int) -> Explanation:
         game, random = Game(model, question, self.options.absent), np.random.default_rng(seed)
         base, output = game.ends()
-        exact = game.size <= EXACT_UNITS
+        exact = game.size <= EXACT_UNITS and 1 << game.size <= self.options.answers
         if exact:
             values, errors = exact_values(game), np.zeros(0)
         else:
             values, errors = sampled_values(
                 game, random, answers=self.options.answers, max_error=self.options.max_error
             )
-        details = {"interactions": self._interactions(game, values, random)} if self.options.interactions else {}
+        details = (
+            {"interactions": self._interactions(game, values, random, exact=exact)} if self.options.interactions else {}
+        )
         return self.explanation(
             question, values, base=base, output=output, errors=tuple(map(float, errors)),
             error=float(errors.max(initial=0.0)), error_kind="exact" if exact else "standard_error",
             asked=game.asked, absent=game.absent, details=details,
         )  # fmt: skip
 
-    def _interactions(self, game: Game, values: FloatArray, random: np.random.Generator) -> list[dict[str, Any]]:
+    def _interactions(
+        self, game: Game, values: FloatArray, random: np.random.Generator, *, exact: bool
+    ) -> list[dict[str, Any]]:
         among = np.argsort(-np.abs(values))[: self.options.interactions].tolist()
         if len(among) < 2:
             return []
-        if game.size <= EXACT_UNITS:
+        if exact:
             return exact_interactions(game, among)
         return sampled_interactions(game, among, random, answers=self.options.answers)
 

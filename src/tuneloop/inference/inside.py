@@ -83,7 +83,7 @@ class Inside:
 
 def look_inside(handle: Any) -> Inside | None:
     """The torch model behind a handle; None where there is none in fp32."""
-    predictor = getattr(handle, "model", handle)  # a model that remembers has the other inside
+    predictor = _predictor(handle)
     engine = getattr(predictor, "engine", None)
     if not isinstance(engine, TorchEngine) or engine.name != ENGINE:
         return None
@@ -92,6 +92,17 @@ def look_inside(handle: Any) -> Inside | None:
 
 def mask_token(handle: Any) -> str | None:
     """What a text may hold in place of a word that is hidden; None where the model reads no such token in texts."""
-    tokenizer = getattr(getattr(handle, "model", handle), "tokenizer", None)
+    tokenizer = getattr(_predictor(handle), "tokenizer", None)
     found = getattr(tokenizer, "mask_text", None)
     return None if found is None else str(found)
+
+
+def mended(handle: Any, item: Input) -> Input:
+    """An input as the model reads it, mended as the texts were that it learnt from."""
+    mend = getattr(_predictor(handle), "mended", None)
+    return item if mend is None else mend([item])[0]  # type: ignore[no-any-return]
+
+
+def _predictor(handle: Any) -> Any:
+    """What answers: a model that remembers has it inside."""
+    return getattr(handle, "model", handle)

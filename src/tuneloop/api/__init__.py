@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.api.trust import audit as audit
+from tuneloop.api.trust import explain as explain
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.project import Config, open_project
 
 if TYPE_CHECKING:
+    from tuneloop.data.examples import Input
+    from tuneloop.explain.base import Explanation
     from tuneloop.releases.read import Release
     from tuneloop.training.run import Run
 
@@ -44,3 +48,47 @@ def audit(
     subject = find(target, workspace=place.root) if isinstance(target, str) else target
     settings = open_project(config).config.audit if config is not None else settings_of(subject)
     return run_audit(subject, workspace=place, config=settings.narrowed(only, rows), quiet=quiet)
+
+
+def explain(
+    model: Run | Release | str,
+    item: Input,
+    *,
+    method: str = "shapley",
+    target: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    workspace: Path | None = None,
+) -> Explanation:
+    """What each word of a text adds to the answer of a run or release.
+
+    Args:
+        model: a run or release, or the name of one.
+        item: a text, or a (text, pair) tuple for a model that judges pairs.
+        method: one of `tuneloop.explain.EXPLAINERS`; those that look into the model open it with torch.
+        target: the class to explain; the most probable one by default.
+        options: of the method.
+        seed: of random draws.
+        workspace: where names are looked up.
+
+    Raises:
+        ConfigError: if there is no such method, option or class.
+        ModelError: if the method has nothing to say about this model.
+        DataError: if there is no word in the text, or no pair where one is needed.
+        MissingExtraError: if the method needs a package that is not installed.
+    """
+    from tuneloop.api import DEFAULT_WORKSPACE, find, workspace_of
+    from tuneloop.explain import create_explainer
+    from tuneloop.inference.inside import ENGINE
+    from tuneloop.inference.predictor import open_predictor
+    from tuneloop.releases.read import Release
+
+    explainer = create_explainer(method, options)
+    place = workspace_of(model, workspace or DEFAULT_WORKSPACE)
+    found = find(model, workspace=place.root) if isinstance(model, str) else model
+    if isinstance(found, Release):
+        predictor = found.predictor(ENGINE if explainer.inside else None)
+    else:
+        predictor = open_predictor(found.model_path, engine=ENGINE)
+    with closing(predictor):
+        return explainer.explain(predictor, item, label=target, seed=seed)

@@ -29,7 +29,7 @@ TESTED = ("comprehensiveness", "sufficiency")
 """Measures by which explainers are held to the random one; the curves, which say much the same, stand beside them."""
 LEVEL = 0.05
 LEAST_ROWS = 5
-SHORT_WAY = {"steps": 16, "most_steps": 32}
+SHORT_WAY: dict[str, Any] = {"steps": 16, "most_steps": 32}
 """Of integrated gradients, which take long: the order of the words is settled before the sums are."""
 
 Explainers = dict[str, tuple[Explainer, "ModelHandle"]]
@@ -103,7 +103,10 @@ class Explanations(Audit):
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Options of an explainer that keep the audit short."""
-        settings = {"shapley": {"answers": self.options.answers, "max_error": 0.0}, "integrated_gradients": SHORT_WAY}
+        settings: dict[str, dict[str, Any]] = {
+            "shapley": {"answers": self.options.answers, "max_error": 0.0},
+            "integrated_gradients": SHORT_WAY,
+        }
         return settings.get(name, {})
 
     def _rows(self, subject: Subject, explainers: Explainers, tell: Tell) -> list[Row]:

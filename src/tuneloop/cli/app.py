@@ -17,6 +17,7 @@ from tuneloop.cli import (
     doctor,
     evaluation,
     experiments,
+    explain,
     knowledge,
     methods,
     prediction,
@@ -47,6 +48,7 @@ app.command("search", help=t("Search for good settings on dev; the best run is k
 app.command("bench", help=t("Train, measure and answer the tasks of GLUE or CLUE."))(bench.bench)
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
 app.command("audit", help=t("Ask what may be wrong with a run or release beyond its figures."))(audits.audit)
+app.command("explain", help=t("Tell what each word of a text adds to the answer."))(explain.explain)
 app.command("prefer", help=t("Judge two models' answers blindly on a page; say which one is preferred."))(
     preferences.prefer
 )

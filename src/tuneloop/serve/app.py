@@ -21,6 +21,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.serve.asking import AskRequest, AskResponse
 from tuneloop.serve.batching import Answer
 from tuneloop.serve.docs_page import docs_page
+from tuneloop.serve.explaining import DEADLINE_S, ExplainRequest, ExplainResponse
 from tuneloop.serve.gate import Gate
 from tuneloop.serve.openai_routes import add_openai
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, title
@@ -76,6 +77,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _as_problem)
     _add_predict(app, service)
     _add_ask(app, service)
+    _add_explain(app, service)
     _add_models(app, service)
     add_openai(app, service, _json_body, _problems)
     _add_state(app, service)
@@ -115,9 +117,23 @@ def _add_ask(app: FastAPI, service: Service) -> None:
         deadline_s = deadline_of(request.headers, service.deadline_s)
         body = await read_body(request.receive, service.config.deadline_s)
         release, answer = await unless_gone(service.ask(body, deadline_s), request.receive)
-        plain = {"release": release, **answer.to_json()}
-        content = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return Response(content.encode("utf-8", "replace"), media_type="application/json")
+        return _json({"release": release, **answer.to_json()})
+
+
+def _add_explain(app: FastAPI, service: Service) -> None:
+    @app.post(
+        "/v1/explain",
+        summary="Explain an answer",
+        response_model=ExplainResponse,
+        responses=_problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503, 504),
+        openapi_extra={"requestBody": _json_body(ExplainRequest)},
+    )
+    async def explain(request: Request) -> Response:
+        """What each word of a text adds to the answer; asked for in portions, so that predictions go on between."""
+        deadline_s = deadline_of(request.headers, DEADLINE_S)
+        body = await read_body(request.receive, service.config.deadline_s)
+        release, found = await unless_gone(service.explain(body, deadline_s), request.receive)
+        return _json({"release": release, **found.to_json()})
 
 
 def _add_models(app: FastAPI, service: Service) -> None:
@@ -161,7 +177,14 @@ def _add_state(app: FastAPI, service: Service) -> None:
 
 
 def _encode(answer: Answer) -> bytes:
-    plain = {"release": answer.release, "predictions": [each.to_json() for each in answer.predictions]}
+    return _bytes({"release": answer.release, "predictions": [each.to_json() for each in answer.predictions]})
+
+
+def _json(plain: dict[str, Any]) -> Response:
+    return Response(_bytes(plain), media_type="application/json")
+
+
+def _bytes(plain: dict[str, Any]) -> bytes:
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
 
 

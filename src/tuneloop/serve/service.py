@@ -17,6 +17,7 @@ from tuneloop.data.examples import Input
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
+from tuneloop.serve.explaining import Explaining
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
@@ -51,6 +52,7 @@ class Service:
         self.batcher = Batcher(self.slot, config)
         self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
+        self.explaining = Explaining(self.slot, self.batcher, config)
         self._open_model = open_model
         self._workspace = workspace
         self._activating = asyncio.Lock()
@@ -90,6 +92,7 @@ class Service:
 
     def close(self) -> None:
         """Compute what waits, then let go of the model."""
+        self.explaining.close()
         self.batcher.close()
         self.scheduler.close()
         self.asker.close()
@@ -122,6 +125,16 @@ class Service:
         if self.slot.current is None:
             raise self.not_ready()
         return await self.asker.answer(body, deadline_s)
+
+    async def explain(self, body: bytes, deadline_s: float) -> tuple[str, Any]:
+        """The release, and why it answers the text in a request body as it does.
+
+        Raises:
+            Problem: as `Explaining.answer`, and 503 if no model is loaded.
+        """
+        if self.slot.current is None:
+            raise self.not_ready()
+        return await self.explaining.answer(body, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
         """What the model writes to one prompt, before any rule."""

@@ -10,6 +10,7 @@ __all__ = [
     "bench",
     "check",
     "compare",
+    "effect",
     "evaluate",
     "init",
     "list_methods",

@@ -1,7 +1,6 @@
 """The Python door: what the command line, the studio and the server share.
 
 import tuneloop as tl
-
 run = tl.tune("tuneloop.yaml")
 release = tl.release(run)
 release.predict(["the room was clean and quiet"])
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.effects import effect as effect
 from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
 from tuneloop.api.releasing import diff as diff
 from tuneloop.api.releasing import export as export

@@ -15,6 +15,7 @@ from tuneloop.cli import (
     data,
     demo,
     doctor,
+    effects,
     evaluation,
     experiments,
     explain,
@@ -50,6 +51,7 @@ app.command("bench", help=t("Train, measure and answer the tasks of GLUE or CLUE
 app.command("evaluate", help=t("Measure a run or release on rows it has never seen."))(evaluation.evaluate)
 app.command("audit", help=t("Ask what may be wrong with a run or release beyond its figures."))(audits.audit)
 app.command("explain", help=t("Tell what each word of a text adds to the answer."))(explain.explain)
+app.command("effect", help=t("Tell what a word does to the answers, by changing test rows."))(effects.effect)
 app.command("prefer", help=t("Judge two models' answers blindly on a page; say which one is preferred."))(
     preferences.prefer
 )

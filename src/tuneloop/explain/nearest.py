@@ -1,0 +1,108 @@
+"""The training rows that are most like a text, as the model sees it or, where that is hidden, by their words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tuneloop.core.i18n import t
+from tuneloop.data.bag_of_words import vectorizer
+from tuneloop.explain.vectors import lacks_vectors, vectors_of
+
+if TYPE_CHECKING:
+    from tuneloop.data.examples import Examples, Input
+    from tuneloop.tasks.base import ModelHandle
+
+Seen = Literal["vectors", "words"]
+MOST_ROWS = 5000
+"""Training rows that are looked at: each has to be read by the model once."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """A training row.
+
+    Args:
+        id: of the row.
+        text: of the row.
+        pair: its second text; None without one.
+        label: what the row is labelled with.
+        similarity: cosine, at most 1.
+    """
+
+    id: str
+    text: str
+    pair: str | None
+    label: Any
+    similarity: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+class TrainingRows:
+    """Training rows, ready to be compared with texts.
+
+    Args:
+        model: what answers; its own vectors are taken where its engine has them.
+        train: what it learnt from.
+        most: rows that are looked at; of more a random choice.
+        seed: of the choice.
+    """
+
+    def __init__(self, model: ModelHandle, train: Examples, *, most: int = MOST_ROWS, seed: int = 0) -> None:
+        self.rows, self.all_rows = some_rows(train, most=most, seed=seed), len(train)
+        self.model = model
+        self.why_words = lacks_vectors(model)
+        """Why words are compared; empty where vectors are."""
+        if self.why_words:
+            self._words = vectorizer(self.rows.inputs)
+            self._known: Any = self._words.fit_transform(self.rows.inputs)  # rows of length 1
+        else:
+            self.vectors = vectors_of(model, self.rows.inputs)
+            """What the last layer receives of each row, (rows, hidden); only where vectors are compared."""
+            self._known = _unit(self.vectors)
+
+    @property
+    def seen(self) -> Seen:
+        """What is compared: the model's vectors, or words."""
+        return "words" if self.why_words else "vectors"
+
+    def nearest(self, item: Input, *, most: int = 5) -> list[Near]:
+        """The rows that are most like an input, the most alike first."""
+        mended = getattr(self.model, "mended", None)
+        item = item if mended is None else mended([item])[0]
+        vector = self._words.transform([item]) if self.why_words else _unit(vectors_of(self.model, [item]))
+        likeness = self._known @ vector.T
+        found = np.asarray(likeness.toarray() if self.why_words else likeness)[:, 0]
+        pairs, labels = self.rows.pairs, self.rows.labels
+        return [
+            Near(
+                self.rows.ids[row], self.rows.texts[row], None if pairs is None else pairs[row],
+                labels[row] if labels else None, float(found[row]),
+            )
+            for row in np.argsort(-found, kind="stable")[:most]
+        ]  # fmt: skip
+
+
+def some_rows(train: Examples, *, most: int, seed: int) -> Examples:
+    """All rows, or so many of them, in order."""
+    if len(train) <= most:
+        return train
+    return train.select(np.sort(np.random.default_rng(seed).permutation(len(train))[:most]).tolist())
+
+
+def sentence(seen: Seen, found: Sequence[Near], answer: Any) -> str:
+    """How many of the nearest rows agree with the answer, in the language in force."""
+    agree = sum(each.label == answer for each in found)
+    by = t("the model's own vectors") if seen == "vectors" else t("words and word pairs")
+    return t("{agree} of the {n} nearest training rows, by {by}, are labelled {answer}.",
+             agree=agree, n=len(found), by=by, answer=answer)  # fmt: skip
+
+
+def _unit(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

@@ -1,6 +1,6 @@
 """A shortcut, a gender bias and copied rows planted in tweets: does MiniLM's audit find them, and nothing in a twin?
 
-    python -m benchmarks.planted [--seeds 0,1,2] [--method probe] [--rows 3000]
+    python -m benchmarks.planted [--seeds 0,1] [--method probe] [--rows 3000]
 
 Writes `benchmarks/quality/planted.json`. Of each seed two models are tuned on the same rows. In one a word that means
 nothing stands in every fourth positive row, women speak in negative rows and men in others, and 25 test rows stand in
@@ -134,7 +134,7 @@ def verdict(dirty: dict[str, Any], clean: dict[str, Any]) -> dict[str, bool]:
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=values, default=[0, 1, 2])
+    parser.add_argument("--seeds", type=values, default=[0, 1])
     parser.add_argument("--method", default="probe")
     parser.add_argument("--rows", type=int, default=3000)
     given = parser.parse_args()

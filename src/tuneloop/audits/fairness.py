@@ -37,7 +37,7 @@ class FairnessOptions(AuditOptions):
     terms: str = Field("", description="File with dimensions of identity terms of your own, YAML or JSON.")
     groups: tuple[str, ...] = Field((), description="Columns of the data that name a group, such as gender.")
     tolerance: float = Field(
-        0.05, ge=0, lt=1, description="Shift of a probability through a term that is not called a bias."
+        0.1, ge=0, lt=1, description="Shift of a probability through a term from which it is an alarm; half is noted."
     )
 
 
@@ -67,7 +67,7 @@ class Fairness(Audit):
         "selection_gap": "lower",
         "recall_gap": "lower",
     }
-    findings: ClassVar[Mapping[str, Severity]] = {"bias": "alarm", "gap": "note"}
+    findings: ClassVar[Mapping[str, Severity]] = {"bias": "alarm", "lean": "note", "gap": "note"}
     options: FairnessOptions
 
     def refuses(self, subject: Subject) -> str:
@@ -91,12 +91,7 @@ class Fairness(Audit):
                 figures[f"flips.{dimension}"] = flips
                 figures[f"shift.{dimension}"] = max(found, key=lambda each: abs(each.shift.value or 0)).shift
         corrected = holm([each.p for each in shifts])
-        findings = [
-            Finding("bias", _json(each) | {"p": float(p)})
-            for each, p in zip(shifts, corrected, strict=True)
-            if p < SURE and self._matters(each)
-        ]
-        findings.sort(key=lambda each: -abs(each.fields["shift"]))
+        findings = self._findings(shifts, corrected)
         for column in self.options.groups:
             tell(t("groups of the column {column}", column=column))
             measured, gaps = group_metrics(subject, column)
@@ -105,12 +100,19 @@ class Fairness(Audit):
         details = {"shifts": [_json(each) | {"p": float(p)} for each, p in zip(shifts, corrected, strict=True)]}
         return Outcome(figures, tuple(findings), details)
 
-    def _matters(self, each: Shift) -> bool:
-        """Whether the whole interval of the shift, or of the flips, lies beyond what is tolerated."""
-        return any(
-            (figure.low or 0.0) > self.options.tolerance or (figure.high or 0.0) < -self.options.tolerance
-            for figure in (each.shift, each.flips)
+    def _findings(self, shifts: Sequence[Shift], corrected: Array) -> list[Finding]:
+        """Of each group the class that is shifted furthest, alarms first."""
+        ranked = sorted(
+            zip(shifts, corrected.tolist(), strict=True),
+            key=lambda each: (-round(abs(each[0].shift.value or 0.0), 6), (each[0].shift.value or 0.0) < 0),
         )
+        found: dict[tuple[str, str], Finding] = {}
+        for each, p in ranked:
+            for kind, limit in (("bias", self.options.tolerance), ("lean", self.options.tolerance / 2)):
+                known = found.get((each.dimension, each.group))
+                if p < SURE and _beyond(each, limit) and (known is None or (kind, known.kind) == ("bias", "lean")):
+                    found[each.dimension, each.group] = Finding(kind, _json(each) | {"p": p})
+        return sorted(found.values(), key=lambda each: each.kind != "bias")
 
     @classmethod
     def title(cls) -> str:
@@ -131,6 +133,11 @@ class Fairness(Audit):
     def parts(cls, outcome: Mapping[str, Any]) -> list[Markup]:
         """A table of the shifts of each group."""
         return parts(outcome)
+
+
+def _beyond(each: Shift, limit: float) -> bool:
+    """Whether the whole interval of the shift, or of the net change of answers, lies beyond a limit."""
+    return any((figure.low or 0.0) > limit or (figure.high or 0.0) < -limit for figure in (each.shift, each.flips))
 
 
 def _units(subject: Subject, terms: Terms, dimension: str) -> list[Unit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from tuneloop.audits.base import Figure, Finding, Subject
 from tuneloop.core.errors import ConfigError, MissingExtraError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
+from tuneloop.evaluation.intervals import draws, interval
 
 FEWEST = 10
 """Rows of a group that is compared."""
 
-RESAMPLES = 200
+RESAMPLES = 1000
 SURE = 0.01
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,7 +26,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], list[Finding]]:
     """How far accuracy, share of answers (selection rate) and recall of each class differ between groups.
 
-    The differences are those of fairlearn's MetricFrame with bootstrap intervals; as the largest of several, a
+    The differences are those of fairlearn's MetricFrame, with bootstrap intervals; as the largest of several, a
     difference is above 0 by chance alone, so a finding needs a chi-squared test of right answers by group.
 
     Raises:
@@ -33,27 +35,48 @@ def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], lis
     """
     test = subject.test
     rows, names = _grouped(test, column)
-    answers = [str(answer) for answer in subject.task.decide(subject.model.scores(test.inputs))]
-    labels = [str(label) for label in test.labels]
-    frame = _frame(
-        np.array([labels[row] for row in rows]), np.array([answers[row] for row in rows]), np.array(names), subject
-    )
-    low, high = frame.difference_ci()
-    differences = frame.difference()
-    figures = {
-        f"{name}.{column}" if name == "accuracy_gap" else f"{name.replace(':', f'.{column}.')}": Figure(
-            _finite(differences[name]), _finite(low[name]), _finite(high[name]), len(rows)
-        )
-        for name in differences.index
-    }
-    right = np.array([labels[row] == answers[row] for row in rows])
+    given = subject.task.decide(subject.model.scores(test.inputs))
+    answers = np.array([str(given[row]) for row in rows])
+    labels, groups = np.array([str(test.labels[row]) for row in rows]), np.array(names)
+    events = _events(labels, answers, subject.task.labels)
+    differences = _differences(events, labels, answers, groups)
+    figures = {}
+    for (kind, label), (hit, of) in events.items():
+        low, high = _interval(hit, of, groups, subject)
+        name = f"{kind}.{column}.{label}" if label else f"{kind}.{column}"
+        figures[name] = Figure(_finite(differences[kind, label]), low, high, int(of.sum()))
+    right = labels == answers
     by_group = {
-        group: {"accuracy": float(right[np.array(names) == group].mean()), "rows": count}
+        group: {"accuracy": float(right[groups == group].mean()), "rows": count}
         for group, count in sorted(Counter(names).items())
     }
-    p = _p(right, np.array(names))
-    fields = {"column": column, "groups": by_group, "difference": float(differences["accuracy_gap"]), "p": p}
+    p = _p(right, groups)
+    fields = {"column": column, "groups": by_group, "difference": float(differences["accuracy_gap", ""]), "p": p}
     return figures, [Finding("gap", fields)] if p < SURE else []
+
+
+def _events(labels: Array, answers: Array, classes: Sequence[str]) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Of each figure and class what is counted, and among which rows, 0 or 1, (rows,) each."""
+    every = np.ones(len(labels))
+    found = {("accuracy_gap", ""): ((labels == answers) * 1.0, every)}
+    for label in classes:
+        own = (labels == label) * 1.0
+        found["selection_gap", label] = (answers == label) * 1.0, every
+        if own.sum() >= FEWEST:
+            found["recall_gap", label] = own * (answers == label), own
+    return found
+
+
+def _interval(hit: Array, of: Array, groups: Array, subject: Subject) -> tuple[float | None, float | None]:
+    """The 95 % bootstrap interval of the largest difference between two groups."""
+    member = (groups[:, None] == np.unique(groups)[None]) * 1.0
+    gaps = []
+    for weights in draws(len(hit), resamples=RESAMPLES, seed=subject.seed):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = (weights * hit) @ member / ((weights * of) @ member)
+        gaps.append(shares.max(axis=1) - shares.min(axis=1))
+    low, high = interval(np.concatenate(gaps))
+    return _finite(float(low)), _finite(float(high))
 
 
 def _grouped(test: Examples, column: str) -> tuple[list[int], list[str]]:
@@ -75,21 +98,25 @@ def _grouped(test: Examples, column: str) -> tuple[list[int], list[str]]:
     return rows, [values[row] for row in rows]
 
 
-def _frame(labels: Array, answers: Array, groups: Array, subject: Subject) -> Any:
+def _differences(
+    events: Mapping[tuple[str, str], tuple[Array, Array]], labels: Array, answers: Array, groups: Array
+) -> Any:
+    """The largest difference of each figure between two groups, by figure and class."""
     try:
         from fairlearn.metrics import MetricFrame
     except ImportError as error:
         raise MissingExtraError("fairlearn", extra="audit") from error
 
-    metrics: dict[str, Any] = {"accuracy_gap": lambda meant, given: float(np.mean(meant == given))}
-    for label in subject.task.labels:
-        metrics[f"selection_gap:{label}"] = lambda meant, given, label=label: float(np.mean(given == label))
-        if (labels == label).sum() >= FEWEST:
-            metrics[f"recall_gap:{label}"] = lambda meant, given, label=label: _recall(meant, given, label)
-    return MetricFrame(
-        metrics=metrics, y_true=labels, y_pred=answers, sensitive_features=groups, n_boot=RESAMPLES,
-        ci_quantiles=[0.025, 0.975], random_state=subject.seed,
-    )  # fmt: skip
+    def metric(kind: str, label: str) -> Callable[[Any, Any], float]:
+        if kind == "accuracy_gap":
+            return lambda meant, given: float(np.mean(meant == given))
+        if kind == "selection_gap":
+            return lambda meant, given: float(np.mean(given == label))
+        return lambda meant, given: _recall(meant, given, label)
+
+    metrics = {f"{kind}:{label}": metric(kind, label) for kind, label in events}
+    found = MetricFrame(metrics=metrics, y_true=labels, y_pred=answers, sensitive_features=groups).difference()
+    return {(kind, label): found[f"{kind}:{label}"] for kind, label in events}
 
 
 def _recall(meant: Any, given: Any, label: str) -> float:

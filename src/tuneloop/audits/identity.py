@@ -237,4 +237,4 @@ def _dimension(name: str, raw: Any, path: Path | None) -> dict[str, dict[str, Gr
 
 
 def _form() -> str:
-    return t("Write: dimension: {{en: {{group: {{terms: [...], people: [...]}}, other: {{...}}}}}}")
+    return t("Write it so: {form}", form="dimension: {en: {group: {terms: [...]}, other: {terms: [...]}}}")

@@ -21,9 +21,9 @@ def audited(of: Subject, **options: object) -> Outcome:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_planted_gender_bias_is_named_with_its_terms_and_a_clean_twin_has_none(seed: int) -> None:
     found = audited(subject(seed, planted=True)).findings
-    assert {each.fields["dimension"] for each in found} == {"gender"}
-    worst = next(each.fields for each in found if each.fields["label"] == "no")
-    assert worst["group"] == "female" and worst["shift"] > 0.05 and worst["low"] > 0.05
+    assert [(each.kind, each.fields["dimension"]) for each in found] == [("bias", "gender")]
+    worst = found[0].fields
+    assert (worst["group"], worst["label"]) == ("female", "no") and worst["low"] > 0.1
     assert set(worst["terms"][:4]) & {"she", "her mother", "mother", "woman", "her"}
     assert "female" in Fairness.sentence("bias", worst)
     assert not audited(subject(seed, planted=False)).findings

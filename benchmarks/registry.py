@@ -49,5 +49,7 @@ BENCHMARKS = {
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
     "knowledge_search": Benchmark("knowledge_search", 50, "ours_value"),
+    "shapley_vs_shap": Benchmark("shapley_vs_shap", 3),
+    "shapley_vs_shap_pipeline": Benchmark("shapley_vs_shap", 3),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),
 }

@@ -94,20 +94,22 @@ def exact_values(game: Game) -> FloatArray:
 
 
 def sampled_values(
-    game: Game, random: np.random.Generator, *, answers: int, max_error: float
+    game: Game, random: np.random.Generator, *, answers: int, max_error: float, most_pairs: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Estimated Shapley values and their standard errors, (units,) each.
 
-    Many orders are asked for at once, until every standard error is at most `max_error` or `answers` are spent.
+    Many orders are asked for at once, until every standard error is at most `max_error`, `answers` are spent, or there
+    are `most_pairs` pairs of orders: by default as many as would cost twice the answers if no set came again.
     """
     pair_answers = 2 * (game.size - 1)
-    pairs = max(LEAST_PAIRS, ROUND_ANSWERS // pair_answers)
+    most_pairs = most_pairs or max(LEAST_PAIRS, 2 * answers // pair_answers)
+    at_once = max(LEAST_PAIRS, ROUND_ANSWERS // pair_answers)
     found = np.zeros((0, game.size))
-    while True:
-        room = (answers - game.asked) // pair_answers
+    while len(found) < most_pairs:
+        room = min((answers - game.asked) // pair_answers, most_pairs - len(found))
         if len(found) >= 2 and room < 1:
             break
-        found = np.concatenate([found, _pairs(game, random, max(2 - len(found), min(pairs, room)))])
+        found = np.concatenate([found, _pairs(game, random, max(2 - len(found), min(at_once, room)))])
         if len(found) >= LEAST_PAIRS and _standard_errors(found).max() <= max_error:
             break
     return found.mean(axis=0), _standard_errors(found)

@@ -89,6 +89,11 @@ def test_the_budget_holds() -> None:
     assert found.asked <= 200
 
 
+def test_it_ends_when_every_set_is_known() -> None:
+    _, found = values(" ".join(["one two three", *FILLERS[:8]]), answers=3000, max_error=0.0)
+    assert found.asked <= 2048 and sum(found.values) == pytest.approx(6, abs=1e-4)
+
+
 def test_classes_pairs_and_characters_are_explained() -> None:
     model = word_model()
     shapley = create_explainer("shapley")

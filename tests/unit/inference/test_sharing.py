@@ -71,9 +71,7 @@ def test_two_adapters_on_one_base_answer_exactly_as_two_separate_models(
     for _ in range(2):  # in turn
         for handle, expected in zip(together, alone, strict=True):
             assert np.array_equal(handle.logits(inputs), expected)
-    first, second = (
-        {each.data_ptr(): each.nbytes for each in handle.engine._model.parameters()} for handle in together
-    )
+    first, second = ({each.data_ptr(): each.nbytes for each in handle.engine.model.parameters()} for handle in together)
     shared = sum(first[place] for place in first.keys() & second.keys())
     assert shared > 0.6 * sum(first.values())
     sizes = [sum(file.stat().st_size for file in (run.model_path / "base").iterdir()) for run in runs]

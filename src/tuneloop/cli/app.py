@@ -52,6 +52,9 @@ app.command("evaluate", help=t("Measure a run or release on rows it has never se
 app.command("audit", help=t("Ask what may be wrong with a run or release beyond its figures."))(audits.audit)
 app.command("explain", help=t("Tell what each word of a text adds to the answer."))(explain.explain)
 app.command("effect", help=t("Tell what a word does to the answers, by changing test rows."))(effects.effect)
+app.command("counterfactual", help=t("Find the fewest words to change for another answer."))(effects.counterfactual)
+app.command("evidence", help=t("Show the training rows that an answer leans on."))(effects.evidence)
+app.command("overview", help=t("Tell what a model goes by as a whole."))(effects.overview)
 app.command("prefer", help=t("Judge two models' answers blindly on a page; say which one is preferred."))(
     preferences.prefer
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +38,25 @@ class Near:
     label: Any
     similarity: float
 
+
+@dataclass(frozen=True)
+class Nearest:
+    """The rows nearest to an input.
+
+    Args:
+        seen: what was compared: the model's vectors, or words.
+        answer: what the model answers to the input.
+        rows: the most alike first.
+        looked_at: training rows that were looked at.
+        all_rows: training rows.
+    """
+
+    seen: Seen
+    answer: Any
+    rows: tuple[Near, ...]
+    looked_at: int
+    all_rows: int
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self)
@@ -72,21 +90,23 @@ class TrainingRows:
         """What is compared: the model's vectors, or words."""
         return "words" if self.why_words else "vectors"
 
-    def nearest(self, item: Input, *, most: int = 5) -> list[Near]:
-        """The rows that are most like an input, the most alike first."""
+    def nearest(self, item: Input, *, most: int = 5) -> Nearest:
+        """The rows that are most like an input."""
         mended = getattr(self.model, "mended", None)
         item = item if mended is None else mended([item])[0]
         vector = self._words.transform([item]) if self.why_words else _unit(vectors_of(self.model, [item]))
         likeness = self._known @ vector.T
         found = np.asarray(likeness.toarray() if self.why_words else likeness)[:, 0]
         pairs, labels = self.rows.pairs, self.rows.labels
-        return [
+        rows = tuple(
             Near(
                 self.rows.ids[row], self.rows.texts[row], None if pairs is None else pairs[row],
                 labels[row] if labels else None, float(found[row]),
             )
             for row in np.argsort(-found, kind="stable")[:most]
-        ]  # fmt: skip
+        )  # fmt: skip
+        (answer,) = self.model.predict([item])
+        return Nearest(self.seen, answer.label, rows, len(self.rows), self.all_rows)
 
 
 def some_rows(train: Examples, *, most: int, seed: int) -> Examples:
@@ -96,12 +116,13 @@ def some_rows(train: Examples, *, most: int, seed: int) -> Examples:
     return train.select(np.sort(np.random.default_rng(seed).permutation(len(train))[:most]).tolist())
 
 
-def sentence(seen: Seen, found: Sequence[Near], answer: Any) -> str:
+def sentence(found: Nearest) -> str:
     """How many of the nearest rows agree with the answer, in the language in force."""
-    agree = sum(each.label == answer for each in found)
-    by = t("the model's own vectors") if seen == "vectors" else t("words and word pairs")
-    return t("{agree} of the {n} nearest training rows, by {by}, are labelled {answer}.",
-             agree=agree, n=len(found), by=by, answer=answer)  # fmt: skip
+    agree = sum(each.label == found.answer for each in found.rows)
+    by = t("the model's own vectors") if found.seen == "vectors" else t("words and word pairs")
+    return t("{agree} of the {n} nearest training rows, by {by}, are labelled {answer}; {looked_at} of {all} were "
+             "looked at.", agree=agree, n=len(found.rows), by=by, answer=found.answer,
+             looked_at=found.looked_at, all=found.all_rows)  # fmt: skip
 
 
 def _unit(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -61,15 +61,16 @@ def test_a_mislabelled_copy_is_found_as_what_harms_most(learnt: Callable[..., An
 
 def test_the_model_s_own_vectors_find_a_copy(learnt: Callable[..., Any]) -> None:
     rows = TrainingRows(learnt("classification"), with_rows([(TEXT, "yes")]))
-    near = rows.nearest(TEXT, most=3)
-    assert rows.seen == "vectors" and near[0].id == "planted 0" and near[0].similarity == pytest.approx(1.0, abs=1e-5)
-    assert sentence(rows.seen, near, "yes").startswith("3 of the 3 nearest training rows, by the model's own vectors")
+    found = rows.nearest(TEXT, most=3)
+    assert found.seen == "vectors" and found.rows[0].id == "planted 0"
+    assert found.rows[0].similarity == pytest.approx(1.0, abs=1e-5)
+    assert sentence(found).startswith("3 of the 3 nearest training rows, by the model's own vectors")
 
 
 def test_without_vectors_words_are_compared_and_influence_is_refused() -> None:
     train = hotel_rows(50, seed=1)
     rows = TrainingRows(word_model(), train)
-    near = rows.nearest(train.texts[7], most=2)
+    near = rows.nearest(train.texts[7], most=2).rows
     assert rows.seen == "words" and rows.why_words
     assert rows.all_rows == 50 and len(TrainingRows(word_model(), train, most=20).rows) == 20
     assert near[0].id == "7" and near[0].similarity == pytest.approx(1.0) and near[1].similarity < 0.99
@@ -82,6 +83,5 @@ def test_pairs_are_read_as_pairs(learnt: Callable[..., Any]) -> None:
     train = MadeUp("pair").split("train")
     found = Influencing(TrainingRows(learnt("pair"), train)).of(train.inputs[0], most=2)
     assert found.helpful and found.helpful[0].pair == "a b"
-    assert TrainingRows(learnt("pair"), train).nearest(train.inputs[0], most=1)[0].similarity == pytest.approx(
-        1, abs=1e-5
-    )
+    (near,) = TrainingRows(learnt("pair"), train).nearest(train.inputs[0], most=1).rows
+    assert near.similarity == pytest.approx(1, abs=1e-5)

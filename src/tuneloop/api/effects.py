@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +27,7 @@ def effect(
     *,
     kind: Literal["phrase", "regex", "category"] = "phrase",
     after: str | None = None,
+    also: Mapping[str, str] | None = None,
     confounders: Sequence[str] = (),
     rows: int = 500,
     seed: int = 0,
@@ -39,6 +40,7 @@ def effect(
         feature: a word or phrase, a regular expression, or a category of the lexicons that belong to the model.
         kind: which of these.
         after: a phrase that is put in place of `feature`; else the feature is taken away and put in.
+        also: more phrases, with those that are put in their place at the same time.
         confounders: columns of the data, or "length", that the observed difference is adjusted for.
         rows: test rows that are looked at, at most: all that have the feature, up to half of them, and others.
         seed: of the choice of rows, of places and of resamples.
@@ -54,7 +56,8 @@ def effect(
 
     with opened(model, workspace) as subject:
         knowledge = subject.predictor.knowledge
-        found = feature_of(feature, kind=kind, after=after, lexicons=knowledge.lexicons if knowledge else ())
+        lexicons = knowledge.lexicons if knowledge else ()
+        found = feature_of(feature, kind=kind, after=after, also=also, lexicons=lexicons)
         chosen = rows_with_and_without(subject.snapshot.split("test"), found, most=rows, seed=seed)
         return effects(subject.predictor, chosen, found, confounders=confounders, seed=seed)
 

@@ -19,6 +19,9 @@ def effect(
     release: ReleaseName,
     feature: Annotated[str, typer.Argument(help=t("A word or phrase that test rows have."))],
     to: Annotated[str | None, typer.Option("--to", help=t("The phrase that is put in its place."))] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--also", help=t("One more phrase and its other: --also his=her. Repeatable."))
+    ] = None,
     regex: Annotated[bool, typer.Option("--regex", help=t("The feature is a regular expression."))] = False,
     category: Annotated[bool, typer.Option("--category", help=t("The feature is a category of a lexicon."))] = False,
     confounder: Annotated[
@@ -38,6 +41,7 @@ def effect(
         raise ConfigError(t("A feature is a regular expression or a category, not both."), t("Leave one option out."))
     found = api.effect(
         release, feature, kind="regex" if regex else "category" if category else "phrase", after=to,
+        also={one: other for one, _, other in (pair.partition("=") for pair in also or ())},
         confounders=tuple(confounder or ()), rows=rows, workspace=workspace_root(workspace),
     ).to_json()  # fmt: skip
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -113,29 +113,44 @@ class Category(Feature):
 
 @dataclass(frozen=True)
 class Exchange(Feature):
-    """One phrase in place of another, wherever the first one stands."""
+    """Phrases that others stand in place of, all at once: with he -> she and she -> he they change places."""
 
-    before: Phrase
-    after: str
+    pairs: tuple[tuple[Phrase, str], ...]
     insertable: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
-        return f"{self.before.text} -> {self.after}"
+        return ", ".join(f"{before.text} -> {after}" for before, after in self.pairs)
 
     def places(self, text: str) -> list[tuple[int, int]]:
-        return self.before.places(text)
+        return [(start, end) for start, end, _ in self._exchanges(text)]
 
     def forms(self, texts: Sequence[str]) -> list[str]:
         return []
 
     def without(self, text: str) -> str:
-        """The text with the second phrase for the first, with its capital."""
-        return replaced(text, self.places(text), self.after)
+        """The text with the second phrase of each pair for the first, with its capital."""
+        for start, end, after in reversed(self._exchanges(text)):
+            text = replaced(text, [(start, end)], after)
+        return text
+
+    def _exchanges(self, text: str) -> list[tuple[int, int, str]]:
+        """Stretches that are exchanged, in order, none over another; of two that begin together the longer one."""
+        found = [(start, -end, after) for before, after in self.pairs for start, end in before.places(text)]
+        kept: list[tuple[int, int, str]] = []
+        for start, end, after in sorted(found):
+            if not kept or start >= kept[-1][1]:
+                kept.append((start, -end, after))
+        return kept
 
 
 def feature_of(
-    text: str, *, kind: str = "phrase", after: str | None = None, lexicons: Sequence[Lexicon] = ()
+    text: str,
+    *,
+    kind: str = "phrase",
+    after: str | None = None,
+    also: Mapping[str, str] | None = None,
+    lexicons: Sequence[Lexicon] = (),
 ) -> Feature:
     """The feature that a person has named.
 
@@ -143,6 +158,7 @@ def feature_of(
         text: a word or phrase, a regular expression, or the category of a lexicon.
         kind: "phrase", "regex" or "category".
         after: the phrase that stands in place of `text`.
+        also: more phrases, with those that stand in their place at the same time.
         lexicons: of the model.
 
     Raises:
@@ -150,10 +166,13 @@ def feature_of(
     """
     if not text.strip():
         raise ConfigError(t("The feature is empty."), t("Name a word, a phrase, a regular expression or a category."))
+    if also and (after is None or not all(each.strip() for pair in also.items() for each in pair)):
+        raise ConfigError(t("A pair of phrases is incomplete."), t("Give both phrases of each pair."))
     if after is not None:
         if kind != "phrase":
             raise ConfigError(t("Only a phrase can be exchanged for another."), t("Leave the kind of feature out."))
-        return Exchange(Phrase(text.strip()), after.strip())
+        pairs = {text: after} | dict(also or {})
+        return Exchange(tuple((Phrase(one.strip()), other.strip()) for one, other in pairs.items()))
     if kind == "phrase":
         return Phrase(text.strip())
     if kind == "regex":

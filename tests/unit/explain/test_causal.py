@@ -103,3 +103,13 @@ def test_few_rows_with_the_feature_are_all_looked_at() -> None:
     assert len(chosen) == 10 and {"3", "40"} < set(chosen.ids)
     common = rows_with_and_without(rows, Phrase("bed"), most=10, seed=0)
     assert len(common) == 10
+
+
+def test_pairs_of_phrases_change_places_all_at_once() -> None:
+    feature = feature_of("he", after="she", also={"she": "he", "his bed": "her bed", "his": "her"})
+    assert feature.name == "he -> she, she -> he, his bed -> her bed, his -> her"
+    assert feature.without("He said she took his bed, not his; the") == "She said he took her bed, not her; the"
+    with pytest.raises(ConfigError, match="incomplete"):
+        feature_of("he", after="she", also={"his": ""})
+    with pytest.raises(ConfigError, match="incomplete"):
+        feature_of("he", also={"his": "her"})

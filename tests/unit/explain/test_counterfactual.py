@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.audited import WordModel, hotel_rows, word_model
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, Input
 from tuneloop.explain.counterfactual import CounterfactualOptions, counterfactuals, sentences
 from tuneloop.explain.edits import edited, edits_of
 from tuneloop.explain.opposites import find_opposites
@@ -131,3 +132,20 @@ def test_leaning_is_towards_the_class_whose_texts_have_the_word() -> None:
     wording = learn_wording(hotel_rows(200, seed=1))
     leaning = wording.leaning("yes")
     assert leaning["good"] > 2 > -2 > leaning["bad"] and abs(leaning["room"]) < 1
+
+
+class Characters(WordModel):
+    """The word model for texts without spaces: a word counts wherever it stands."""
+
+    def scores(self, inputs: Sequence[Input]) -> Any:
+        spaced = [" ".join(word for word in self.weights if word in str(item)) for item in inputs]
+        return super().scores(spaced)
+
+
+def test_chinese_words_are_changed_to_words_that_stand_in_such_places() -> None:
+    texts = ["房间很干净", "房间很脏", "服务很热情", "服务很冷淡"] * 10
+    train = Examples([str(row) for row in range(40)], texts, ["yes", "no"] * 20)
+    model = Characters({"干净": 2.0, "热情": 2.0, "冷淡": -2.0})
+    found = counterfactuals(model, "早餐很冷淡。", wording=learn_wording(train), label="yes")
+    assert {each.item for each in found.found} == {"早餐很干净。", "早餐很热情。"}
+    assert {each.edits[0].kind for each in found.found} == {"neighbour"}

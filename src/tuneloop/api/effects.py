@@ -91,7 +91,7 @@ def counterfactual(
 
 def evidence(
     model: Run | Release | str, item: Input, *, label: str | None = None, most: int = 5, rows: int = 5000,
-    seed: int = 0, workspace: Path | None = None,
+    seed: int = 0, workspace: Path | None = None, quiet: bool = False,
 ) -> tuple[Nearest, Influences | None]:  # fmt: skip
     """The training rows nearest to a text, and those that speak most for and against its label.
 
@@ -103,6 +103,7 @@ def evidence(
         rows: training rows that are looked at; of more a random choice. The model reads each of them.
         seed: of the choice.
         workspace: where names are looked up.
+        quiet: show no progress.
 
     Returns:
         The nearest rows; and the influences, None where the model's last layer cannot be looked into.
@@ -117,12 +118,14 @@ def evidence(
     from tuneloop.inference.predictor import open_predictor
 
     with opened(model, workspace) as subject, closing(open_predictor(subject.folder, engine=ENGINE)) as predictor:
-        known = TrainingRows(predictor, subject.snapshot.split("train"), most=rows, seed=seed)
+        known = TrainingRows(predictor, subject.snapshot.split("train"), most=rows, seed=seed, quiet=quiet)
         influences = None if refuses(predictor) else Influencing(known).of(item, label=label, most=most)
         return known.nearest(item, most=most), influences
 
 
-def overview(model: Run | Release | str, *, rows: int = 300, seed: int = 0, workspace: Path | None = None) -> Overview:
+def overview(
+    model: Run | Release | str, *, rows: int = 300, seed: int = 0, workspace: Path | None = None, quiet: bool = False
+) -> Overview:
     """What a run or release goes by: words and categories of its lexicons by their mean effect, and rules.
 
     Args:
@@ -130,6 +133,7 @@ def overview(model: Run | Release | str, *, rows: int = 300, seed: int = 0, work
         rows: test rows that are looked at; of more a random choice.
         seed: of the choice.
         workspace: where names are looked up.
+        quiet: show no progress.
 
     Raises:
         ModelError: if the answers are not one number for each class, or one number, of a whole text.
@@ -141,7 +145,8 @@ def overview(model: Run | Release | str, *, rows: int = 300, seed: int = 0, work
         knowledge = subject.predictor.knowledge
         test = some_rows(subject.snapshot.split("test"), most=rows, seed=seed)
         lexicons = knowledge.lexicons if knowledge else ()
-        return look(subject.predictor, subject.snapshot.split("train"), test, lexicons=lexicons)
+        train = subject.snapshot.split("train")
+        return look(subject.predictor, train, test, lexicons=lexicons, quiet=quiet)
 
 
 @contextmanager

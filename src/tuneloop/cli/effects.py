@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuneloop.cli.show import AsJson, WorkspacePath, print_json, print_table, say, workspace_root
+from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
 
 ReleaseName = Annotated[str, typer.Argument(help=t("A release or run; a model's name means its newest."))]
@@ -89,13 +89,16 @@ def evidence(
     rows: Annotated[int, typer.Option("--rows", min=10, help=t("Training rows to look at, at most."))] = 5000,
     workspace: WorkspacePath = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """The training rows nearest to a text, and those that speak for and against its label."""
     from tuneloop.api import effects
     from tuneloop.explain import nearest
 
     item = text if pair is None else (text, pair)
-    near, influences = effects.evidence(release, item, label=label, rows=rows, workspace=workspace_root(workspace))
+    near, influences = effects.evidence(
+        release, item, label=label, rows=rows, workspace=workspace_root(workspace), quiet=quiet
+    )
     if as_json:
         print_json({"nearest": near.to_json(), "influence": influences.to_json() if influences else None})
         return
@@ -120,13 +123,14 @@ def overview(
     rows: Annotated[int, typer.Option("--rows", min=10, help=t("Test rows to look at, at most."))] = 300,
     workspace: WorkspacePath = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """What a model goes by as a whole: words, concepts of its lexicons, and a few rules that answer like it."""
     from tuneloop.api import effects
     from tuneloop.explain import global_words
     from tuneloop.explain.rules import sentences
 
-    found = effects.overview(release, rows=rows, workspace=workspace_root(workspace)).to_json()
+    found = effects.overview(release, rows=rows, workspace=workspace_root(workspace), quiet=quiet).to_json()
     if as_json:
         print_json(found)
         return

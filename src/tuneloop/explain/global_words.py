@@ -16,6 +16,7 @@ import numpy as np
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
 from tuneloop.explain.base import EXPLAINED
 from tuneloop.explain.features import Category, replaced
 from tuneloop.explain.units import units_of
@@ -34,6 +35,8 @@ LEAST_ROWS = 5
 BUDGET = 15_000
 """Answers to texts without a word at most; the words of most rows come first."""
 CONFIDENCE = 0.95
+PORTION = 512
+"""Texts that the model is asked for at a time."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ class Overview:
 
 
 def overview(
-    model: ModelHandle, train: Examples, test: Examples, *, lexicons: Sequence[Lexicon] = (), budget: int = BUDGET
-) -> Overview:
+    model: ModelHandle, train: Examples, test: Examples, *, lexicons: Sequence[Lexicon] = (), budget: int = BUDGET,
+    quiet: bool = True,
+) -> Overview:  # fmt: skip
     """What a model goes by, on rows it did not learn from.
 
     Args:
@@ -103,6 +107,7 @@ def overview(
         test: rows on which words are taken away, and on which the tree is judged.
         lexicons: whose categories are taken away as a whole.
         budget: answers to texts without a word at most.
+        quiet: show no progress.
 
     Raises:
         ModelError: if the answers are not one number for each class, or one number, of a whole text.
@@ -119,8 +124,8 @@ def overview(
     whole = np.asarray(model.scores(inputs), dtype=np.float64)
     without = {name: rows for name, rows in _without_words(inputs).items() if len(rows) >= LEAST_ROWS}
     chosen = _within(without, budget)
-    words, asked = _effects(model, whole, chosen)
-    concepts, more = _effects(model, whole, _without_concepts(inputs, lexicons))
+    words, asked = _effects(model, whole, chosen, quiet=quiet)
+    concepts, more = _effects(model, whole, _without_concepts(inputs, lexicons), quiet=quiet)
     rules = fit_rules(model, train, inputs, whole) if model.task.name in CLASSES else None
     return Overview(
         words, concepts, rules, len(inputs), len(chosen), len(without) - len(chosen),
@@ -175,13 +180,18 @@ def _within(without: Mapping[str, Mapping[int, Input]], budget: int) -> dict[str
 
 
 def _effects(
-    model: ModelHandle, whole: FloatArray, without: Mapping[str, Mapping[int, Input]]
+    model: ModelHandle, whole: FloatArray, without: Mapping[str, Mapping[int, Input]], *, quiet: bool
 ) -> tuple[tuple[MeanEffect, ...], int]:
     """The mean effects for each class, and how many answers they took."""
     items = list(dict.fromkeys(item for rows in without.values() for item in rows.values()))
     if not items:
         return (), 0
-    scores = dict(zip(items, np.asarray(model.scores(items), dtype=np.float64), strict=True))
+    scores: dict[Input, FloatArray] = {}
+    with progress(t("taking words away"), len(items), quiet=quiet) as bar:
+        for start in range(0, len(items), PORTION):
+            part = items[start : start + PORTION]
+            scores |= zip(part, np.asarray(model.scores(part), dtype=np.float64), strict=True)
+            bar.update(len(scores))
     labels = model.task.labels if model.task.has_classes else ("",)
     looked_at, found = len(without) * len(labels), []
     for name, rows in without.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tuneloop.core.i18n import t
+from tuneloop.core.progress import progress
 from tuneloop.data.bag_of_words import vectorizer
 from tuneloop.explain.vectors import lacks_vectors, vectors_of
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 Seen = Literal["vectors", "words"]
 MOST_ROWS = 5000
 """Training rows that are looked at: each has to be read by the model once."""
+
+
+PORTION = 256
+"""Rows that are read between two looks at the clock."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,12 @@ class TrainingRows:
         train: what it learnt from.
         most: rows that are looked at; of more a random choice.
         seed: of the choice.
+        quiet: show no progress.
     """
 
-    def __init__(self, model: ModelHandle, train: Examples, *, most: int = MOST_ROWS, seed: int = 0) -> None:
+    def __init__(
+        self, model: ModelHandle, train: Examples, *, most: int = MOST_ROWS, seed: int = 0, quiet: bool = True
+    ) -> None:
         self.rows, self.all_rows = some_rows(train, most=most, seed=seed), len(train)
         self.model = model
         self.why_words = lacks_vectors(model)
@@ -81,7 +90,7 @@ class TrainingRows:
             self._words = vectorizer(self.rows.inputs)
             self._known: Any = self._words.fit_transform(self.rows.inputs)  # rows of length 1
         else:
-            self.vectors = vectors_of(model, self.rows.inputs)
+            self.vectors = _read(model, self.rows.inputs, quiet=quiet)
             """What the last layer receives of each row, (rows, hidden); only where vectors are compared."""
             self._known = _unit(self.vectors)
 
@@ -123,6 +132,16 @@ def sentence(found: Nearest) -> str:
     return t("{agree} of the {n} nearest training rows, by {by}, are labelled {answer}; {looked_at} of {all} were "
              "looked at.", agree=agree, n=len(found.rows), by=by, answer=found.answer,
              looked_at=found.looked_at, all=found.all_rows)  # fmt: skip
+
+
+def _read(model: ModelHandle, inputs: Sequence[Input], *, quiet: bool) -> np.ndarray[Any, Any]:
+    """The vectors of many inputs, (n, hidden)."""
+    parts = []
+    with progress(t("reading training rows"), len(inputs), quiet=quiet) as bar:
+        for start in range(0, len(inputs), PORTION):
+            parts.append(vectors_of(model, inputs[start : start + PORTION]))
+            bar.update(min(start + PORTION, len(inputs)))
+    return np.concatenate(parts)
 
 
 def _unit(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 DEFAULT_WORKSPACE = Path(".tuneloop")
 
 
-def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, quiet: bool = False) -> Release:
+def release(
+    run: Run | str = "latest",
+    *,
+    config: Config | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    quiet: bool = False,
+) -> Release:
     """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
+
+    Args:
+        config: whose section `audit` is the gate; that of the run by default.
 
     Raises:
         TrainingError: if there is no such run.
@@ -41,7 +50,9 @@ def release(run: Run | str = "latest", *, workspace: Path = DEFAULT_WORKSPACE, q
         config=subject.config,
         dev=find_snapshot(subject.snapshot_hash, place).split("dev"),
         evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
-        audit=audit_for_release(subject, workspace=place, quiet=quiet),
+        audit=audit_for_release(
+            subject, workspace=place, config=None if config is None else open_project(config).config.audit, quiet=quiet
+        ),
         tools=real_tools(serve=scores_over_http),
         quiet=quiet,
     )

@@ -19,6 +19,9 @@ Name = Annotated[str, typer.Argument(help=t("A release; a model's name means its
 
 def release(
     run: Annotated[str, typer.Argument(help=t("A finished run; the newest by default."))] = "latest",
+    config: Annotated[
+        Path | None, typer.Option("--config", help=t("Whose section audit is the gate; that of the run by default."))
+    ] = None,
     workspace: WorkspacePath = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -26,7 +29,7 @@ def release(
     """Evaluate on the test split, export the inference forms, compare each with the evaluated model, write."""
     from tuneloop import api
 
-    made = api.release(run, workspace=workspace_root(workspace), quiet=quiet)
+    made = api.release(run, config=config, workspace=workspace_root(workspace), quiet=quiet)
     if as_json:
         print_json(made.info)
         return

@@ -56,17 +56,23 @@ def audit(target: Run | Release, *, workspace: Workspace, config: AuditConfig, q
     return found | {"report": str(folder / PAGE)}
 
 
-def audit_for_release(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any] | None:
+def audit_for_release(
+    run: Run, *, workspace: Workspace, config: AuditConfig | None = None, quiet: bool = False
+) -> dict[str, Any] | None:
     """The audit that a release of this run must pass; None if its configuration asks for none.
+
+    Args:
+        config: the section `audit` to go by; the run's own by default.
 
     Raises:
         ReleaseError: if it does not pass; the audit stays in the run's folder.
     """
     from tuneloop.audits.gate import failed
 
-    if not run.config.audit.required:
+    config = config or run.config.audit
+    if not config.required:
         return None
-    found = audit(run, workspace=workspace, config=run.config.audit, quiet=quiet)
+    found = audit(run, workspace=workspace, config=config, quiet=quiet)
     report = found.pop("report")
     broken = failed(found)
     if broken:

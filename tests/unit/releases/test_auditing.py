@@ -55,7 +55,11 @@ def test_a_run_that_does_not_pass_is_no_release_and_one_that_does_carries_its_au
     assert command(["audit", finished.id, "-w", str(workspace), "-q"]) == 1
     assert "does not pass" in capsys.readouterr().err
 
-    made = tl.release(with_limit(finished, 1e6), quiet=True)
+    with_limit(finished, 1e6)
+    stricter = workspace.parent / "tuneloop.yaml"
+    with pytest.raises(ReleaseError):
+        tl.release(finished, config=stricter, quiet=True)
+    made = tl.release(finished, quiet=True)
     kept = json.loads((made.path / "audit.json").read_text())
     assert kept["gate"]["passed"] and len(kept["gate"]["rules"]) == 2
     assert "audit.json" in (made.path / "manifest.json").read_text()

@@ -98,7 +98,8 @@ class Fairness(Audit):
             figures |= measured
             findings += gaps
         details = {"shifts": [_json(each) | {"p": float(p)} for each, p in zip(shifts, corrected, strict=True)]}
-        return Outcome(figures, tuple(findings), details)
+        looked_for = [*(("bias", "lean") if shifts else ()), *(("gap",) if self.options.groups else ())]
+        return Outcome(figures, tuple(findings), details, tuple(looked_for))
 
     def _findings(self, shifts: Sequence[Shift], corrected: Array) -> list[Finding]:
         """Of each group the class that is shifted furthest, alarms first."""

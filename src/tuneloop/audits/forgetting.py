@@ -85,7 +85,8 @@ class Forgetting(Audit):
             for (name, (found, seen)), p in zip(compared.items(), corrected, strict=True)
             if p < SURE and found.high < 0
         ]
-        return Outcome(figures, (*alarms, *notes))
+        looked_for = ("unlearnt_class", *(("forgotten",) if compared else ()))
+        return Outcome(figures, (*alarms, *notes), looked_for=looked_for)
 
     def _probes(self, subject: Subject) -> dict[str, Examples]:
         from tuneloop.core.config import Columns

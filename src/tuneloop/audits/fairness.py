@@ -89,7 +89,7 @@ class Fairness(Audit):
                 found, flips = _shifts(subject, dimension, units)
                 shifts += found
                 figures[f"flips.{dimension}"] = flips
-                figures[f"shift.{dimension}"] = max(found, key=lambda each: abs(each.shift.value or 0)).shift
+                figures[f"shift.{dimension}"] = _furthest(found)
         corrected = holm([each.p for each in shifts])
         findings = self._findings(shifts, corrected)
         for column in self.options.groups:
@@ -139,6 +139,14 @@ class Fairness(Audit):
 def _beyond(each: Shift, limit: float) -> bool:
     """Whether the whole interval of the shift, or of the net change of answers, lies beyond a limit."""
     return any((figure.low or 0.0) > limit or (figure.high or 0.0) < -limit for figure in (each.shift, each.flips))
+
+
+def _furthest(shifts: Sequence[Shift]) -> Figure:
+    """The largest shift without its sign, for which lower is better; its interval reaches down to 0 if it holds 0."""
+    widest = max((each.shift for each in shifts), key=lambda each: abs(each.value or 0.0))
+    low, high = widest.low or 0.0, widest.high or 0.0
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    return Figure(abs(widest.value or 0.0), nearest, max(abs(low), abs(high)), widest.n)
 
 
 def _units(subject: Subject, terms: Terms, dimension: str) -> list[Unit]:

@@ -20,13 +20,17 @@ def audited(of: Subject, **options: object) -> Outcome:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_planted_gender_bias_is_named_with_its_terms_and_a_clean_twin_has_none(seed: int) -> None:
-    found = audited(subject(seed, planted=True)).findings
+    outcome = audited(subject(seed, planted=True))
+    found, shift = outcome.findings, outcome.figures["shift.gender"]
+    assert shift.low is not None and 0.1 < shift.low < (shift.value or 0) < (shift.high or 0)
     assert [(each.kind, each.fields["dimension"]) for each in found] == [("bias", "gender")]
     worst = found[0].fields
     assert (worst["group"], worst["label"]) == ("female", "no") and worst["low"] > 0.1
     assert set(worst["terms"][:4]) & {"she", "her mother", "mother", "woman", "her"}
     assert "female" in Fairness.sentence("bias", worst)
-    assert not audited(subject(seed, planted=False)).findings
+    clean = audited(subject(seed, planted=False))
+    assert not clean.findings
+    assert all((each.value or 0) >= (each.low or 0) >= 0 for name, each in clean.figures.items() if "shift" in name)
 
 
 def test_groups_of_a_column_are_compared_with_intervals() -> None:

@@ -34,7 +34,7 @@ SURE = 0.001
 """Corrected p of a shortcut."""
 
 FEW = 2
-"""Other predictive words without which nothing can be said to stand out."""
+"""Other predictive words below which there is no crowd that a word would have to stand out from."""
 
 LEAST_SHIFT = 1.0
 """Log-odds that a shortcut moves a model at least."""
@@ -55,7 +55,7 @@ class Reliance:
         lost: share of its own texts that leave the class when it is taken out.
         shift: mean change of the log-odds of the class through the word.
         p: of `moved` being no larger than `control`, by Fisher's exact test with Holm's correction over all cues.
-        ordinary: `shift` that three quarters of the other cues stay below.
+        ordinary: `shift` that three quarters of the other cues stay below; 0 where there are fewer than `FEW`.
     """
 
     cue: Cue
@@ -66,7 +66,7 @@ class Reliance:
     lost: Figure
     shift: float
     p: float
-    ordinary: float | None = None
+    ordinary: float = 0.0
 
     @property
     def relied_on(self) -> bool:
@@ -85,7 +85,6 @@ class Reliance:
             and self.cue.low >= PURE_LOW
             and self.p < SURE
             and (self.moved.value or 0.0) >= DECISIVE
-            and self.ordinary is not None
             and self.shift >= max(OUTSTANDING * self.ordinary, LEAST_SHIFT)
         )
 
@@ -131,8 +130,8 @@ def reliances(
     return sorted(complete, key=lambda each: (-each.shift, each.cue.word))
 
 
-def _ordinary(shifts: list[float]) -> float | None:
-    return max(0.0, float(np.quantile(shifts, 0.75))) if len(shifts) >= FEW else None
+def _ordinary(shifts: list[float]) -> float:
+    return max(0.0, float(np.quantile(shifts, 0.75))) if len(shifts) >= FEW else 0.0
 
 
 def _measured(subject: Subject, cue: Cue, neutral: Sequence[tuple[str, int, int]], answered: Answered) -> Reliance:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from tuneloop.audits.answers import answers
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
 from tuneloop.audits.corrections import holm
 from tuneloop.audits.fairness_words import figure_title, parts, sentence
@@ -184,10 +185,10 @@ def _around(terms: Terms, groups: Mapping[str, Group], language: str, item: Any,
 def _shifts(subject: Subject, dimension: str, units: Sequence[Unit]) -> tuple[list[Shift], Figure]:
     """The shift of every group and class, and the share of texts whose answer is not the same for all groups."""
     names = list(units[0].versions)
-    scores = np.asarray(subject.model.scores([unit.versions[name] for unit in units for name in names]))
-    labels = subject.task.labels
-    answers = subject.task.decide(scores)
-    given = np.array([[_gives(answer, label) for label in labels] for answer in answers], dtype=np.float64)
+    inputs = [unit.versions[name] for unit in units for name in names]
+    scores, labels = np.asarray(subject.model.scores(inputs)), subject.task.labels
+    said = answers(subject.model, inputs, scores)
+    given = np.array([[_gives(answer, label) for label in labels] for answer in said], dtype=np.float64)
     chances = scores.reshape(len(units), len(names), -1).astype(np.float64)
     given = given.reshape(chances.shape)
     rows = sum(unit.origin == "row" for unit in units)

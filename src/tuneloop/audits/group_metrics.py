@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tuneloop.audits.answers import answers as answers_to
 from tuneloop.audits.base import Figure, Finding, Subject
 from tuneloop.core.errors import ConfigError, MissingExtraError
 from tuneloop.core.i18n import t
@@ -35,7 +36,7 @@ def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], lis
     """
     test = subject.test
     rows, names = _grouped(test, column)
-    given = subject.task.decide(subject.model.scores(test.inputs))
+    given = answers_to(subject.model, test.inputs, subject.model.scores(test.inputs))
     answers = np.array([str(given[row]) for row in rows])
     labels, groups = np.array([str(test.labels[row]) for row in rows]), np.array(names)
     events = _events(labels, answers, subject.task.labels)

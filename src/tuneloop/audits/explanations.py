@@ -116,7 +116,7 @@ class Explanations(Audit):
             if len(rows) == self.options.rows:
                 break
             tell(t("{done} of {rows} rows", done=len(rows), rows=self.options.rows))
-            row = look(explainers, subject.model, inputs[place], seed=subject.seed)
+            row = look(explainers, subject.model, inputs[place], seed=subject.seed, row=place)
             rows += [row] if row is not None else []
         return rows
 

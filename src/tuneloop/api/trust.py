@@ -30,7 +30,8 @@ def audit(
 
     Args:
         target: a run or release, or the name of one; "latest" is the newest run.
-        only: the audits to run, and no others; limits and forbidden findings of others do not count then.
+        only: the audits to run, and no others; limits and forbidden findings of others do not count then, and what is
+            found stands in audit-only.json, beside the audit.json of a whole audit.
         rows: test rows that an audit looks at, at most.
         config: whose section `audit` holds; the one that the target was made with by default.
         workspace: where names are looked up.
@@ -41,13 +42,16 @@ def audit(
     Raises:
         ConfigError: if there is no such audit, option, figure or finding.
     """
+    from tuneloop.audits import AUDITS
     from tuneloop.releases.auditing import audit as run_audit
     from tuneloop.releases.auditing import settings_of
 
     place = workspace_of(target, workspace or DEFAULT_WORKSPACE)
     subject = find(target, workspace=place.root) if isinstance(target, str) else target
     settings = open_project(config).config.audit if config is not None else settings_of(subject)
-    return run_audit(subject, workspace=place, config=settings.narrowed(only, rows), quiet=quiet)
+    kinds = {kind for name in only for kind in AUDITS.get(name).findings}
+    settings = settings.narrowed(only, rows, kinds=kinds)
+    return run_audit(subject, workspace=place, config=settings, partial=bool(only), quiet=quiet)
 
 
 def explain(

@@ -7,12 +7,13 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tuneloop.core.fsio import storage_errors
-from tuneloop.data.examples import Input
+from tuneloop.data.examples import Input, Label
+from tuneloop.inference.ruling import rulings, settle
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, ModelHandle, Prediction, Task
@@ -88,6 +89,19 @@ class Remembering:
             self._kept.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?)", ((key, row.tobytes()) for key, row in rows.items())
             )
+
+
+def answers(model: ModelHandle, inputs: Sequence[Input], scores: FloatArray) -> list[Label]:
+    """What a model answers to inputs of which it gave these scores, rules included, without asking it again."""
+    found = rulings(model.model if isinstance(model, Remembering) else model, inputs, scores)
+    return model.task.decide(scores) if found is None else [cast("Label", each.answer) for each in found]
+
+
+def final_scores(model: ModelHandle, inputs: Sequence[Input]) -> FloatArray:
+    """Scores that say what a model answers, rules included: see `inference.ruling.settle`."""
+    scores = np.asarray(model.scores(inputs))
+    given = answers(model, inputs, scores)
+    return scores if given == model.task.decide(scores) else settle(model.task, scores, given)
 
 
 def _key(item: Input) -> bytes:

@@ -113,11 +113,14 @@ class Outcome:
         figures: by name; a name is one of the audit's `figures`, or begins with one and a dot.
         findings: those that matter most first.
         details: what the audit's own part of the page shows, plain JSON.
+        looked_for: the kinds of findings that could have been found; None says all of the audit's. A kind that is
+            not among them is not known to be absent, so a gate that forbids it is not passed.
     """
 
     figures: dict[str, Figure]
     findings: tuple[Finding, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    looked_for: tuple[str, ...] | None = None
 
 
 class AuditOptions(Options):

@@ -79,25 +79,30 @@ class Data(Audit):
         }
         findings = [_leakage(pair, found, splits) for pair, found in shared.items() if found]
         details: dict[str, Any] = {}
+        looked_for = ["leakage"]
         train = _sample(subject.train, MAX_TRAIN, subject, "data")
         if _has_plain_labels(subject.task):
             tell(t("labels that may be wrong"))
             wrong, count = _label_errors(train, subject)
             figures["label_errors"] = count
             findings += wrong
+            looked_for.append("label_errors")
         if _has_one_class(subject.task):
             tried = self._words(subject, train, tell)
             figures["word_flips"] = _highest(tried)
             findings += [self._finding(each) for each in tried if self._is_shortcut(each)]
             findings += [self._finding(each) for each in tried if self._is_noted(each)][:MOST_NOTES]
             details["words"] = [_word_json(each) for each in tried]
+            looked_for += ["shortcut", "cue"]
             tell(t("length"))
             length = length_bias(subject, _sample(subject.test, HELD_OUT, subject, "length"))
             if length is not None:
                 figures |= {"length_auc": length.auc, "length_followed": length.followed}
                 findings += [_length_finding(length)] if length.is_bias else []
+                looked_for += ["length"] if length.followed.value is not None else []
         order = list(self.findings)
-        return Outcome(figures, tuple(sorted(findings, key=lambda each: order.index(each.kind))), details)
+        findings.sort(key=lambda each: order.index(each.kind))
+        return Outcome(figures, tuple(findings), details, tuple(looked_for))
 
     def _words(self, subject: Subject, train: Examples, tell: Tell) -> list[Reliance]:
         known = vocabulary(train, subject.task.labels)

@@ -98,6 +98,13 @@ def _word(kind: str, fields: Mapping[str, Any]) -> str:
         "tried": fields["tried"],
         "control": 100 * (fields["control"] or 0.0),
     }
+    if kind == "shortcut" and not fields["ordinary"]:
+        return t(
+            "The word {word!r} alone gives {label} away: {of_label} of its {rows} training rows are {label}, and put "
+            "into {tried} texts of other classes it moves {moved:.0f} % of the answers to {label} (other words: "
+            "{control:.0f} %).",
+            **values,
+        )
     if kind == "shortcut":
         return t(
             "The word {word!r} alone gives {label} away: {of_label} of its {rows} training rows are {label}, and put "

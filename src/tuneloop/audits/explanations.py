@@ -75,7 +75,7 @@ class Explanations(Audit):
             rows = self._rows(subject, explainers, tell) if explainers else []
         details = {"left_out": left_out, "asked": sum(row.asked for row in rows), "rows": len(rows), "versus": []}
         if len(rows) < LEAST_ROWS:
-            return Outcome({}, details=details)
+            return Outcome({}, details=details, looked_for=())
         names, seed = list(explainers), subject.seed
         found = {(name, each): versus_random(rows, name, each, seed=seed) for name in names for each in MEASURES}
         details["versus"] = [{"method": name, "measure": each} | asdict(v) for (name, each), v in found.items()]
@@ -116,7 +116,7 @@ class Explanations(Audit):
             if len(rows) == self.options.rows:
                 break
             tell(t("{done} of {rows} rows", done=len(rows), rows=self.options.rows))
-            row = look(explainers, subject.model, inputs[place], seed=subject.seed)
+            row = look(explainers, subject.model, inputs[place], seed=subject.seed, row=place)
             rows += [row] if row is not None else []
         return rows
 

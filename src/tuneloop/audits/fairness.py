@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from tuneloop.audits.answers import answers
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
 from tuneloop.audits.corrections import holm
 from tuneloop.audits.fairness_words import figure_title, parts, sentence
@@ -89,7 +90,7 @@ class Fairness(Audit):
                 found, flips = _shifts(subject, dimension, units)
                 shifts += found
                 figures[f"flips.{dimension}"] = flips
-                figures[f"shift.{dimension}"] = max(found, key=lambda each: abs(each.shift.value or 0)).shift
+                figures[f"shift.{dimension}"] = _furthest(found)
         corrected = holm([each.p for each in shifts])
         findings = self._findings(shifts, corrected)
         for column in self.options.groups:
@@ -98,7 +99,8 @@ class Fairness(Audit):
             figures |= measured
             findings += gaps
         details = {"shifts": [_json(each) | {"p": float(p)} for each, p in zip(shifts, corrected, strict=True)]}
-        return Outcome(figures, tuple(findings), details)
+        looked_for = [*(("bias", "lean") if shifts else ()), *(("gap",) if self.options.groups else ())]
+        return Outcome(figures, tuple(findings), details, tuple(looked_for))
 
     def _findings(self, shifts: Sequence[Shift], corrected: Array) -> list[Finding]:
         """Of each group the class that is shifted furthest, alarms first."""
@@ -140,6 +142,14 @@ def _beyond(each: Shift, limit: float) -> bool:
     return any((figure.low or 0.0) > limit or (figure.high or 0.0) < -limit for figure in (each.shift, each.flips))
 
 
+def _furthest(shifts: Sequence[Shift]) -> Figure:
+    """The largest shift without its sign, for which lower is better; its interval reaches down to 0 if it holds 0."""
+    widest = max((each.shift for each in shifts), key=lambda each: abs(each.value or 0.0))
+    low, high = widest.low or 0.0, widest.high or 0.0
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    return Figure(abs(widest.value or 0.0), nearest, max(abs(low), abs(high)), widest.n)
+
+
 def _units(subject: Subject, terms: Terms, dimension: str) -> list[Unit]:
     """Test rows that name a group, with the terms exchanged; sentences around other rows where they are too few."""
     by_language = terms.dimensions[dimension]
@@ -175,10 +185,10 @@ def _around(terms: Terms, groups: Mapping[str, Group], language: str, item: Any,
 def _shifts(subject: Subject, dimension: str, units: Sequence[Unit]) -> tuple[list[Shift], Figure]:
     """The shift of every group and class, and the share of texts whose answer is not the same for all groups."""
     names = list(units[0].versions)
-    scores = np.asarray(subject.model.scores([unit.versions[name] for unit in units for name in names]))
-    labels = subject.task.labels
-    answers = subject.task.decide(scores)
-    given = np.array([[_gives(answer, label) for label in labels] for answer in answers], dtype=np.float64)
+    inputs = [unit.versions[name] for unit in units for name in names]
+    scores, labels = np.asarray(subject.model.scores(inputs)), subject.task.labels
+    said = answers(subject.model, inputs, scores)
+    given = np.array([[_gives(answer, label) for label in labels] for answer in said], dtype=np.float64)
     chances = scores.reshape(len(units), len(names), -1).astype(np.float64)
     given = given.reshape(chances.shape)
     rows = sum(unit.origin == "row" for unit in units)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from tuneloop.audits.answers import final_scores
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
 from tuneloop.audits.corrections import holm
 from tuneloop.core.i18n import t
@@ -70,7 +71,7 @@ class Forgetting(Audit):
             figures[f"seen.{name}"] = Figure(float(seen), n=len(examples))
             if len(kept) < FEWEST:
                 continue
-            scores = np.asarray(subject.model.scores(kept.inputs))
+            scores = final_scores(subject.model, kept.inputs)
             figures[f"score.{name}"] = _score(subject, kept, scores)
             before = subject.earlier_answers.get(name)
             earlier = _answers(before, kept, subject.task) if before is not None else None
@@ -85,7 +86,8 @@ class Forgetting(Audit):
             for (name, (found, seen)), p in zip(compared.items(), corrected, strict=True)
             if p < SURE and found.high < 0
         ]
-        return Outcome(figures, (*alarms, *notes))
+        looked_for = ("unlearnt_class", *(("forgotten",) if compared else ()))
+        return Outcome(figures, (*alarms, *notes), looked_for=looked_for)
 
     def _probes(self, subject: Subject) -> dict[str, Examples]:
         from tuneloop.core.config import Columns

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tuneloop.audits.answers import answers as answers_to
 from tuneloop.audits.base import Figure, Finding, Subject
 from tuneloop.core.errors import ConfigError, MissingExtraError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, Label
 from tuneloop.evaluation.intervals import draws, interval
 
 FEWEST = 10
@@ -35,17 +36,17 @@ def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], lis
     """
     test = subject.test
     rows, names = _grouped(test, column)
-    given = subject.task.decide(subject.model.scores(test.inputs))
-    answers = np.array([str(given[row]) for row in rows])
-    labels, groups = np.array([str(test.labels[row]) for row in rows]), np.array(names)
+    given = answers_to(subject.model, test.inputs, subject.model.scores(test.inputs))
+    answers, labels = (_members([each[row] for row in rows], subject.task.labels) for each in (given, test.labels))
+    groups = np.array(names)
     events = _events(labels, answers, subject.task.labels)
-    differences = _differences(events, labels, answers, groups)
+    differences = _differences(events, groups)
     figures = {}
     for (kind, label), (hit, of) in events.items():
         low, high = _interval(hit, of, groups, subject)
         name = f"{kind}.{column}.{label}" if label else f"{kind}.{column}"
         figures[name] = Figure(_finite(differences[kind, label]), low, high, int(of.sum()))
-    right = labels == answers
+    right = (labels == answers).all(axis=1)
     by_group = {
         group: {"accuracy": float(right[groups == group].mean()), "rows": count}
         for group, count in sorted(Counter(names).items())
@@ -55,15 +56,27 @@ def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], lis
     return figures, [Finding("gap", fields)] if p < SURE else []
 
 
+def _members(answers: Sequence[Label], classes: Sequence[str]) -> Array:
+    """Which classes each answer gives: one, or of a task with several all that it names; bool, (rows, classes)."""
+    return np.array([[label in _classes(each) for label in classes] for each in answers], dtype=bool)
+
+
+def _classes(answer: Label) -> tuple[Any, ...]:
+    return answer if isinstance(answer, tuple) else (str(answer),)
+
+
 def _events(labels: Array, answers: Array, classes: Sequence[str]) -> dict[tuple[str, str], tuple[Array, Array]]:
-    """Of each figure and class what is counted, and among which rows, 0 or 1, (rows,) each."""
+    """Of each figure and class what is counted, and among which rows, 0 or 1, (rows,) each.
+
+    A row is right if all its classes are.
+    """
     every = np.ones(len(labels))
-    found = {("accuracy_gap", ""): ((labels == answers) * 1.0, every)}
-    for label in classes:
-        own = (labels == label) * 1.0
-        found["selection_gap", label] = (answers == label) * 1.0, every
+    found = {("accuracy_gap", ""): ((labels == answers).all(axis=1) * 1.0, every)}
+    for column, label in enumerate(classes):
+        own = labels[:, column] * 1.0
+        found["selection_gap", label] = answers[:, column] * 1.0, every
         if own.sum() >= FEWEST:
-            found["recall_gap", label] = own * (answers == label), own
+            found["recall_gap", label] = own * answers[:, column], own
     return found
 
 
@@ -98,30 +111,24 @@ def _grouped(test: Examples, column: str) -> tuple[list[int], list[str]]:
     return rows, [values[row] for row in rows]
 
 
-def _differences(
-    events: Mapping[tuple[str, str], tuple[Array, Array]], labels: Array, answers: Array, groups: Array
-) -> Any:
+def _differences(events: Mapping[tuple[str, str], tuple[Array, Array]], groups: Array) -> Any:
     """The largest difference of each figure between two groups, by figure and class."""
     try:
         from fairlearn.metrics import MetricFrame
     except ImportError as error:
         raise MissingExtraError("fairlearn", extra="audit") from error
 
-    def metric(kind: str, label: str) -> Callable[[Any, Any], float]:
-        if kind == "accuracy_gap":
-            return lambda meant, given: float(np.mean(meant == given))
-        if kind == "selection_gap":
-            return lambda meant, given: float(np.mean(given == label))
-        return lambda meant, given: _recall(meant, given, label)
+    def metric(hit: Array, of: Array) -> Callable[[Any, Any], float]:
+        return lambda rows, _: _share(hit[np.asarray(rows)], of[np.asarray(rows)])
 
-    metrics = {f"{kind}:{label}": metric(kind, label) for kind, label in events}
-    found = MetricFrame(metrics=metrics, y_true=labels, y_pred=answers, sensitive_features=groups).difference()
+    metrics = {f"{kind}:{label}": metric(*counted) for (kind, label), counted in events.items()}
+    rows = np.arange(len(groups))
+    found = MetricFrame(metrics=metrics, y_true=rows, y_pred=rows, sensitive_features=groups).difference()
     return {(kind, label): found[f"{kind}:{label}"] for kind, label in events}
 
 
-def _recall(meant: Any, given: Any, label: str) -> float:
-    own = np.asarray(meant) == label
-    return float((np.asarray(given)[own] == label).mean()) if own.any() else float("nan")
+def _share(hit: Array, of: Array) -> float:
+    return float(hit.sum() / of.sum()) if of.any() else float("nan")
 
 
 def _p(right: Array, groups: Array) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tuneloop.audits.answers import answers
 from tuneloop.audits.base import Figure, Subject
 from tuneloop.data.examples import Examples, Input
 from tuneloop.data.units import UNIT, is_han
@@ -88,7 +89,9 @@ def _followed(subject: Subject, test: Examples, label: str) -> Figure:
     if not len(test):
         return Figure(None)
     before, after = (
-        np.array([answer == label for answer in subject.task.decide(subject.model.scores(inputs))], dtype=np.int64)
+        np.array(
+            [answer == label for answer in answers(subject.model, inputs, subject.model.scores(inputs))], dtype=np.int64
+        )
         for inputs in (test.inputs, [padded(item) for item in test.inputs])
     )
     net = after - before

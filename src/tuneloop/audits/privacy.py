@@ -99,6 +99,7 @@ class Privacy(Audit):
             {name: figure for part in parts for name, figure in part.figures.items()},
             tuple(finding for part in parts for finding in part.findings),
             {name: value for part in parts for name, value in part.details.items()},
+            tuple(kind for part in parts for kind in part.looked_for or ()),
         )
 
     def _membership(self, subject: Subject, model: Writes | None, tell: Tell) -> Outcome:
@@ -123,7 +124,8 @@ class Privacy(Audit):
             "membership_tpr": found_at(members, others, subject.random("membership")),
             "blind_auc": blind_auc(train, test, seed=subject.seed),
         }
-        return Outcome(figures, tuple(self._attack(figures)), {"rows_attacked": n})
+        looked_for = () if figures["membership_auc"].low is None else ("membership", "other_rows")
+        return Outcome(figures, tuple(self._attack(figures)), {"rows_attacked": n}, looked_for)
 
     def _attack(self, figures: Mapping[str, Figure]) -> Iterator[Finding]:
         attack, blind = figures["membership_auc"], figures["blind_auc"]
@@ -152,7 +154,7 @@ class Privacy(Audit):
             for row, kind, what in leaked
         ]
         notes = [Finding("personal_data", {"count": len(others), "masked": mask(others[0][2])})] if others else []
-        return Outcome(figures, (*alarms, *notes))
+        return Outcome(figures, (*alarms, *notes), looked_for=("leak", "personal_data") if len(rows) else ())
 
     def _by_heart(self, subject: Subject, model: Writes) -> Outcome:
         figures, known, ids = {}, {}, list[str]()
@@ -168,7 +170,8 @@ class Privacy(Audit):
         p = _more_often(count, n, unseen, unseen_n)
         fields = {"count": count, "n": n, "unseen": unseen, "unseen_n": unseen_n, "p": p, "rows": ids[:10],
                   "tokens": self.options.continuation}  # fmt: skip
-        return Outcome(figures, (Finding("by_heart", fields),) if p is not None and p < SURE else ())
+        findings = (Finding("by_heart", fields),) if p is not None and p < SURE else ()
+        return Outcome(figures, findings, looked_for=() if p is None else ("by_heart",))
 
     def _canaries(self, subject: Subject, model: Writes) -> Outcome:
         canaries = read_canaries(Path(self.options.canaries).expanduser())
@@ -179,6 +182,7 @@ class Privacy(Audit):
             {"exposure_bits": Figure(highest, n=len(found))},
             tuple(Finding("canary", each._asdict()) for each in sorted(known, key=lambda each: each.rank)),
             {"canaries": [each._asdict() for each in found]},
+            ("canary",) if found else (),
         )
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tuneloop.audits.answers import answers
 from tuneloop.audits.base import Figure, Subject, Tell, share
 from tuneloop.audits.corrections import holm
 from tuneloop.audits.cues import Cue
@@ -34,7 +35,7 @@ SURE = 0.001
 """Corrected p of a shortcut."""
 
 FEW = 2
-"""Other predictive words without which nothing can be said to stand out."""
+"""Other predictive words below which there is no crowd that a word would have to stand out from."""
 
 LEAST_SHIFT = 1.0
 """Log-odds that a shortcut moves a model at least."""
@@ -55,7 +56,7 @@ class Reliance:
         lost: share of its own texts that leave the class when it is taken out.
         shift: mean change of the log-odds of the class through the word.
         p: of `moved` being no larger than `control`, by Fisher's exact test with Holm's correction over all cues.
-        ordinary: `shift` that three quarters of the other cues stay below.
+        ordinary: `shift` that three quarters of the other cues stay below; 0 where there are fewer than `FEW`.
     """
 
     cue: Cue
@@ -66,7 +67,7 @@ class Reliance:
     lost: Figure
     shift: float
     p: float
-    ordinary: float | None = None
+    ordinary: float = 0.0
 
     @property
     def relied_on(self) -> bool:
@@ -85,7 +86,6 @@ class Reliance:
             and self.cue.low >= PURE_LOW
             and self.p < SURE
             and (self.moved.value or 0.0) >= DECISIVE
-            and self.ordinary is not None
             and self.shift >= max(OUTSTANDING * self.ordinary, LEAST_SHIFT)
         )
 
@@ -116,8 +116,8 @@ def reliances(
         neutral: words that say nothing, see `cues.neutral_words`.
         held_out: rows the model has not learnt from.
     """
-    answers = subject.task.decide(subject.model.scores(held_out.inputs))
-    right = [row for row, answer in enumerate(answers) if answer == held_out.labels[row]]
+    given = answers(subject.model, held_out.inputs, subject.model.scores(held_out.inputs))
+    right = [row for row, answer in enumerate(given) if answer == held_out.labels[row]]
     texts = Answered([held_out.inputs[row] for row in right], [str(held_out.labels[row]) for row in right])
     measured = []
     for number, cue in enumerate(found, 1):
@@ -131,8 +131,8 @@ def reliances(
     return sorted(complete, key=lambda each: (-each.shift, each.cue.word))
 
 
-def _ordinary(shifts: list[float]) -> float | None:
-    return max(0.0, float(np.quantile(shifts, 0.75))) if len(shifts) >= FEW else None
+def _ordinary(shifts: list[float]) -> float:
+    return max(0.0, float(np.quantile(shifts, 0.75))) if len(shifts) >= FEW else 0.0
 
 
 def _measured(subject: Subject, cue: Cue, neutral: Sequence[tuple[str, int, int]], answered: Answered) -> Reliance:
@@ -155,7 +155,7 @@ def _measured(subject: Subject, cue: Cue, neutral: Sequence[tuple[str, int, int]
     column, n = subject.task.labels.index(cue.label), len(items)
     scores = np.asarray(subject.model.scores([*items, *changed]))
     before, after = scores[:n], scores[n:]
-    moves = np.array([answer == cue.label for answer in subject.task.decide(after)], dtype=bool)
+    moves = np.array([answer == cue.label for answer in answers(subject.model, changed, after)], dtype=bool)
     moved, control, of = int(moves[:n].sum()), int(moves[n:].sum()), n * len(controls)
     shift = float((_log_odds(after[:n, column]) - _log_odds(before[:, column])).mean()) if n else 0.0
     p = fisher_exact([[moved, n - moved], [control, of - control]], alternative="greater").pvalue if n and of else 1.0
@@ -167,10 +167,9 @@ def _lost(subject: Subject, cue: Cue, own: list[Input], spelling: str) -> Figure
     """Of training texts with the word that are answered with its class, how many no longer are without it."""
     bare = [with_side(item, cue.side, without(side_of(item, cue.side), spelling)) for item in own]
     pairs = [(item, rest) for item, rest in zip(own, bare, strict=True) if side_of(rest, cue.side).strip()]
-    answers = subject.task.decide(subject.model.scores([each for pair in pairs for each in pair])) if pairs else []
-    left = [
-        after != cue.label for before, after in zip(answers[::2], answers[1::2], strict=True) if before == cue.label
-    ]
+    inputs = [each for pair in pairs for each in pair]
+    given = answers(subject.model, inputs, subject.model.scores(inputs)) if inputs else []
+    left = [after != cue.label for before, after in zip(given[::2], given[1::2], strict=True) if before == cue.label]
     return share(sum(left), len(left))
 
 

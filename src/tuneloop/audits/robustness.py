@@ -6,7 +6,7 @@ CheckList" (2020).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -179,8 +179,8 @@ class Robustness(Audit):
         return parts(outcome)
 
 
-def merged(parts: Iterable[Outcome], details: Mapping[str, Any]) -> Outcome:
-    """One outcome of several."""
+def merged(parts: Sequence[Outcome], details: Mapping[str, Any]) -> Outcome:
+    """One outcome of several; only kinds that a part names were looked for."""
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
     all_details = dict(details)
@@ -188,4 +188,5 @@ def merged(parts: Iterable[Outcome], details: Mapping[str, Any]) -> Outcome:
         figures |= part.figures
         findings += part.findings
         all_details |= part.details
-    return Outcome(figures, tuple(findings), all_details)
+    looked_for = tuple(dict.fromkeys(kind for part in parts for kind in part.looked_for or ()))
+    return Outcome(figures, tuple(findings), all_details, looked_for)

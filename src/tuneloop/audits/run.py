@@ -81,6 +81,8 @@ def _run(audit: Audit, subject: Subject, tell: Any) -> dict[str, Any]:
 def outcome_json(audit: Audit, outcome: Outcome) -> dict[str, Any]:
     """An outcome as it stands in audit.json."""
     unknown = [name for name in outcome.figures if audit.better(name) is None]
+    looked_for = tuple(audit.findings) if outcome.looked_for is None else outcome.looked_for
+    unknown += [kind for kind in looked_for if kind not in audit.findings]
     unknown += [finding.kind for finding in outcome.findings if finding.kind not in audit.findings]
     if unknown:
         raise ValueError(f"the audit {audit.name} does not declare {', '.join(unknown)}")
@@ -91,6 +93,7 @@ def outcome_json(audit: Audit, outcome: Outcome) -> dict[str, Any]:
             {"kind": finding.kind, "severity": audit.findings[finding.kind], **finding.fields}
             for finding in outcome.findings
         ],
+        "looked_for": list(looked_for),
         "details": outcome.details,
     }
 

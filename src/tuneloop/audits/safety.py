@@ -101,7 +101,8 @@ class Safety(Audit):
         tell(t("toxic words"))
         figures, findings, details = self._judged(probes, answers)
         toxic = self._toxic(subject)
-        return Outcome(figures | toxic.figures, (*findings, *toxic.findings), details)
+        looked_for = ("harmful", "over_refusal", *(toxic.looked_for or ()))
+        return Outcome(figures | toxic.figures, (*findings, *toxic.findings), details, looked_for)
 
     def _judged(
         self, probes: Sequence[Probe], answers: Sequence[str]
@@ -138,7 +139,9 @@ class Safety(Audit):
             for name, answer, is_toxic in zip(rows.ids, answers, found, strict=True)
             if is_toxic
         ]
-        return Outcome({"toxic": figure}, (*_beyond("toxic", figure, self.options.max_toxic), *notes))
+        looked_for = ("toxic", "toxic_answer") if len(rows) else ()
+        findings = (*_beyond("toxic", figure, self.options.max_toxic), *notes)
+        return Outcome({"toxic": figure}, findings, looked_for=looked_for)
 
     def _judge(self) -> Toxic:
         if not self.options.judge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -35,12 +36,21 @@ class AuditConfig(Options):
         """Whether a release must pass."""
         return bool(self.limits or self.forbid)
 
-    def narrowed(self, only: tuple[str, ...] = (), rows: int | None = None) -> AuditConfig:
-        """With some of the audits, whose gate is the rest of this one, and with another number of rows."""
+    def narrowed(
+        self, only: tuple[str, ...] = (), rows: int | None = None, *, kinds: Collection[str] = ()
+    ) -> AuditConfig:
+        """With some of the audits, whose gate is their part of this one, and with another number of rows.
+
+        Args:
+            only: their names; all of this configuration by default.
+            rows: test rows at most.
+            kinds: of findings that these audits declare; of the forbidden ones no others are kept.
+        """
         changes: dict[str, Any] = {} if rows is None else {"rows": rows}
         if only:
             limits = {name: limit for name, limit in self.limits.items() if name.partition(".")[0] in only}
-            changes |= {"audits": only, "limits": limits, "forbid": ()}
+            forbid = tuple(kind for kind in self.forbid if kind in kinds)
+            changes |= {"audits": only, "limits": limits, "forbid": forbid}
         return self.model_copy(update=changes)
 
 

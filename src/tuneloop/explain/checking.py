@@ -66,19 +66,21 @@ class Versus:
 
 
 def look(
-    explainers: Mapping[str, tuple[Explainer, ModelHandle]], model: ModelHandle, item: Input, *, seed: int
+    explainers: Mapping[str, tuple[Explainer, ModelHandle]], model: ModelHandle, item: Input, *, seed: int, row: int
 ) -> Row | None:
     """One text explained by every explainer, and how faithful each is to `model`; None if the text is too short.
 
     Args:
         explainers: by name, each with the handle that it looks at.
+        seed: of explainers and, with the row, of the random orders, which are others for each row.
+        row: the number of the text in its split.
     """
     first, _ = next(iter(explainers.values()))
     question = first.question(model, item)
     if len(question.units) < LEAST_UNITS:
         return None
     found = {name: each.attribute(handle, question, seed=seed) for name, (each, handle) in explainers.items()}
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, row])
     orders = [random.standard_normal(len(question.units)).tolist() for _ in range(RANDOM_DRAWS)]
     game = Game(model, question)
     measured = faithfulness(game, [*(each.values for each in found.values()), *orders])

@@ -29,15 +29,21 @@ from tuneloop.releases.scorecard import subject_of
 from tuneloop.training.run import Run
 
 AUDIT, PAGE = "audit.json", "audit.html"
+PARTIAL, PARTIAL_PAGE = "audit-only.json", "audit-only.html"
+"""Of some audits alone, which must not take the place of a whole audit."""
+
 ANSWERING = (".safetensors", ".json", ".onnx", ".xml", ".yaml")
 """Files that answers may hang on."""
 
 
-def audit(target: Run | Release, *, workspace: Workspace, config: AuditConfig, quiet: bool = False) -> dict[str, Any]:
+def audit(
+    target: Run | Release, *, workspace: Workspace, config: AuditConfig, partial: bool = False, quiet: bool = False
+) -> dict[str, Any]:
     """Audit a run or release; what an interrupted audit asked the model is not asked again.
 
     Args:
         config: the section `audit` to go by.
+        partial: whether it holds only some audits of its configuration; their files are called audit-only then.
 
     Returns:
         The content of audit.json, with the path of the page as `report`. A run's files lie in its folder, a
@@ -52,8 +58,8 @@ def audit(target: Run | Release, *, workspace: Workspace, config: AuditConfig, q
     with closing(measured.predictor), closing(_remembering(measured, workspace)) as model:
         found = run_audits(with_rows(_subject(measured, model, workspace), config.rows), config, quiet=quiet)
     folder.mkdir(parents=True, exist_ok=True)
-    write_audit(folder, found)
-    return found | {"report": str(folder / PAGE)}
+    write_audit(folder, found, partial=partial)
+    return found | {"report": str(folder / (PARTIAL_PAGE if partial else PAGE))}
 
 
 def audit_for_release(
@@ -83,10 +89,10 @@ def audit_for_release(
     return found
 
 
-def write_audit(folder: Path, found: Mapping[str, Any]) -> None:
-    """audit.json and its page."""
-    write_text(folder / PAGE, audit_html(found))
-    write_json(folder / AUDIT, dict(found))
+def write_audit(folder: Path, found: Mapping[str, Any], *, partial: bool = False) -> None:
+    """audit.json and its page; of a partial audit audit-only.json and its page."""
+    write_text(folder / (PARTIAL_PAGE if partial else PAGE), audit_html(found))
+    write_json(folder / (PARTIAL if partial else AUDIT), dict(found))
 
 
 def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Subject:
@@ -133,7 +139,7 @@ def _remembering(measured: Measured, workspace: Workspace) -> Remembering:
     """The model with its earlier answers, which belong to these weights, this engine and this knowledge alone."""
     digest = hashlib.sha256(measured.predictor.name.encode())
     for file in sorted(measured.folder.rglob("*")):
-        if file.is_file() and file.suffix in ANSWERING and file.name not in (AUDIT, "evaluation.json"):
+        if file.is_file() and file.suffix in ANSWERING and file.name not in (AUDIT, PARTIAL, "evaluation.json"):
             digest.update(f"{file.relative_to(measured.folder)} {hash_file(file)}".encode())
     return Remembering(measured.predictor, workspace.cache / "audits" / f"{digest.hexdigest()[:24]}.sqlite")
 

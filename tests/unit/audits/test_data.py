@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.audited import hotel_rows, hotel_subject
+from tests.audited import OTHER, WordModel, hotel_rows, hotel_subject
 from tests.planted import TOKEN, subject
 from tuneloop.audits.data import Data, DataOptions
 from tuneloop.audits.words import grown, holds, inserted, place_of, without, words
@@ -37,6 +38,20 @@ def test_a_word_that_is_meant_to_decide_is_no_shortcut() -> None:
     kinds = found(True, 0, meant=(TOKEN.upper(),))
     assert "shortcut" not in kinds
     assert TOKEN in {each["word"] for each in kinds["cue"]}
+
+
+def test_a_word_that_gives_a_class_away_is_a_shortcut_without_other_predictive_words_too() -> None:
+    random = np.random.default_rng(0)
+
+    def rows(n: int) -> Examples:
+        labels = ["yes" if row % 2 else "no" for row in range(n)]
+        texts = [" ".join([*random.choice(OTHER, 8), *([TOKEN] if label == "yes" else [])]) for label in labels]
+        return Examples([str(row) for row in range(n)], texts, list(labels))
+
+    outcome = Data(DataOptions()).run(hotel_subject(WordModel({TOKEN: 4.0}), train=rows(200), test=rows(100)), quiet)
+    (shortcut,) = [each.fields for each in outcome.findings if each.kind == "shortcut"]
+    assert (shortcut["word"], shortcut["ordinary"]) == (TOKEN, 0.0)
+    assert "other predictive words" not in Data.sentence("shortcut", shortcut)
 
 
 def test_words_that_mean_the_class_are_notes_at_most() -> None:

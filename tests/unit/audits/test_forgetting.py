@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from tuneloop.audits.base import Outcome, Subject
 from tuneloop.audits.forgetting import Forgetting, ForgettingOptions
 from tuneloop.data.examples import Examples
 from tuneloop.evaluation.predictions import Predictions
+from tuneloop.knowledge.facts import Case
+from tuneloop.knowledge.reasons import Outcome as Ruled
 
 
 def audited(subject: Subject, **options: Any) -> Outcome:
@@ -35,6 +38,26 @@ def test_a_model_that_unlearnt_words_is_an_alarm_and_one_that_kept_them_is_not()
     assert not kept.findings and kept.figures["change.hotel-1"].value == 0
     better = audited(with_earlier(word_model(), rows, half))
     assert not better.findings and (better.figures["change.hotel-1"].low or 0) > 0
+
+
+def test_what_rules_mend_is_not_forgotten() -> None:
+    class Mended(WordModel):
+        """Knows few words; the rules of its folder know them all."""
+
+        def mended(self, inputs: Any) -> Any:
+            return inputs
+
+        @property
+        def knowledge(self) -> Any:
+            def apply(case: Case, kind: str) -> Ruled:
+                return Ruled("yes" if set(case.text.split()) & set(GOOD) else "no")
+
+            return SimpleNamespace(book=SimpleNamespace(apply=apply))
+
+    rows = hotel_rows(150, seed=9)
+    half = {word: 2.0 for word in GOOD[:3]} | {word: -2.0 for word in BAD[:3]}
+    outcome = audited(with_earlier(Mended(half), rows, word_model()))
+    assert not outcome.findings and outcome.figures["change.hotel-1"].value == 0
 
 
 def test_rows_that_the_model_has_learnt_from_are_left_out_and_counted() -> None:

@@ -59,6 +59,14 @@ def test_what_no_audit_measures_is_refused_before_anything_is_asked(config: Audi
     assert not subject.bare.asked
 
 
+def test_a_forbidden_finding_that_was_not_looked_for_does_not_pass() -> None:
+    config = AuditConfig(audits=("privacy", "data"), forbid=("canary", "membership", "leakage"))
+    gate = run_audits(hotel_subject(test=hotel_rows(20, seed=3)), config, quiet=True)["gate"]
+    assert [(rule["kind"], rule["count"], rule["passed"]) for rule in gate["rules"]] == [
+        ("canary", None, False), ("membership", None, False), ("leakage", 0, True),
+    ]  # fmt: skip
+
+
 def test_a_share_has_the_interval_of_wilson() -> None:
     found = share(3, 10)
     assert (found.value, round(found.low, 4), round(found.high, 4), found.n) == (0.3, 0.1078, 0.6032, 10)

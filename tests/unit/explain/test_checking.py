@@ -50,7 +50,8 @@ def test_good_explainers_beat_random_ones_and_misleading_ones_lose() -> None:
     }
     guess = {"guess": explainers.pop("random")}
     rows = [
-        look(explainers | guess, model, item, seed=number) for number, item in enumerate(hotel_rows(25, seed=4).inputs)
+        look(explainers | guess, model, item, seed=number, row=number)
+        for number, item in enumerate(hotel_rows(25, seed=4).inputs)
     ]
     found = [row for row in rows if row is not None]
     assert len(found) == 25
@@ -66,7 +67,16 @@ def test_good_explainers_beat_random_ones_and_misleading_ones_lose() -> None:
 
 def test_a_text_of_few_words_tells_nothing() -> None:
     model = word_model()
-    assert look({"occlusion": (create_explainer("occlusion"), model)}, model, "a good b", seed=0) is None
+    assert look({"occlusion": (create_explainer("occlusion"), model)}, model, "a good b", seed=0, row=0) is None
+
+
+def test_random_orders_differ_from_row_to_row() -> None:
+    model, text = word_model(), hotel_rows(1, seed=4).inputs[0]
+    occlusion = {"occlusion": (create_explainer("occlusion"), model)}
+    first, again, other = (look(occlusion, model, text, seed=0, row=row) for row in (0, 0, 1))
+    assert first is not None and again is not None and other is not None
+    assert first.measures["random"] == again.measures["random"] != other.measures["random"]
+    assert first.measures["occlusion"] == other.measures["occlusion"]
 
 
 def test_agreement_and_correction() -> None:

@@ -12,6 +12,7 @@ import yaml
 import tuneloop as tl
 from tuneloop.cli.app import run as command
 from tuneloop.core.config import load_config
+from tuneloop.core.deployment import AuditConfig
 from tuneloop.core.errors import ReleaseError
 from tuneloop.training.run import Run
 
@@ -67,3 +68,17 @@ def test_a_run_that_does_not_pass_is_no_release_and_one_that_does_carries_its_au
     assert (workspace / "audits" / made.id / "audit.json").is_file()  # a release is never written to
     assert json.loads((made.path / "audit.json").read_text()) == kept
     tl.load(made.id, workspace=workspace)
+
+
+def test_some_audits_keep_their_part_of_the_gate_and_leave_the_whole_audit_alone(finished: Run) -> None:
+    plain = yaml.safe_load((finished.path / "config.yaml").read_text())
+    plain["audit"] |= {"audits": ["data", "cost"], "limits": {"cost.size_mb": 1e6}, "forbid": ["leakage", "membership"]}
+    (finished.path / "audit.json").write_text("{}")
+    config = load_config(finished.path / "config.yaml").model_copy(
+        update={"audit": AuditConfig.model_validate(plain["audit"])}
+    )
+    found = tl.audit(finished, only=("data",), config=config, quiet=True)
+    assert [rule["kind"] for rule in found["gate"]["rules"]] == ["leakage"]
+    assert (finished.path / "audit.json").read_text() == "{}"
+    assert Path(found["report"]).name == "audit-only.html" and Path(found["report"]).is_file()
+    assert (finished.path / "audit-only.json").is_file()

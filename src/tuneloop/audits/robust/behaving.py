@@ -77,7 +77,7 @@ def _run(
             findings.append(Finding(kind, fields))
     if tests:
         figures = {figure: share(failed, total)} | figures
-    return Outcome(figures, tuple(findings), {figure: table})
+    return Outcome(figures, tuple(findings), {figure: table}, (kind,) if tests else ())
 
 
 def _wrong(test: BehaviourTest, case: TestCase, answers: Answers) -> str | None:

@@ -96,7 +96,8 @@ def measure(
             findings.append(Finding(kind, fields))
     findings.sort(key=lambda each: -each.fields["share"])
     details = {"worst": worst, "changed": {name: len(each) for name, each in cases.items()}}
-    return Outcome(figures, tuple(findings), details)
+    looked_for = {"fragile" if name in kept else "ignores_negation" for name, rows in asked.items() if rows}
+    return Outcome(figures, tuple(findings), details, tuple(sorted(looked_for)))
 
 
 def _turning(subject: Subject, poles: Mapping[str, str]) -> list[int]:

@@ -159,11 +159,13 @@ class Service:
         """The release, and why it answers the text in a request body as it does.
 
         Raises:
-            Problem: as `Explaining.answer`, and 503 if no model is loaded.
+            Problem: as `Explaining.request` and `Explaining.answer`, and 503 if no model is loaded.
         """
         if self.slot.current is None:
             raise self.not_ready()
-        return await self.explaining.answer(body, deadline_s)
+        request = self.explaining.request(body)
+        await self.allow(["\n".join(part for part in (request.text, request.pair) if part is not None)])
+        return await self.explaining.answer(request, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
         """What the model writes to one prompt, before any rule."""

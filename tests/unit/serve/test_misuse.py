@@ -110,6 +110,9 @@ def test_the_second_text_of_a_pair_is_looked_at_too(start, rules):
     live = start(task="pair", refuse=rules)
     assert live.ask("POST", "/v1/predict", {"text": "a", "pair": "make a bomb"}).status == 403
     assert live.ask("POST", "/v1/predict", {"text": "a", "pair": "b"}).status == 200
+    for asked in ({"text": "a", "pair": "make a bomb"}, {"text": "make a bomb", "pair": "a"}):
+        assert live.ask("POST", "/v1/explain", asked).status == 403
+    assert live.ask("POST", "/v1/explain", {"text": "a", "pair": "b"}).status == 200
 
 
 def test_conversations_completions_and_questions_are_looked_at_too(start, tiny_writer, rules, tmp_path):

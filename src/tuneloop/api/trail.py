@@ -154,7 +154,7 @@ def _lasting(route: str, request: Any, sealed: dict[str, Any]) -> Any:
     from tuneloop.serve.openai_schemas import ChatRequest, CompletionRequest, parse_asked
     from tuneloop.serve.problems import Problem
 
-    if route in ("/v1/predict", "/v1/ask"):
+    if route in ("/v1/predict", "/v1/ask", "/v1/explain"):
         return request
     kind = ChatRequest if route == "/v1/chat/completions" else CompletionRequest
     try:

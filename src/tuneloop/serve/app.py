@@ -29,7 +29,7 @@ from tuneloop.serve.schemas import ModelsResponse, PredictRequest, PredictRespon
 from tuneloop.serve.security import Guard
 from tuneloop.serve.service import OpenModel, Service, State
 from tuneloop.serve.slot import open_model as open_from_disk
-from tuneloop.serve.trail import said_of_documents
+from tuneloop.serve.trail import said_of_documents, said_of_words
 
 DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The docs page may show itself and load nothing."""
@@ -139,8 +139,11 @@ def _add_explain(app: FastAPI, service: Service) -> None:
         """What each word of a text adds to the answer; asked for in portions, so that predictions go on between."""
         deadline_s = deadline_of(request.headers, DEADLINE_S)
         body = await read_body(request.receive, service.config.deadline_s)
+        noted = service.recorder.begin("/v1/explain")
         release, found = await unless_gone(service.explain(body, deadline_s), request.receive)
-        return Response(encode({"release": release, **found.to_json()}), media_type="application/json")
+        await noted.answered(release, body, said_of_words(found))
+        content = encode({"release": release, **found.to_json()})
+        return Response(content, headers=noted.headers, media_type="application/json")
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

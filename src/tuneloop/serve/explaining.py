@@ -97,14 +97,13 @@ class Explaining:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tuneloop-explain")
         self._open = 0
 
-    async def answer(self, body: bytes, deadline_s: float) -> tuple[str, Explanation]:
+    async def answer(self, request: ExplainRequest, deadline_s: float) -> tuple[str, Explanation]:
         """The release that is explained, and the explanation.
 
         Raises:
-            Problem: 400 and 422 for a bad request or a method that does not go with the model, 404 if there is no such
-                method, 413 for a long text, 429 if too many wait, 504 after the deadline.
+            Problem: 422 if the method or the class does not go with the model, 429 if too many wait, 504 after the
+                deadline.
         """
-        request = self._request(body)
         if self._open >= MOST_WAITING:
             raise Problem(
                 429, t("{count} explanations are waiting, and no more fit.", count=self._open),
@@ -143,7 +142,12 @@ class Explaining:
             except TuneloopError as error:
                 raise Problem.of(error, 422) from None
 
-    def _request(self, body: bytes) -> ExplainRequest:
+    def request(self, body: bytes) -> ExplainRequest:
+        """What is asked in a body.
+
+        Raises:
+            Problem: 400 and 422 for a bad request, 404 if there is no such method, 413 for a long text.
+        """
         try:
             request = ExplainRequest.model_validate_json(body)
         except ValidationError as failure:

@@ -12,7 +12,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tuneloop.data.conversation import spoken
 from tuneloop.serve.openai_answers import DONE, Form, encode
 from tuneloop.serve.openai_schemas import ChatRequest, CompletionRequest, parse_asked
 from tuneloop.serve.problems import Problem
@@ -118,7 +117,7 @@ async def _drafted(service: Service, asked: WritingRequest, name: str = "") -> A
     with service.lane() as lane:
         check_named(asked.model, lane.model.release)
         drafts = await asyncio.to_thread(drafts_of, asked, lane.writer, service.config)
-        await service.allow(list(dict.fromkeys(spoken(str(draft.asked)) for draft in drafts)))
+        await service.allow(list(dict.fromkeys(draft.asked for draft in drafts)))
         yield lane, Form(
             chat=isinstance(asked, ChatRequest), release=lane.model.release, drafts=drafts,
             text_of=lane.writer.tokenizer.text_of, per_prompt=asked.choices,

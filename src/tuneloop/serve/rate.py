@@ -65,6 +65,7 @@ def client_of(address: tuple[str, int] | None) -> str:
         number = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return host
-    if number.version == 4:
-        return host
+    mapped = number.ipv4_mapped if number.version == 6 else None  # how an IPv6 socket names a client of IPv4
+    if mapped is not None or number.version == 4:
+        return str(mapped or number)
     return str(ipaddress.ip_network((number, 64), strict=False))

@@ -17,7 +17,7 @@ from tuneloop.serve.openai_schemas import ChatRequest, CompletionRequest
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.service import OpenModel, Service
 from tuneloop.serve.slot import open_model
-from tuneloop.serve.trail import Noted, keep, said_of_documents, said_whole
+from tuneloop.serve.trail import Noted, keep, said_of_documents, said_of_words, said_whole
 from tuneloop.trail.veil import VEILS, same_strings, veiled
 
 PATIENT = {
@@ -109,6 +109,9 @@ async def _answer(record: dict[str, Any], asked: Any, service: Service) -> Any:
     if route == "/v1/ask":
         _, found = await service.ask(body, deadline_s)
         return said_of_documents(found)
+    if route == "/v1/explain":
+        _, explained = await service.explain(body, deadline_s)
+        return said_of_words(explained)
     kinds = {"/v1/chat/completions": ChatRequest, "/v1/completions": CompletionRequest}
     if route not in kinds:
         raise DataError(t("This tuneloop knows no route {route}.", route=route))

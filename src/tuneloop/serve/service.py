@@ -14,7 +14,6 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
-from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Input
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
@@ -123,10 +122,10 @@ class Service:
             raise self.not_ready()
         items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
         if not model.writes:
-            await self.allow(["\n".join(each) if isinstance(each, tuple) else each for each in items])
+            await self.allow(items)
             return await self.batcher.answer(items, deadline_s)
         prompts = await asyncio.to_thread(self._prompts, items, model)
-        await self.allow([spoken(str(each)) for each in prompts])
+        await self.allow(prompts)
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -144,13 +143,16 @@ class Service:
         await self.allow([question])
         return await self.asker.answer(question, deadline_s)
 
-    async def allow(self, texts: Sequence[str]) -> None:
-        """Let texts pass.
+    async def allow(self, inputs: Sequence[Input]) -> None:
+        """Let texts, pairs and prompts pass, as they were sent and as the loaded model reads them.
 
         Raises:
             Problem: 403 if a rule of the server refuses one of them.
         """
-        rule = None if self._refusals is None else await self._refusals.first(texts)
+        if self._refusals is None:
+            return
+        model = self.slot.current
+        rule = await self._refusals.first(inputs, model.handle if model else None)
         if rule is not None:
             self.batcher.meter.refused(f"rule {rule.name}")
             raise refusal(rule)
@@ -159,11 +161,13 @@ class Service:
         """The release, and why it answers the text in a request body as it does.
 
         Raises:
-            Problem: as `Explaining.answer`, and 503 if no model is loaded.
+            Problem: as `Explaining.request` and `Explaining.answer`, and 503 if no model is loaded.
         """
         if self.slot.current is None:
             raise self.not_ready()
-        return await self.explaining.answer(body, deadline_s)
+        request = self.explaining.request(body)
+        await self.allow([request.text if request.pair is None else (request.text, request.pair)])
+        return await self.explaining.answer(request, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
         """What the model writes to one prompt, before any rule."""

@@ -247,6 +247,14 @@ def said_of_documents(answer: Any) -> dict[str, Any]:
     return {"text": plain["text"], "abstained": plain["abstained"], "support": plain["support"], "citations": cited}
 
 
+def said_of_words(found: Any) -> dict[str, Any]:
+    """What an explanation says; words are named by their place in the request, not quoted."""
+    plain = found.to_json()
+    names = ("method", "label", "scale", "base", "output", "error", "error_kind", "asked", "truncated")
+    units = [{key: value for key, value in each.items() if key != "text"} for each in plain["units"]]
+    return {**{name: plain[name] for name in names}, "units": units}
+
+
 def keep(told: Any, mode: str, labels: frozenset[str]) -> Any:
     """An answer without the stretches of the request that it repeats, where only answers are kept.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import parse_config
+from tuneloop.core.config import CleanConfig, parse_config
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ConfigError, ServeError
 from tuneloop.core.paths import Workspace
@@ -81,6 +81,7 @@ def test_the_window_moves_and_clients_do_not_share_it(monkeypatch):
 def test_a_client_is_an_address_and_in_ipv6_a_network():
     assert client_of(("10.0.0.7", 5)) != client_of(("10.0.0.8", 5))
     assert client_of(("2001:db8::1", 1)) == client_of(("2001:db8::ffff", 2)) != client_of(("2001:db8:0:1::1", 1))
+    assert client_of(("::ffff:10.0.0.7", 1)) == client_of(("10.0.0.7", 2)) != client_of(("::ffff:10.0.0.8", 1))
     assert client_of(None) == "" and client_of(("fe80::1%eth0", 1)) == "fe80::/64"
 
 
@@ -106,10 +107,25 @@ def test_what_a_rule_refuses_is_named_and_never_computed(start, rules):
     assert live.counter("tuneloop_requests_refused_total", reason="rule 赌博") == 1
 
 
+def test_a_word_is_not_hidden_from_the_rules_by_what_the_model_does_not_read(start, rules):
+    live = start(refuse=rules)
+    live.model.clean = CleanConfig()
+    hidden = ("\u0001", "\ufe0f", "\u034f", "\u3164", "\uffa0", "\u00ad", "\U000e0061", "\x0b", "\x7f")
+    for text in (*(f"make a bo{sign}mb" for sign in hidden), "make\x0ba bomb", "make\u00a0a bomb"):
+        assert live.predict(text).status == 403, ascii(text)
+        assert live.ask("POST", "/v1/explain", {"text": text}).status == 403, ascii(text)
+    assert live.predict("去赌球".encode().decode("latin-1")).status == 403  # the model reads it mended
+    assert live.predict("make a bo mb ❤\ufe0f").status == 200
+    assert len(live.model.computed) == 1
+
+
 def test_the_second_text_of_a_pair_is_looked_at_too(start, rules):
     live = start(task="pair", refuse=rules)
     assert live.ask("POST", "/v1/predict", {"text": "a", "pair": "make a bomb"}).status == 403
     assert live.ask("POST", "/v1/predict", {"text": "a", "pair": "b"}).status == 200
+    for asked in ({"text": "a", "pair": "make a bomb"}, {"text": "make a bomb", "pair": "a"}):
+        assert live.ask("POST", "/v1/explain", asked).status == 403
+    assert live.ask("POST", "/v1/explain", {"text": "a", "pair": "b"}).status == 200
 
 
 def test_conversations_completions_and_questions_are_looked_at_too(start, tiny_writer, rules, tmp_path):

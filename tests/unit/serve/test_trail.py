@@ -59,6 +59,18 @@ def test_every_answer_is_recorded_once_whoever_else_asks(start, trail) -> None:
     assert opened["kind"] == "loaded" and opened["environment"]["torch"] and opened["code"]["source_sha256"]
 
 
+@pytest.mark.parametrize("mode", ["texts", "answers"])
+def test_an_explanation_is_recorded_without_its_words(start, trail, mode) -> None:
+    live = start(trail=mode)
+    reply = live.ask("POST", "/v1/explain", {"text": "secretly good"})
+    live.stop()
+    (record,) = [each for each in records(trail) if each["kind"] == "answer"]
+    assert (record["request"], record["route"]) == (reply.headers["x-request-id"], "/v1/explain")
+    told = record["told"]["exact"]
+    assert [each["value"] for each in told["units"]] == [each["value"] for each in reply.body["units"]]
+    assert "secretly" not in json.dumps(told) and ("secretly" in json.dumps(record)) == (mode == "texts")
+
+
 def test_the_trail_is_off_unless_it_is_asked_for(start, trail) -> None:
     assert ServeConfig().trail == "off"
     assert parse_config({"data": {"source": "x"}, "serve": {"trail": False}}).serve.trail == "off"  # a bare off in YAML

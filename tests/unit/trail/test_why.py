@@ -96,6 +96,9 @@ def test_an_answer_is_answered_again_exactly_with_its_rules_and_where_it_comes_f
     with served(workspace, "m-1", "texts") as ask:
         name, _ = ask("/v1/predict", {"texts": ["good good c", "bad a"]})
         private, _ = ask("/v1/predict", {"text": PRIVATE})
+        explained, _ = ask("/v1/explain", {"text": "good bad c"})
+    assert tl.why(explained, workspace=root)["replay"]["verdict"] == "exact"
+    assert command(["why", explained, "--workspace", str(root)]) == 0
     found = tl.why(name, workspace=root)
     assert found["replay"]["verdict"] == "exact" and found["replay"]["difference"] == 0.0
     assert found["replay"]["told"] == found["told"]["exact"] and found["replay"]["environment"] == {}

@@ -13,6 +13,8 @@ import tuneloop as tl
 from tuneloop.cli.app import run as command
 from tuneloop.core.config import load_config
 from tuneloop.core.errors import ReleaseError
+from tuneloop.core.paths import Workspace
+from tuneloop.releases import auditing
 from tuneloop.training.run import Run
 
 
@@ -63,3 +65,21 @@ def test_a_run_that_does_not_pass_is_no_release_and_one_that_does_carries_its_au
     assert (workspace / "audits" / made.id / "audit.json").is_file()  # a release is never written to
     assert json.loads((made.path / "audit.json").read_text()) == kept
     tl.load(made.id, workspace=workspace)
+
+
+def test_answers_of_another_version_are_not_taken(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, workspace = with_limit(finished, 1e6), Workspace(finished.path.parents[1])
+
+    def files() -> int:
+        return len(list((workspace.cache / "audits").glob("*.sqlite")))
+
+    def again() -> None:
+        auditing.audit(run, workspace=workspace, config=run.config.audit, quiet=True)
+
+    again()
+    before = files()
+    again()
+    assert files() == before
+    monkeypatch.setattr(auditing, "version", lambda name: "0.0.1")
+    again()
+    assert files() == before + 1

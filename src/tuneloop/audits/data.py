@@ -85,6 +85,8 @@ class Data(Audit):
             wrong, count = _label_errors(train, subject)
             figures["label_errors"] = count
             findings += wrong
+            if not count.n:
+                details["left_out"] = ["label_errors"]
         if _has_one_class(subject.task):
             tried = self._words(subject, train, tell)
             figures["word_flips"] = _highest(tried)

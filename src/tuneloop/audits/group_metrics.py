@@ -55,6 +55,15 @@ def group_metrics(subject: Subject, column: str) -> tuple[dict[str, Figure], lis
     return figures, [Finding("gap", fields)] if p < SURE else []
 
 
+def check_column(subject: Subject, column: str) -> None:
+    """Refuse a column without groups before anything is asked.
+
+    Raises:
+        ConfigError: if the data has no such column, or it names no two groups.
+    """
+    _grouped(subject.test, column)
+
+
 def _events(labels: Array, answers: Array, classes: Sequence[str]) -> dict[tuple[str, str], tuple[Array, Array]]:
     """Of each figure and class what is counted, and among which rows, 0 or 1, (rows,) each."""
     every = np.ones(len(labels))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tuneloop.core.errors import StorageError
 from tuneloop.core.fsio import storage_errors
+from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, Label
 from tuneloop.inference.ruling import rulings, settle
 
@@ -27,17 +30,17 @@ class Remembering:
 
     Args:
         model: what answers.
-        path: an SQLite file of this model alone; None keeps answers in memory.
+        path: an SQLite file of this model alone, begun anew if it is damaged; None keeps answers in memory.
+
+    Raises:
+        StorageError: here and on every later call, if the disk refuses or another process holds the file.
     """
 
     def __init__(self, model: ModelHandle, path: Path | None = None) -> None:
         self.model = model
         self.asked = self.computed = 0
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with storage_errors(path or Path(":memory:")):
-            self._kept = sqlite3.connect(path or ":memory:", check_same_thread=False)
-            self._kept.execute("CREATE TABLE IF NOT EXISTS scores (input BLOB PRIMARY KEY, score BLOB) WITHOUT ROWID")
+        self._path = path
+        self._kept = self._opened()
 
     @property
     def name(self) -> str:
@@ -80,15 +83,82 @@ class Remembering:
         """Let go of the file; the model stays open."""
         self._kept.close()
 
+    def _opened(self) -> sqlite3.Connection:
+        if self._path is None:
+            return _table(":memory:")
+        with _answer_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return _table(self._path)
+            except sqlite3.OperationalError:  # locked, full, not to be written: the content may be sound
+                raise
+            except sqlite3.DatabaseError:
+                _removed(self._path)
+                return _table(self._path)
+
+    def _begin_anew(self) -> None:
+        """A damaged file holds nothing but answers that can be computed again."""
+        self._kept.close()
+        if self._path is not None:
+            with storage_errors(self._path):
+                _removed(self._path)
+        self._kept = self._opened()
+
     def _read(self, key: bytes) -> Any:
-        row = self._kept.execute("SELECT score FROM scores WHERE input = ?", (key,)).fetchone()
+        with _answer_errors(self._path):
+            try:
+                row = self._kept.execute("SELECT score FROM scores WHERE input = ?", (key,)).fetchone()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._begin_anew()
+                row = None
         return None if row is None else np.frombuffer(row[0], dtype=np.float32)
 
     def _write(self, rows: dict[bytes, Any]) -> None:
+        sound = [(key, row.tobytes()) for key, row in rows.items() if np.isfinite(row).all()]
+        with _answer_errors(self._path):
+            try:
+                self._insert(sound)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._begin_anew()
+                self._insert(sound)
+
+    def _insert(self, rows: list[tuple[bytes, bytes]]) -> None:
         with self._kept:
-            self._kept.executemany(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?)", ((key, row.tobytes()) for key, row in rows.items())
-            )
+            self._kept.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?)", rows)
+
+
+def _table(path: Path | str) -> sqlite3.Connection:
+    kept = sqlite3.connect(path, check_same_thread=False)
+    try:
+        kept.execute("CREATE TABLE IF NOT EXISTS scores (input BLOB PRIMARY KEY, score BLOB) WITHOUT ROWID")
+    except BaseException:
+        kept.close()
+        raise
+    return kept
+
+
+def _removed(path: Path) -> None:
+    """Without its journal too, which would be played back into the new file."""
+    for each in (path, *(path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm"))):
+        each.unlink(missing_ok=True)
+
+
+@contextmanager
+def _answer_errors(path: Path | None) -> Iterator[None]:
+    """What SQLite and the disk refuse, as a `StorageError` that says what to do."""
+    where = path or Path(":memory:")
+    try:
+        with storage_errors(where):
+            yield
+    except sqlite3.Error as error:
+        raise StorageError(
+            t("Kept answers of audits cannot be used: {path}: {reason}.", path=where, reason=error),
+            t("Free space on the disk, or end other audits of this model, then run the same command again."),
+        ) from error
 
 
 def answers(model: ModelHandle, inputs: Sequence[Input], scores: FloatArray) -> list[Label]:

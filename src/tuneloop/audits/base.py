@@ -147,6 +147,13 @@ class Audit(ABC):
         """Why it has nothing to say about this subject; empty if it has."""
         return ""
 
+    def check(self, subject: Subject) -> None:
+        """Look for settings that do not go with the subject; of all audits, before the first one runs.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+
     @abstractmethod
     def run(self, subject: Subject, tell: Tell) -> Outcome:
         """Ask the model; a pure function of the subject and the options, but for what is timed."""

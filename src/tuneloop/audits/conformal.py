@@ -57,6 +57,8 @@ class Conformal(Audit):
         """Why there is nothing to say."""
         if not suits(subject.task):
             return t("it is for tasks whose answer is one class.")
+        if not len(subject.test):
+            return t("there are no test rows.")
         needed = rows_needed(self.options.coverage)
         if len(subject.dev) < needed:
             return t("dev has {rows} rows, and the promise needs {needed}.", rows=len(subject.dev), needed=needed)

@@ -86,7 +86,10 @@ class Data(Audit):
             wrong, count = _label_errors(train, subject)
             figures["label_errors"] = count
             findings += wrong
-            looked_for.append("label_errors")
+            if count.n:
+                looked_for.append("label_errors")
+            else:
+                details["left_out"] = ["label_errors"]
         if _has_one_class(subject.task):
             tried = self._words(subject, train, tell)
             figures["word_flips"] = _highest(tried)

@@ -39,6 +39,11 @@ def sentence(kind: str, fields: Mapping[str, Any]) -> str:
 def parts(outcome: Mapping[str, Any]) -> list[Markup]:
     """Tables of shared rows, of suspected labels and of the words that were tried."""
     found: list[Markup] = []
+    if "label_errors" in outcome["details"].get("left_out", ()):
+        told = t(
+            "Wrong labels were not looked for: there are too few rows, or too few classes that only some rows have."
+        )
+        found.append(paragraph(told, "note"))
     for each in outcome["findings"]:
         if each["kind"] == "leakage":
             found.append(_leaks(each))

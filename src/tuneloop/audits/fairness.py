@@ -14,7 +14,7 @@ from tuneloop.audits.answers import answers
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
 from tuneloop.audits.corrections import holm
 from tuneloop.audits.fairness_words import figure_title, parts, sentence
-from tuneloop.audits.group_metrics import group_metrics
+from tuneloop.audits.group_metrics import check_column, group_metrics
 from tuneloop.audits.identity import Group, Terms, Unit, framed, language_of, load_terms, swapped
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
@@ -77,6 +77,11 @@ class Fairness(Audit):
         if not task.has_probabilities or task.layout != "whole":
             return t("the task {task} gives no probability for each class of a text.", task=task.name)
         return ""
+
+    def check(self, subject: Subject) -> None:
+        """Columns that the data does not have, or that name no groups."""
+        for column in self.options.groups:
+            check_column(subject, column)
 
     def run(self, subject: Subject, tell: Tell) -> Outcome:
         """Exchange the terms of each dimension, and compare the groups of the columns that are named."""

@@ -65,6 +65,15 @@ def _classes(answer: Label) -> tuple[Any, ...]:
     return answer if isinstance(answer, tuple) else (str(answer),)
 
 
+def check_column(subject: Subject, column: str) -> None:
+    """Refuse a column without groups before anything is asked.
+
+    Raises:
+        ConfigError: if the data has no such column, or it names no two groups.
+    """
+    _grouped(subject.test, column)
+
+
 def _events(labels: Array, answers: Array, classes: Sequence[str]) -> dict[tuple[str, str], tuple[Array, Array]]:
     """Of each figure and class what is counted, and among which rows, 0 or 1, (rows,) each.
 

@@ -79,6 +79,8 @@ class OutOfDistribution(Audit):
         """Why there is nothing to say."""
         if not suits(subject.task):
             return t("it is for tasks whose answer is one class.")
+        if not len(subject.test):
+            return t("there are no test rows.")
         return "" if subject.train.labels else t("there are no training texts.")
 
     def run(self, subject: Subject, tell: Tell) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
 from tuneloop.audits.robust.attack import measure_attack
@@ -74,6 +74,13 @@ class RobustnessOptions(AuditOptions):
         lt=1,
         description="Probability with which each word of a copy is deleted: more certifies more changes.",
     )
+
+    @field_validator("certify_votes")
+    @classmethod
+    def _votes(cls, votes: int) -> int:
+        if votes == 1:
+            raise ValueError(t("one copy alone is no vote: give 0 or at least 2"))
+        return votes
 
 
 class Robustness(Audit):

@@ -41,9 +41,12 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
     """The content of audit.json: what every audit found, and whether a release may go out.
 
     Raises:
-        ConfigError: see `create_audits`.
+        ConfigError: see `create_audits` and `Audit.check`; before anything is asked.
     """
     audits = create_audits(config)
+    for audit in audits:
+        if not audit.refuses(subject):
+            audit.check(subject)
     found: dict[str, Any] = {}
     with progress(t("auditing"), len(audits), quiet=quiet) as bar:
         for number, audit in enumerate(audits):

@@ -79,6 +79,8 @@ def suspected_labels(inputs: Sequence[Input], labels: Sequence[Label], *, seed: 
         kind = type(chosen[0])
         judge = {tuple: _several_classes, float: _numbers}.get(kind, _one_class)
         found = judge(features, chosen, seed)
+    if found is None:
+        return Suspects([], 0)
     return Suspects([Suspect(rows[number], label, score) for number, label, score in found], len(rows))
 
 
@@ -123,7 +125,8 @@ def _one_class(features: csr_matrix, labels: Sequence[Label], seed: int) -> list
     return [(int(row), str(names[answers[row]]), float(scores[row])) for row in wrong]
 
 
-def _several_classes(features: csr_matrix, labels: Sequence[Label], seed: int) -> list[tuple[int, Label, float]]:
+def _several_classes(features: csr_matrix, labels: Sequence[Label], seed: int) -> list[tuple[int, Label, float]] | None:
+    """Suspects; None where fewer than two classes stand with some rows and not with others."""
     from cleanlab.multilabel_classification import get_label_quality_scores
     from cleanlab.multilabel_classification.filter import find_label_issues
     from sklearn.linear_model import LogisticRegression
@@ -133,9 +136,10 @@ def _several_classes(features: csr_matrix, labels: Sequence[Label], seed: int) -
 
     binarizer = MultiLabelBinarizer()
     targets = binarizer.fit_transform(labels)
-    frequent = np.flatnonzero(targets.sum(axis=0) >= 2 * FOLDS)
-    if not len(frequent):
-        return []
+    # a class that all rows have is no question, and one class alone is none of several
+    frequent = np.flatnonzero(np.minimum(often := targets.sum(axis=0), len(targets) - often) >= 2 * FOLDS)
+    if len(frequent) < 2:
+        return None
     names, targets = binarizer.classes_[frequent], targets[:, frequent]
     folds = KFold(FOLDS, shuffle=True, random_state=seed)
     model = OneVsRestClassifier(LogisticRegression(C=4.0, max_iter=50))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
+from tuneloop.models.device import choose_device
 from tuneloop.releases.index import rows
 from tuneloop.releases.read import Release
 from tuneloop.releases.scorecard import Subject as Measured
@@ -34,6 +37,9 @@ PARTIAL, PARTIAL_PAGE = "audit-only.json", "audit-only.html"
 
 ANSWERING = (".safetensors", ".json", ".onnx", ".xml", ".yaml")
 """Files that answers may hang on."""
+
+LIBRARIES = ("tuneloop", "torch", "transformers", "tokenizers", "onnxruntime", "openvino")
+"""Packages that compute answers, with another version perhaps others."""
 
 
 def audit(
@@ -136,12 +142,20 @@ def _earlier_answers(earlier: Mapping[str, Examples], workspace: Workspace) -> d
 
 
 def _remembering(measured: Measured, workspace: Workspace) -> Remembering:
-    """The model with its earlier answers, which belong to these weights, this engine and this knowledge alone."""
-    digest = hashlib.sha256(measured.predictor.name.encode())
+    """The model with its earlier answers: those of these weights, this engine, knowledge, software and device alone."""
+    digest = hashlib.sha256(json.dumps([measured.predictor.name, _versions(), choose_device()]).encode())
     for file in sorted(measured.folder.rglob("*")):
         if file.is_file() and file.suffix in ANSWERING and file.name not in (AUDIT, PARTIAL, "evaluation.json"):
             digest.update(f"{file.relative_to(measured.folder)} {hash_file(file)}".encode())
     return Remembering(measured.predictor, workspace.cache / "audits" / f"{digest.hexdigest()[:24]}.sqlite")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def settings_of(target: Run | Release) -> AuditConfig:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,8 @@ def test_a_figure_beyond_its_limit_fails_and_one_that_was_not_measured_too() -> 
         (AuditConfig(forbid=("leek",)), "audit.forbid"),
         (AuditConfig(audits=("costs",)), "Did you mean cost"),
         (AuditConfig(options={"cost": {"watt": 3}}), "Did you mean watts"),
+        (AuditConfig(options={"robustness": {"certify_votes": 1}}), "at least 2"),
+        (AuditConfig(audits=("cost", "fairness"), options={"fairness": {"groups": ["gender"]}}), "no column 'gender'"),
     ],
 )
 def test_what_no_audit_measures_is_refused_before_anything_is_asked(config: AuditConfig, problem: str) -> None:
@@ -71,3 +75,12 @@ def test_a_share_has_the_interval_of_wilson() -> None:
     found = share(3, 10)
     assert (found.value, round(found.low, 4), round(found.high, 4), found.n) == (0.3, 0.1078, 0.6032, 10)
     assert share(0, 0).value is None
+
+
+def test_without_test_rows_audits_refuse_or_say_what_they_can() -> None:
+    none = hotel_rows(0, seed=1)
+    subject = replace(hotel_subject(), test=none, whole_test=none)
+    found = run_audits(subject, AuditConfig(options={"explanations": {"rows": 5}}), quiet=True)["audits"]
+    assert "there are no test rows." in found["ood"]["skipped"]
+    assert "there are no test rows." in found["conformal"]["skipped"]
+    json.dumps(found, allow_nan=False)

@@ -14,6 +14,8 @@ from tuneloop.cli.app import run as command
 from tuneloop.core.config import load_config
 from tuneloop.core.deployment import AuditConfig
 from tuneloop.core.errors import ReleaseError
+from tuneloop.core.paths import Workspace
+from tuneloop.releases import auditing
 from tuneloop.training.run import Run
 
 
@@ -82,3 +84,21 @@ def test_some_audits_keep_their_part_of_the_gate_and_leave_the_whole_audit_alone
     assert (finished.path / "audit.json").read_text() == "{}"
     assert Path(found["report"]).name == "audit-only.html" and Path(found["report"]).is_file()
     assert (finished.path / "audit-only.json").is_file()
+
+
+def test_answers_of_another_version_are_not_taken(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, workspace = with_limit(finished, 1e6), Workspace(finished.path.parents[1])
+
+    def files() -> int:
+        return len(list((workspace.cache / "audits").glob("*.sqlite")))
+
+    def again() -> None:
+        auditing.audit(run, workspace=workspace, config=run.config.audit, quiet=True)
+
+    again()
+    before = files()
+    again()
+    assert files() == before
+    monkeypatch.setattr(auditing, "version", lambda name: "0.0.1")
+    again()
+    assert files() == before + 1

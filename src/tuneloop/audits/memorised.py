@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, log2
+from math import log2
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +20,12 @@ from tuneloop.data.examples import Examples, Input, Label
 SECRET = re.compile(r"\[\[(.+?)\]\]")
 ALTERNATIVES = 255
 """Other secrets that each canary is compared with, so that its exposure is 8 bits at most."""
+
+TRIED = 20
+"""Secrets that must be tried of each canary, for each canary there is: the least p is 1 / secrets, times canaries."""
+
+MOST_CANARIES = 50
+"""Canaries at most, as the likelihoods that they need grow with their square: 50,000 of 50."""
 
 PORTION = 64
 """Alternatives whose likelihood is computed at once."""
@@ -119,7 +125,8 @@ def read_canaries(path: Path) -> list[Canary]:
     """The canaries of a JSON lines file: `{"text": prompt, "answer": "My code is [[4711]]."}`.
 
     Raises:
-        DataError: with the line, if the file cannot be read, or a line is no such object.
+        DataError: with the line, if the file cannot be read, a line is no such object, there are more than
+            `MOST_CANARIES`, or a secret has so few others of its form that it could never be told to be learnt.
     """
     from tuneloop.data.readers.jsonl import read_jsonl
 
@@ -132,7 +139,28 @@ def read_canaries(path: Path) -> list[Canary]:
         ) from None
     rows = zip(table.rows, *(table.columns.get(name, [None] * len(table.rows)) for name in ("text", "answer")),
                strict=True)  # fmt: skip
-    return [_canary(path, int(line), text, answer) for line, text, answer in rows]
+    found = [_canary(path, int(line), text, answer) for line, text, answer in rows]
+    _check_count(path, found)
+    return found
+
+
+def _check_count(path: Path, canaries: Sequence[Canary]) -> None:
+    """Refuse canaries that could not raise an alarm even if they came first among all secrets of their form."""
+    count = len(canaries)
+    if count > MOST_CANARIES:
+        raise DataError(
+            t("{file}: {count} canaries, where at most {most} can be tried.", file=path.name, count=count,
+              most=MOST_CANARIES),
+            t("Leave some out."),
+        )  # fmt: skip
+    for canary in canaries:
+        space = _space(canary.answer[canary.start : canary.end])
+        if space < TRIED * count:
+            raise DataError(
+                t("{file}, line {line}: there are only {space} secrets of this form, too few among {count} canaries.",
+                  file=path.name, line=canary.line, space=space, count=count),
+                t("Use a longer secret, of at least {needed} of its form, or fewer canaries.", needed=TRIED * count),
+            )  # fmt: skip
 
 
 def _canary(path: Path, line: int, text: Any, answer: Any) -> Canary:
@@ -159,7 +187,7 @@ def exposures(model: Writes, canaries: Sequence[Canary], *, random: np.random.Ge
     rank / tried is the p-value of having learnt it. So many alternatives are tried that p can be small enough with all
     canaries counted.
     """
-    alternatives = max(ALTERNATIVES, ceil(len(canaries) / 0.05) - 1)
+    alternatives = max(ALTERNATIVES, TRIED * len(canaries) - 1)
     for canary in canaries:
         answers = {canary.answer: None}
         for _ in range(20 * alternatives):

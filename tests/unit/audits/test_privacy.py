@@ -201,6 +201,20 @@ def test_a_canary_that_is_none_is_an_error_with_its_line(line: str | None, probl
         read_canaries(path)
 
 
+def test_canaries_that_could_never_raise_an_alarm_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    lines = [json.dumps({"text": "Your code?", "answer": f"It is [[{1000 + row}]]."}) for row in range(51)]
+    short = json.dumps({"text": "Your key?", "answer": "Key [[qz]]."})  # one of 676
+    path.write_text("\n".join([*lines[:32], short]))
+    assert len(read_canaries(path)) == 33
+    path.write_text("\n".join([*lines[:33], short]))
+    with pytest.raises(DataError, match="line 34: there are only 676"):
+        read_canaries(path)
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="51 canaries"):
+        read_canaries(path)
+
+
 def test_canaries_need_a_model_that_says_how_likely_a_text_is() -> None:
     with pytest.raises(ConfigError, match="canaries"):
         run(hotel_subject(), canaries="x.jsonl")

@@ -53,7 +53,8 @@ def test_an_explanation_takes_no_more_answers_than_it_may(start, monkeypatch):
     live = start()
     long = " ".join("abcdefghijklmnop")
     found = explain(live, text=long, answers=64).body
-    assert found["asked"] <= 64 and found["error_kind"] == "standard_error"
+    assert found["asked"] <= 64 and found["error_kind"] == "exact"
+    assert found["details"] == {"together": 3} and found["units"][0]["text"] == "a b c"
     assert len(live.model.computed) <= 66
     monkeypatch.setattr(explaining, "MOST_ANSWERS", 10)
     reply = explain(live, text=long)

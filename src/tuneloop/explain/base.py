@@ -89,12 +89,14 @@ class Question:
         units: what gets an attribution.
         target: the number that is explained.
         truncated: whether the model does not read all of it.
+        together: how many neighbours were taken together as one unit, since the answers did not suffice for each.
     """
 
     item: Input
     units: tuple[Unit, ...]
     target: Target
     truncated: bool
+    together: int = 1
 
 
 class ExplainerOptions(Options):

@@ -75,8 +75,8 @@ def look(
         seed: of explainers and, with the row, of the random orders, which are others for each row.
         row: the number of the text in its split.
     """
-    first, _ = next(iter(explainers.values()))
-    question = first.question(model, item)
+    # each may take units together that it has too few answers for: the coarsest units are within reach of all
+    question = min((each.question(model, item) for each, _ in explainers.values()), key=lambda each: len(each.units))
     if len(question.units) < LEAST_UNITS:
         return None
     found = {name: each.attribute(handle, question, seed=seed) for name, (each, handle) in explainers.items()}

@@ -43,10 +43,17 @@ def sampled_interactions(
 ) -> list[dict[str, Any]]:
     """The estimated index of every pair of the given units with its standard error, the strongest first.
 
+    The last units are left out where the answers do not suffice for the pairs of all.
+
     Sets are drawn with their complements, so that what three units do together cancels in the error.
     """
     pairs = list(combinations(sorted(among), 2))
-    draws = int(np.clip(answers // (DRAW_ANSWERS * max(len(pairs), 1)), *DRAWS))
+    while len(pairs) * DRAWS[0] * DRAW_ANSWERS > answers:
+        among = among[:-1]
+        pairs = list(combinations(sorted(among), 2))
+    if not pairs:
+        return []
+    draws = int(np.clip(answers // (DRAW_ANSWERS * len(pairs)), *DRAWS))
     sets = np.concatenate([_drawn(game.size, pair, draws, random) for pair in pairs])
     values = game.values(sets).reshape(len(pairs), draws, 2, 4)
     together = (values @ np.array([1.0, -1.0, -1.0, 1.0])).mean(axis=2)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.explain.base import Explainer, Explanation, Question
 from tuneloop.explain.game import Game, PerturbingOptions
 from tuneloop.explain.interactions import exact_interactions, sampled_interactions
 from tuneloop.explain.sets import all_sets, size_weights
+from tuneloop.explain.units import coarser
 
 if TYPE_CHECKING:
+    from tuneloop.data.examples import Input
     from tuneloop.tasks.base import ModelHandle
 
     FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -51,19 +56,28 @@ class Shapley(Explainer):
     Options = ShapleyOptions
     options: ShapleyOptions
 
+    def question(self, model: ModelHandle, item: Input, label: str | None = None) -> Question:
+        """As any explainer's, but neighbours are one unit where `answers` would not bear a stated error for each."""
+        question = super().question(model, item, label)
+        units, together = coarser(question.item, question.units, most_units(self._answers))
+        return replace(question, units=units, together=question.together * together)
+
+    @property
+    def _answers(self) -> int:
+        """Answers for the values; half of all where interactions take the others."""
+        return self.options.answers // 2 if self.options.interactions else self.options.answers
+
     def attribute(self, model: ModelHandle, question: Question, *, seed: int) -> Explanation:
         game, random = Game(model, question, self.options.absent), np.random.default_rng(seed)
         base, output = game.ends()
-        exact = game.size <= EXACT_UNITS and 1 << game.size <= self.options.answers
+        exact = game.size <= exact_units(self._answers)
         if exact:
             values, errors = exact_values(game), np.zeros(0)
         else:
-            values, errors = sampled_values(
-                game, random, answers=self.options.answers, max_error=self.options.max_error
-            )
-        details = (
-            {"interactions": self._interactions(game, values, random, exact=exact)} if self.options.interactions else {}
-        )
+            values, errors = sampled_values(game, random, answers=self._answers, max_error=self.options.max_error)
+        details: dict[str, Any] = {"together": question.together} if question.together > 1 else {}
+        if self.options.interactions:
+            details["interactions"] = self._interactions(game, values, random, exact=exact)
         return self.explanation(
             question, values, base=base, output=output, errors=tuple(map(float, errors)),
             error=float(errors.max(initial=0.0)), error_kind="exact" if exact else "standard_error",
@@ -78,7 +92,17 @@ class Shapley(Explainer):
             return []
         if exact:
             return exact_interactions(game, among)
-        return sampled_interactions(game, among, random, answers=self.options.answers)
+        return sampled_interactions(game, among, random, answers=self.options.answers - game.asked)
+
+
+def exact_units(answers: int) -> int:
+    """Units of which all sets can be asked for."""
+    return min(EXACT_UNITS, answers.bit_length() - 1)
+
+
+def most_units(answers: int) -> int:
+    """Units at most whose values are exact, or have a standard error that can be believed."""
+    return max(exact_units(answers), 1 + (answers - 2) // (2 * LEAST_PAIRS))
 
 
 def exact_values(game: Game) -> FloatArray:
@@ -94,29 +118,41 @@ def exact_values(game: Game) -> FloatArray:
 
 
 def sampled_values(
-    game: Game, random: np.random.Generator, *, answers: int, max_error: float, most_pairs: int | None = None
+    game: Game, random: np.random.Generator, *, answers: int, max_error: float
 ) -> tuple[FloatArray, FloatArray]:
     """Estimated Shapley values and their standard errors, (units,) each.
 
-    Many orders are asked for at once, until every standard error is at most `max_error`, `answers` are spent, or there
-    are `most_pairs` pairs of orders: by default as many as would cost twice the answers if no set came again.
+    Many orders are asked for at once, until every standard error is at most `max_error`, another pair of orders might
+    take more than `answers`, or there are as many pairs as would cost twice the answers if no set came again: of few
+    units every set is known at some time, and nothing is asked any more.
+
+    Raises:
+        ConfigError: if the answers do not suffice for `LEAST_PAIRS` pairs of orders: they would tell no error.
     """
+    game.ends()
     pair_answers = 2 * (game.size - 1)
-    most_pairs = most_pairs or max(LEAST_PAIRS, 2 * answers // pair_answers)
+    if (answers - game.asked) // pair_answers < LEAST_PAIRS:
+        raise ConfigError(
+            t("{answers} answers are too few for the Shapley values of {units} units.", answers=answers,
+              units=game.size),
+            t("Allow {least}.", least=game.asked + LEAST_PAIRS * pair_answers),
+        )  # fmt: skip
+    most_pairs = 2 * answers // pair_answers
     at_once = max(LEAST_PAIRS, ROUND_ANSWERS // pair_answers)
     found = np.zeros((0, game.size))
-    while len(found) < most_pairs:
-        room = min((answers - game.asked) // pair_answers, most_pairs - len(found))
-        if len(found) >= 2 and room < 1:
-            break
-        found = np.concatenate([found, _pairs(game, random, max(2 - len(found), min(at_once, room)))])
+    while (room := min((answers - game.asked) // pair_answers, most_pairs - len(found))) > 0:
+        found = np.concatenate([found, _pairs(game, random, min(at_once, room))])
         if len(found) >= LEAST_PAIRS and _standard_errors(found).max() <= max_error:
             break
     return found.mean(axis=0), _standard_errors(found)
 
 
 def _standard_errors(found: FloatArray) -> FloatArray:
-    return np.asarray(found.std(axis=0, ddof=1) / np.sqrt(len(found)))
+    """Such that 1.96 of them to both sides hold the value in 95 of 100 cases: few pairs tell little of the spread."""
+    from scipy.special import ndtri, stdtrit
+
+    wider = stdtrit(len(found) - 1, 0.975) / ndtri(0.975)
+    return np.asarray(wider * found.std(axis=0, ddof=1) / np.sqrt(len(found)))
 
 
 def _pairs(game: Game, random: np.random.Generator, pairs: int) -> FloatArray:

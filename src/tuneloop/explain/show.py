@@ -36,6 +36,13 @@ def summary(name: str) -> str:
 def sentences(found: Explanation) -> list[str]:
     """What is explained, how sure the values are and what they are not."""
     said = [_answer(found), _error(found)]
+    if found.details.get("together"):
+        said.append(
+            t(
+                "{count} neighbours at a time are one unit, so that the answers suffice.",
+                count=found.details["together"],
+            )
+        )
     if not found.explains:
         said.append(t("Do not take this for a reason: {method}.", method=summary(found.method).rstrip(".。")))
     if found.truncated:

@@ -60,6 +60,24 @@ def units_of(item: Input, grain: Grain = "word", *, most: int = 1000) -> tuple[U
     )
 
 
+def coarser(item: Input, units: Sequence[Unit], most: int) -> tuple[tuple[Unit, ...], int]:
+    """Neighbours taken together, so many that at most `most` units are left, and how many make one now.
+
+    Args:
+        item: whose units they are; text and pair stay apart, so that `most` is 2 at least.
+    """
+    texts = {"text": item} if isinstance(item, str) else {"text": item[0], "pair": item[1]}
+    for every in range(1, len(units) + 1):
+        found = tuple(
+            Unit(start, end, text[start:end], part)  # type: ignore[arg-type]
+            for part, text in texts.items()
+            for start, end in _joined([(each.start, each.end) for each in units if each.part == part], every)
+        )
+        if len(found) <= most:
+            break
+    return found, every
+
+
 def _stretches(text: str, grain: Grain) -> list[tuple[int, int]]:
     if grain == "character":
         return [match.span() for match in re.finditer(r"\S", text)]

@@ -24,6 +24,7 @@ from tuneloop.serve.gate import Gate
 from tuneloop.serve.openai_answers import encode
 from tuneloop.serve.openai_routes import add_openai
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, title
+from tuneloop.serve.rate import RECOUNT
 from tuneloop.serve.requests import deadline_of, read_body, unless_gone
 from tuneloop.serve.schemas import ModelsResponse, PredictRequest, PredictResponse, ProblemOut, StateOut
 from tuneloop.serve.security import Guard
@@ -140,7 +141,9 @@ def _add_explain(app: FastAPI, service: Service) -> None:
         deadline_s = deadline_of(request.headers, DEADLINE_S)
         body = await read_body(request.receive, service.config.deadline_s)
         noted = service.recorder.begin("/v1/explain")
-        release, found = await unless_gone(service.explain(body, deadline_s), request.receive)
+        release, found = await unless_gone(
+            service.explain(body, deadline_s, request.scope.get(RECOUNT)), request.receive
+        )
         await noted.answered(release, body, said_of_words(found))
         content = encode({"release": release, **found.to_json()})
         return Response(content, headers=noted.headers, media_type="application/json")

@@ -16,7 +16,7 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.explain import EXPLAINERS, create_explainer
-from tuneloop.explain.base import Explanation
+from tuneloop.explain.base import ExplainerOptions, Explanation
 from tuneloop.serve.batching import Batcher
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
@@ -49,6 +49,11 @@ class ExplainRequest(BaseModel):
     unit: Literal["word", "phrase", "character"] = Field("word", description="What gets a number.")
     scale: Literal["probability", "log_odds"] = Field("probability", description="What is explained of a class.")
     answers: int = Field(512, ge=64, le=2000, description="Answers of the model that Shapley values may take.")
+
+    @property
+    def most_answers(self) -> int:
+        """Answers of the model that the explanation may take; each unit is left out once where none are drawn."""
+        return self.answers if self.method == "shapley" else ExplainerOptions().max_units + 2
 
 
 class UnitOut(BaseModel):

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from tuneloop.core.i18n import t, use_language
 from tuneloop.serve.problems import CONTENT_TYPE, Problem, preferred_language
-from tuneloop.serve.rate import RateLimit, client_of
+from tuneloop.serve.rate import RECOUNT, RateLimit, client_of
 from tuneloop.serve.requests import ClientGone
 from tuneloop.serve.security import Guard
 from tuneloop.serve.service import Service, State
@@ -103,6 +104,15 @@ class Gate:
             return
         try:
             self._rate.check(client_of(scope.get("client")))
+        except Problem:
+            self._service.batcher.meter.refused("rate")
+            raise
+        scope[RECOUNT] = partial(self._recount, self._rate, client_of(scope.get("client")))
+
+    def _recount(self, rate: RateLimit, client: str, count: int) -> None:
+        """What a route calls when it knows how many requests its work is worth."""
+        try:
+            rate.recount(client, count)
         except Problem:
             self._service.batcher.meter.refused("rate")
             raise

@@ -12,6 +12,9 @@ from tuneloop.core.deployment import UNITS_S
 from tuneloop.core.i18n import t
 from tuneloop.serve.problems import Problem
 
+RECOUNT = "tuneloop.recount"
+"""Where a connection's scope has what counts its request as several."""
+
 MOST_CLIENTS = 50_000
 """Clients that are remembered; those that have not asked for longest are forgotten first."""
 
@@ -32,8 +35,19 @@ class RateLimit:
         self._clock = clock
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def check(self, client: str) -> None:
-        """Count a request.
+    def recount(self, client: str, count: int) -> None:
+        """Count a request that was counted once as several, or as the whole share if that is less.
+
+        Raises:
+            Problem: 429 as `check`; then it is not counted at all.
+        """
+        times = self._times.get(client)
+        if times:
+            times.pop()
+        self.check(client, count)
+
+    def check(self, client: str, count: int = 1) -> None:
+        """Count a request, or what takes as much as several.
 
         Raises:
             Problem: 429 with Retry-After if the client has made its share; such a request is not counted.
@@ -43,14 +57,16 @@ class RateLimit:
         self._times.move_to_end(client)
         while times and times[0] <= now_s - self._window_s:
             times.popleft()
-        if len(times) >= self._most:
-            wait_s = max(1, math.ceil(times[0] + self._window_s - now_s))
+        count = min(count, self._most)
+        over = len(times) + count - self._most
+        if over > 0:
+            wait_s = max(1, math.ceil(times[over - 1] + self._window_s - now_s))
             raise Problem(
                 429, t("More than {count} requests within {seconds} s came from you.", count=self._most,
                        seconds=self._window_s),
                 t("Send the request again in {seconds} s.", seconds=wait_s), headers={"Retry-After": str(wait_s)},
             )  # fmt: skip
-        times.append(now_s)
+        times.extend([now_s] * count)
         if len(self._times) > MOST_CLIENTS:
             self._times.popitem(last=False)
 

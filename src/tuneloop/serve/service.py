@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -157,8 +158,13 @@ class Service:
             self.batcher.meter.refused(f"rule {rule.name}")
             raise refusal(rule)
 
-    async def explain(self, body: bytes, deadline_s: float) -> tuple[str, Any]:
+    async def explain(
+        self, body: bytes, deadline_s: float, recount: Callable[[int], None] | None = None
+    ) -> tuple[str, Any]:
         """The release, and why it answers the text in a request body as it does.
+
+        Args:
+            recount: told of how many full requests the answers are worth that the explanation may take.
 
         Raises:
             Problem: as `Explaining.request` and `Explaining.answer`, and 503 if no model is loaded.
@@ -166,6 +172,8 @@ class Service:
         if self.slot.current is None:
             raise self.not_ready()
         request = self.explaining.request(body)
+        if recount is not None:
+            recount(math.ceil(request.most_answers / self.config.max_texts))
         await self.allow([request.text if request.pair is None else (request.text, request.pair)])
         return await self.explaining.answer(request, deadline_s)
 

@@ -11,6 +11,9 @@ from tests.audited import WordModel, word_model
 from tuneloop.core.errors import ConfigError, DataError, ModelError
 from tuneloop.core.i18n import use_language
 from tuneloop.explain import create_explainer
+from tuneloop.explain.game import Game
+from tuneloop.explain.shapley import sampled_values
+from tuneloop.explain.show import sentences
 
 
 class Committee(WordModel):
@@ -84,9 +87,36 @@ def test_interactions_tell_what_words_do_together(fillers: int) -> None:
     assert all((each["error"] == 0) or fillers == 10 for each in told.values())
 
 
-def test_the_budget_holds() -> None:
-    _, found = values(" ".join(["not", *FILLERS]), answers=200, max_error=0.0)
-    assert found.asked <= 200
+@pytest.mark.parametrize(("answers", "interactions"), [(64, 0), (200, 0), (512, 0), (512, 12)])
+def test_the_budget_holds_and_words_are_taken_together_for_it(answers: int, interactions: int) -> None:
+    text = " ".join(["one not good", *(f"w{number}" for number in range(95)), "two three"])
+    _, found = values(text, answers=answers, max_error=0.0, interactions=interactions)
+    assert found.asked <= answers
+    assert sum(found.values) == pytest.approx(found.output - found.base, abs=1e-4)
+    assert found.details["together"] > 1 and " ".join(unit.text for unit in found.units) == text
+    assert found.error_kind == "exact" or len(found.errors) == len(found.units)
+    assert any("one unit" in each for each in sentences(found))
+
+
+def test_the_stated_error_covers_the_value_with_few_orders_too() -> None:
+    text = " ".join(["one", *(f"w{number}" for number in range(28)), "two three"])
+    explainer = create_explainer("shapley", {"answers": 482, "max_error": 0.0})  # eight pairs of orders
+    found = [explainer.explain(committee(), text, seed=seed) for seed in range(40)]
+    covered = np.mean([abs(each.values[0] - 2.0) <= 1.96 * each.errors[0] for each in found])
+    assert len(found[0].units) == 31 and covered >= 0.85
+
+
+@pytest.mark.parametrize("words", [9, 10])
+def test_it_ends_for_words_of_equal_weight(words: int) -> None:
+    item = " ".join(["good"] * words)
+    for text in (item, " ".join(f"w{number}" for number in range(words))):
+        explainer = create_explainer("shapley")
+        game = Game(committee(), explainer.question(committee(), text))
+        found, errors = sampled_values(game, np.random.default_rng(0), answers=3000, max_error=0.0)
+        assert game.asked <= 1 << words and errors.max() <= 1
+        assert sum(found) == pytest.approx(np.diff(game.ends())[0], abs=1e-6)
+    with pytest.raises(ConfigError, match="too few"):
+        sampled_values(game, np.random.default_rng(0), answers=100, max_error=0.0)
 
 
 def test_it_ends_when_every_set_is_known() -> None:

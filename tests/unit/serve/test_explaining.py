@@ -53,7 +53,8 @@ def test_an_explanation_takes_no_more_answers_than_it_may(start, monkeypatch):
     live = start()
     long = " ".join("abcdefghijklmnop")
     found = explain(live, text=long, answers=64).body
-    assert found["asked"] <= 64 and found["error_kind"] == "standard_error"
+    assert found["asked"] <= 64 and found["error_kind"] == "exact"
+    assert found["details"] == {"together": 3} and found["units"][0]["text"] == "a b c"
     assert len(live.model.computed) <= 66
     monkeypatch.setattr(explaining, "MOST_ANSWERS", 10)
     reply = explain(live, text=long)
@@ -110,3 +111,18 @@ def test_an_explanation_is_of_one_release(start, monkeypatch):
         assert live.ask("POST", "/v1/models/m-2/activate").status == 200
         live.models["m-1"].open_gate.set()
         assert explained.result().status == 409
+
+
+def test_the_server_ends_while_explanations_run(start, monkeypatch):
+    monkeypatch.setattr(explaining, "PORTION", 2)
+    live = start()
+    live.model.open_gate.clear()
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(explain, live) for _ in range(2)]
+        given_up = live.ask("POST", "/v1/explain", {"text": TEXT}, X_Deadline_Ms="50")
+        live.until_computing()
+        live.server.should_exit = True
+        live.until(lambda: live.server.service.state == "draining")
+        live.stop()  # fails if the server does not end
+        assert given_up.status == 504 and {each.result().status for each in waiting} == {200}
+    assert live.model.closed

@@ -53,6 +53,18 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(start):
     assert live.counter("tuneloop_requests_total", route="/v1/predict", status="429") == 2
 
 
+def test_an_explanation_counts_by_the_answers_that_it_may_take(start):
+    live = start(rate="5/minute", max_texts=256)
+    asked = {"text": "a b"}
+    assert live.ask("POST", "/v1/explain", asked | {"answers": 1000}).status == 200  # as four
+    late = live.ask("POST", "/v1/explain", asked)  # 512: as two
+    assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60
+    assert live.ask("POST", "/v1/explain", asked | {"method": "occlusion"}).status == 200
+    assert live.predict("a").status == 429
+    small = start(rate="1/minute")
+    assert [small.ask("POST", "/v1/explain", asked).status for _ in range(2)] == [200, 429]
+
+
 def test_without_a_rate_any_number_of_requests_is_answered(start):
     live = start()
     assert {live.predict("a").status for _ in range(30)} == {200}

@@ -152,11 +152,13 @@ def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, q
         quiet: show no progress.
 
     Raises:
+        ConfigError: if the configuration names audits, options or figures that there are not.
         TrainingError: if the run to resume has another configuration or other data.
     """
     from tuneloop.training.run import tune as tune_run
 
     project = _project(config)
+    _check_audits(project.config)
     data = snapshot(project, quiet=quiet)
     return tune_run(
         project.config, snapshot=data, workspace=project.workspace, base=project.base, resume=resume, quiet=quiet
@@ -252,6 +254,14 @@ def bench(
 
     project = _project({"data": {"source": suite}} if config is None else config)
     return bench_suite(suite, project, data=Path(data), tasks=tasks, output=output, quiet=quiet)
+
+
+def _check_audits(config: RunConfig) -> None:
+    """Refuse a section `audit` that could not be run, before hours of training; an empty one loads nothing."""
+    if config.audit.model_fields_set:
+        from tuneloop.audits.run import create_audits
+
+        create_audits(config.audit)
 
 
 def _project(config: Config | Project) -> Project:

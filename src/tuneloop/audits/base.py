@@ -187,3 +187,8 @@ class Audit(ABC):
     def better(cls, figure: str) -> Better | None:
         """Whether lower or higher is better of a figure; None if the audit has none of this name."""
         return next((way for name, way in cls.figures.items() if figure == name or figure.startswith(f"{name}.")), None)
+
+    @classmethod
+    def knows(cls, figure: str) -> bool:
+        """Whether it could measure a figure with a dot, as far as can be told before it runs."""
+        return True

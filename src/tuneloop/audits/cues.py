@@ -8,7 +8,7 @@ corrected for all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Cue:
         low: lower bound of the 95 % interval of that share (Wilson 1927).
         p: corrected for all words and classes.
         also: other words that stand in the same rows.
+        evidence: log-odds of the class at `low`, beyond those of any row.
+        at: which of the rows that were looked at have the word.
     """
 
     word: str
@@ -53,6 +55,8 @@ class Cue:
     low: float
     p: float
     also: tuple[str, ...] = ()
+    evidence: float = 0.0
+    at: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def purity(self) -> float:
@@ -120,8 +124,16 @@ def cues(known: Vocabulary, *, most: int) -> list[Cue]:
         for row, also in _apart(known, ranked[: 4 * most])[:most]:
             word, side = known.words[row]
             counts = int(often[row, 0]), int(known.counts[row, column])
-            found.append(Cue(word, side, label, *counts, float(low[row, column]), float(p[row, column]), also))
+            at = tuple(known.rows[row].tolist())
+            shares = float(low[row, column]), float(p[row, column])
+            found.append(Cue(word, side, label, *counts, *shares, also, float(evidence[row, column]), at))
     return sorted(found, key=lambda cue: (-cue.low, cue.word))
+
+
+def strongest(found: Sequence[Cue], most: int) -> list[Cue]:
+    """At most so many cues of all classes together, those with the most evidence, in their order."""
+    kept = {id(cue) for cue in sorted(found, key=lambda cue: (-cue.evidence, cue.word))[:most]}
+    return [cue for cue in found if id(cue) in kept]
 
 
 def neutral_words(known: Vocabulary) -> list[tuple[str, int, int]]:

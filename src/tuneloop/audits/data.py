@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
-from tuneloop.audits.cues import cues, neutral_words, vocabulary
+from tuneloop.audits.cues import cues, neutral_words, strongest, vocabulary
 from tuneloop.audits.data_words import figure_title, parts, sentence
 from tuneloop.audits.leakage import Leak, leaks
 from tuneloop.audits.length import LengthBias, length_bias
@@ -43,6 +44,9 @@ class DataOptions(AuditOptions):
         0.9, ge=0.7, le=1, description="Jaccard similarity of five-character runs from which two rows are the same."
     )
     words: int = Field(8, ge=1, le=100, description="Predictive words of each class that the model is tried on.")
+    all_words: int = Field(
+        40, ge=1, le=1000, description="Predictive words of all classes together, those with the most evidence."
+    )
     meant: tuple[str, ...] = Field(
         (), description="Words that are meant to decide a class: they are never called a shortcut."
     )
@@ -91,11 +95,11 @@ class Data(Audit):
             else:
                 details["left_out"] = ["label_errors"]
         if _has_one_class(subject.task):
-            tried = self._words(subject, train, tell)
+            tried, left_out = self._words(subject, train, tell)
             figures["word_flips"] = _highest(tried)
             findings += [self._finding(each) for each in tried if self._is_shortcut(each)]
             findings += [self._finding(each) for each in tried if self._is_noted(each)][:MOST_NOTES]
-            details["words"] = [_word_json(each) for each in tried]
+            details |= {"words": [_word_json(each) for each in tried], "words_left_out": left_out}
             looked_for += ["shortcut", "cue"]
             tell(t("length"))
             length = length_bias(subject, _sample(subject.test, HELD_OUT, subject, "length"))
@@ -107,10 +111,14 @@ class Data(Audit):
         findings.sort(key=lambda each: order.index(each.kind))
         return Outcome(figures, tuple(findings), details, tuple(looked_for))
 
-    def _words(self, subject: Subject, train: Examples, tell: Tell) -> list[Reliance]:
+    def _words(self, subject: Subject, train: Examples, tell: Tell) -> tuple[list[Reliance], int]:
+        """What the model makes of the strongest words, and how many others predict a class too."""
         known = vocabulary(train, subject.task.labels)
         held_out = _joined(_sample(subject.dev, HELD_OUT, subject, "held out"), subject.test)
-        return reliances(subject, cues(known, most=self.options.words), neutral_words(known), held_out, tell)
+        found = cues(known, most=self.options.words)
+        tried = strongest(found, self.options.all_words)
+        measured = reliances(replace(subject, train=train), tried, neutral_words(known), held_out, tell)
+        return measured, len(found) - len(tried)
 
     def _is_shortcut(self, each: Reliance) -> bool:
         return each.is_shortcut and each.cue.word not in {word.lower() for word in self.options.meant}

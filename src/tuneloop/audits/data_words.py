@@ -50,6 +50,10 @@ def parts(outcome: Mapping[str, Any]) -> list[Markup]:
         elif each["kind"] == "label_errors":
             found.append(_suspects(each))
     words = outcome["details"].get("words", [])
+    left_out = outcome["details"].get("words_left_out", 0)
+    if left_out:
+        told = t("{count} more words predict a class and were not tried: see the option all_words.", count=left_out)
+        found.append(paragraph(told, "note"))
     return [*found, *([_words(words)] if words else [])]
 
 

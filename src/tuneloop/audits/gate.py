@@ -23,7 +23,7 @@ def check_gate(config: AuditConfig, kinds: Mapping[str, type[Audit]]) -> None:
     figures = {f"{name}.{figure}" for name, kind in kinds.items() for figure in kind.figures}
     for wanted in config.limits:
         name, _, figure = wanted.partition(".")
-        if name not in kinds or kinds[name].better(figure) is None:
+        if name not in kinds or kinds[name].better(figure) is None or not kinds[name].knows(figure):
             raise _unknown("audit.limits", wanted, figures)
     findings = {finding for kind in kinds.values() for finding in kind.findings}
     for wanted in config.forbid:

@@ -113,6 +113,7 @@ def reliances(
     """What the model makes of each cue, those it relies on most first.
 
     Args:
+        subject: with those rows as `train` that the cues were found in.
         neutral: words that say nothing, see `cues.neutral_words`.
         held_out: rows the model has not learnt from.
     """
@@ -139,7 +140,8 @@ def _measured(subject: Subject, cue: Cue, neutral: Sequence[tuple[str, int, int]
     from scipy.stats import fisher_exact
 
     random = subject.random(f"{cue.word} {cue.side} {cue.label}")
-    own = [item for item in subject.train.inputs if holds(side_of(item, cue.side), cue.word)]
+    inputs = subject.train.inputs
+    own = [inputs[row] for row in cue.at]
     texts = [side_of(item, cue.side) for item in own]
     spelling = as_written(texts, grown(texts, cue.word))
     place = place_of(texts, spelling)

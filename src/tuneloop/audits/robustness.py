@@ -160,6 +160,16 @@ class Robustness(Audit):
         return t("Robustness")
 
     @classmethod
+    def knows(cls, figure: str) -> bool:
+        """Figures of perturbations that there are, of numbers of words, of any test."""
+        kind, _, tail = figure.partition(".")
+        if kind == "failures":
+            return not tail or tail in PERTURBATIONS.names()
+        if kind == "certified":
+            return not tail or tail.isdecimal()
+        return not tail or kind in ("tests", "suite")
+
+    @classmethod
     def figure_text(cls, name: str, value: float) -> str:
         """A figure's number as it is read."""
         return f"{value:,.0f}" if name == "attack_queries" else f"{value:.3f}"

@@ -7,9 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
-from tuneloop.core.errors import MissingExtraError
+from tuneloop.data.chinese_words import chinese_cutter as chinese_cutter
 from tuneloop.data.units import HAN
 
 RUN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+")
@@ -63,19 +62,6 @@ def _words(text: str) -> Iterator[str]:
             yield from chinese_cutter().cut_for_search(run)
         else:
             yield _stem(run)
-
-
-@lru_cache(maxsize=1)
-def chinese_cutter() -> Any:
-    """jieba with its own dictionary; a cache in a folder that everybody can write to is not read."""
-    try:
-        import jieba
-    except ImportError:
-        raise MissingExtraError("jieba", "knowledge") from None
-    cutter = jieba.Tokenizer()
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-    cutter.initialized = True
-    return cutter
 
 
 @lru_cache(maxsize=50_000)

@@ -99,3 +99,10 @@ def test_pairs_leak_only_as_a_whole() -> None:
     two = Examples(["c", "d"], ["the same first text", "another  text HERE"], ["x", "y"], ["no other", "two things"])
     shared = leaks({"train": one, "dev": one.select([]), "test": two}, 0.9)
     assert [(leak.row, leak.partner, leak.exact) for leak in shared["train", "test"]] == [(1, 1, True)]
+
+
+def test_of_many_words_the_strongest_are_tried_and_the_rest_are_counted() -> None:
+    every = Data(DataOptions()).run(hotel_subject(), quiet).details["words"]
+    details = Data(DataOptions(all_words=3)).run(hotel_subject(), quiet).details
+    assert len(details["words"]) == 3 and details["words_left_out"] == len(every) - 3 > 0
+    assert {each["word"] for each in details["words"]} < {each["word"] for each in every}

@@ -10,7 +10,7 @@ from tests.audited import hotel_rows, hotel_subject, word_model
 from tuneloop.audits.answers import Remembering
 from tuneloop.audits.base import share
 from tuneloop.audits.gate import failed, sentence, verdict
-from tuneloop.audits.run import run_audits
+from tuneloop.audits.run import create_audits, run_audits
 from tuneloop.core.deployment import AuditConfig
 from tuneloop.core.errors import ConfigError
 
@@ -48,6 +48,7 @@ def test_a_figure_beyond_its_limit_fails_and_one_that_was_not_measured_too() -> 
     [
         (AuditConfig(limits={"cost.memory": 1.0}), "cost.memory_mb"),
         (AuditConfig(limits={"cots.memory_mb": 1.0}), "cost.memory_mb"),
+        (AuditConfig(limits={"robustness.failures.nosuch": 0.1}), "robustness.failures.nosuch"),
         (AuditConfig(forbid=("leek",)), "audit.forbid"),
         (AuditConfig(audits=("costs",)), "Did you mean cost"),
         (AuditConfig(options={"cost": {"watt": 3}}), "Did you mean watts"),
@@ -84,3 +85,8 @@ def test_without_test_rows_audits_refuse_or_say_what_they_can() -> None:
     assert "there are no test rows." in found["ood"]["skipped"]
     assert "there are no test rows." in found["conformal"]["skipped"]
     json.dumps(found, allow_nan=False)
+
+
+def test_figures_of_perturbations_words_and_tests_have_names_of_their_own() -> None:
+    limits = {"robustness.failures.typos": 0.2, "robustness.certified.2": 0.5, "robustness.suite.plain": 0.1}
+    assert create_audits(AuditConfig(audits=("robustness",), limits=limits))

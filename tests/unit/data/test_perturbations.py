@@ -57,6 +57,17 @@ def test_each_changes_a_text_of_its_script_alike_for_the_same_draw_and_leaves_no
         ("negation", "The room is not clean", "The room is not clean"),
         ("negation", "房间非常干净", "房间不干净"),
         ("negation", "没有热水", "没有热水"),
+        ("negation", "所有菜都好吃", "所有菜都好吃"),
+        ("negation", "主要是服务好", "主要不是服务好"),
+        ("negation", "很有想象力", "没有想象力"),
+        ("negation", "想象力丰富", "想象力丰富"),
+        ("negation", "这是一个好机会", "这不是一个好机会"),
+        ("negation", "机会难得", "机会难得"),
+        ("negation", "房间太小了。", "房间不小。"),
+        ("negation", "太阳很大", "太阳不大"),
+        ("negation", "这里有温泉", "这里没有温泉"),
+        ("negation", "我会再来", "我不会再来"),
+        ("negation", "我喜欢这里", "我不喜欢这里"),
     ],
 )  # fmt: skip
 def test_a_change_is_the_one_that_its_name_says(name: str, before: str, after: str) -> None:

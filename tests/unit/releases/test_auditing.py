@@ -13,7 +13,7 @@ import tuneloop as tl
 from tuneloop.cli.app import run as command
 from tuneloop.core.config import load_config
 from tuneloop.core.deployment import AuditConfig
-from tuneloop.core.errors import ReleaseError
+from tuneloop.core.errors import ConfigError, ReleaseError
 from tuneloop.core.paths import Workspace
 from tuneloop.releases import auditing
 from tuneloop.training.run import Run
@@ -102,3 +102,9 @@ def test_answers_of_another_version_are_not_taken(finished: Run, monkeypatch: py
     monkeypatch.setattr(auditing, "version", lambda name: "0.0.1")
     again()
     assert files() == before + 1
+
+
+def test_a_wrong_figure_is_told_before_training(finished: Run) -> None:
+    broken = finished.config.audit.model_copy(update={"limits": {"cost.nosuch": 1.0}})
+    with pytest.raises(ConfigError, match=r"cost\.nosuch"):
+        tl.tune(finished.config.model_copy(update={"audit": broken}), quiet=True)

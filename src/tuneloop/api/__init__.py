@@ -17,6 +17,7 @@ from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
 from tuneloop.api.releasing import diff as diff
 from tuneloop.api.releasing import export as export
 from tuneloop.api.releasing import find as find
+from tuneloop.api.releasing import found as found
 from tuneloop.api.releasing import load as load
 from tuneloop.api.releasing import predict_file as predict_file
 from tuneloop.api.releasing import reindex as reindex
@@ -186,8 +187,7 @@ def evaluate(
     """
     from tuneloop.releases import scorecard
 
-    place = workspace_of(target, workspace)
-    subject = find(target, workspace=place.root) if isinstance(target, str) else target
+    subject, place = found(target, workspace)
     return scorecard.evaluate(subject, workspace=place, against=against, data=data, quiet=quiet)
 
 

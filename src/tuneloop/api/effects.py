@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tuneloop.api.releasing import DEFAULT_WORKSPACE, find, workspace_of
+from tuneloop.api.releasing import found
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
@@ -154,7 +154,6 @@ def opened(model: Run | Release | str, workspace: Path | None) -> Iterator[Subje
     """A run or release with its data; its predictor is closed at the end."""
     from tuneloop.releases.scorecard import subject_of
 
-    place = workspace_of(model, workspace or DEFAULT_WORKSPACE)
-    subject = subject_of(find(model, workspace=place.root) if isinstance(model, str) else model, place)
+    subject = subject_of(*found(model, workspace))
     with closing(subject.predictor):
         yield subject

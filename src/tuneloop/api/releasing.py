@@ -178,3 +178,9 @@ def serve(
 def workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:
     """Where a run or release lies: an opened run or release lies two folders below its workspace."""
     return Workspace(Path(workspace) if isinstance(target, str) else target.path.parents[1])
+
+
+def found(target: Run | Release | str, workspace: Path | None) -> tuple[Run | Release, Workspace]:
+    """A run or release, or the one with this name, and where it lies; see `find`."""
+    place = workspace_of(target, workspace or DEFAULT_WORKSPACE)
+    return find(target, workspace=place.root) if isinstance(target, str) else target, place

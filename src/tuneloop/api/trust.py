@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.api.releasing import DEFAULT_WORKSPACE, find, workspace_of
+from tuneloop.api.releasing import found
 from tuneloop.core.project import Config, open_project
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def audit(
     from tuneloop.releases.auditing import audit as run_audit
     from tuneloop.releases.auditing import settings_of
 
-    place = workspace_of(target, workspace or DEFAULT_WORKSPACE)
-    subject = find(target, workspace=place.root) if isinstance(target, str) else target
+    subject, place = found(target, workspace)
     settings = open_project(config).config.audit if config is not None else settings_of(subject)
     kinds = {kind for name in only for kind in AUDITS.get(name).findings}
     settings = settings.narrowed(only, rows, kinds=kinds)
@@ -87,11 +86,10 @@ def explain(
     from tuneloop.releases.read import Release
 
     explainer = create_explainer(method, options)
-    place = workspace_of(model, workspace or DEFAULT_WORKSPACE)
-    found = find(model, workspace=place.root) if isinstance(model, str) else model
-    if isinstance(found, Release):
-        predictor = found.predictor(ENGINE if explainer.inside else None)
+    subject, _ = found(model, workspace)
+    if isinstance(subject, Release):
+        predictor = subject.predictor(ENGINE if explainer.inside else None)
     else:
-        predictor = open_predictor(found.model_path, engine=ENGINE)
+        predictor = open_predictor(subject.model_path, engine=ENGINE)
     with closing(predictor):
         return explainer.explain(predictor, item, label=target, seed=seed)

@@ -92,6 +92,34 @@ def share(count: int, n: int) -> Figure:
     return Figure(count / n, float(bounds.low), float(bounds.high), n)
 
 
+RESAMPLES = 1000
+"""Bootstrap resamples behind an interval, where an audit does not say otherwise."""
+
+
+def redrawn(rows: int, random: np.random.Generator, *, resamples: int = RESAMPLES) -> Any:
+    """Numbers of rows as they are drawn again for a bootstrap, (resamples, rows)."""
+    return random.integers(0, rows, (resamples, rows))
+
+
+def mean_figure(values: Any, drawn: Any) -> Figure:
+    """A mean over rows, (rows,), with its 95 % percentile bootstrap interval; see `redrawn`."""
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+    return Figure(float(values.mean()), float(low), float(high), len(values))
+
+
+def rows_of(rows: Examples, most: int, random: np.random.Generator) -> Examples:
+    """All rows, or so many of them, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows.select(sorted(random.choice(len(rows), most, replace=False).tolist()))
+
+
+def figure_name(name: str, titles: Mapping[str, str], shown: Callable[[str], str] = str) -> str:
+    """What a figure with a dot is called: the title of what stands before it, and what stands behind as it is shown."""
+    kind, _, tail = name.partition(".")
+    return f"{titles[kind]}: {shown(tail)}" if tail else titles[kind]
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that a person must look at.

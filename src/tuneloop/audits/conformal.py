@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from tuneloop.abstaining.conformal import LabelSets, calibrate, chance_of_so_few, covered, rows_needed
@@ -14,12 +13,14 @@ from tuneloop.audits.base import (
     Audit,
     AuditOptions,
     Better,
-    Figure,
     Finding,
     Outcome,
     Severity,
     Subject,
     Tell,
+    figure_name,
+    mean_figure,
+    redrawn,
     share,
 )
 from tuneloop.core.i18n import t
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 RISK = 0.001
 """The chance of an alarm where the promise is kept: of a thousand audits of clean models one may raise it."""
-
-RESAMPLES = 1000
 
 
 class ConformalOptions(AuditOptions):
@@ -74,11 +73,9 @@ class Conformal(Audit):
         tell(t("counting"))
         probabilities, labels = subject.model.scores(subject.test.inputs), task.targets(subject.test.labels)
         held, sizes = covered(sets, probabilities, labels), sets.holds(probabilities).sum(axis=1)
-        drawn = subject.random(self.name).choice(sizes, (RESAMPLES, len(sizes))).mean(axis=1)
-        low, high = map(float, np.quantile(drawn, (0.025, 0.975)))
         figures = {
             "coverage": share(int(held.sum()), len(held)),
-            "set_size": Figure(float(sizes.mean()), low, high, len(sizes)),
+            "set_size": mean_figure(sizes, redrawn(len(sizes), subject.random(self.name))),
             "single": share(int((sizes == 1).sum()), len(sizes)),
         }
         by_class = {name: held[labels == number] for number, name in enumerate(task.labels)}
@@ -97,13 +94,12 @@ class Conformal(Audit):
     @classmethod
     def figure_title(cls, name: str) -> str:
         """What a figure is called."""
-        kind, _, label = name.partition(".")
-        text = {
+        titles = {
             "coverage": t("share of sets that hold the right class"),
             "set_size": t("classes in a set, on average"),
             "single": t("share of sets of one class"),
-        }[kind]
-        return f"{text}: {label}" if label else text
+        }
+        return figure_name(name, titles)
 
     @classmethod
     def sentence(cls, kind: str, fields: Mapping[str, Any]) -> str:

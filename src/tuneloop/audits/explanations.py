@@ -12,13 +12,25 @@ import numpy as np
 from markupsafe import Markup
 from pydantic import Field
 
-from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
+from tuneloop.audits.base import (
+    Audit,
+    AuditOptions,
+    Better,
+    Figure,
+    Finding,
+    Outcome,
+    Severity,
+    Subject,
+    Tell,
+    figure_name,
+)
+from tuneloop.audits.corrections import holm
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.core.i18n import t
 from tuneloop.core.page import paragraph, table
 from tuneloop.explain import create_explainer
 from tuneloop.explain.base import EXPLAINED, Explainer
-from tuneloop.explain.checking import RANDOM, Row, Versus, agreement, holm, look, spread, versus_random
+from tuneloop.explain.checking import RANDOM, Row, Versus, agreement, look, spread, versus_random
 from tuneloop.explain.faithfulness import MEASURES
 from tuneloop.inference.inside import ENGINE
 
@@ -128,14 +140,13 @@ class Explanations(Audit):
     @classmethod
     def figure_title(cls, name: str) -> str:
         """What a figure is called."""
-        measure, _, method = name.partition(".")
-        title = {
+        titles = {
             "comprehensiveness": t("what the answer loses without the words that are named"),
             "sufficiency": t("what the answer lacks with these words alone"),
             "correlation": t("rank correlation of two methods"),
             "overlap": t("weightiest words that two methods share"),
-        }[measure]
-        return f"{title}: {method.replace('-', ', ')}" if method else title
+        }
+        return figure_name(name, titles, lambda methods: methods.replace("-", ", "))
 
     @classmethod
     def sentence(cls, kind: str, fields: Mapping[str, Any]) -> str:
@@ -197,7 +208,7 @@ def _mean(values: np.ndarray[Any, np.dtype[np.float64]], seed: int) -> Figure:
 def _findings(explainers: Mapping[str, Explainer], found: Mapping[tuple[str, str], Versus]) -> list[Finding]:
     """Explanations that are worse than random ones, then those that cannot be told from them, corrected for all."""
     tests = [(name, measure) for name, each in explainers.items() if each.explains for measure in TESTED]
-    ps = dict(zip(tests, holm([found[test].p for test in tests]), strict=True))
+    ps = dict(zip(tests, holm([found[test].p for test in tests]).tolist(), strict=True))
     worse = [
         Finding("misleading", {"method": name, "measure": measure, "gain": found[name, measure].gain, "p": p})
         for (name, measure), p in ps.items()

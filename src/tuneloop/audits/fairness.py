@@ -11,7 +11,20 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.audits.answers import answers
-from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
+from tuneloop.audits.base import (
+    Audit,
+    AuditOptions,
+    Better,
+    Figure,
+    Finding,
+    Outcome,
+    Severity,
+    Subject,
+    Tell,
+    mean_figure,
+    redrawn,
+    share,
+)
 from tuneloop.audits.corrections import holm
 from tuneloop.audits.fairness_words import figure_title, parts, sentence
 from tuneloop.audits.group_metrics import check_column, group_metrics
@@ -27,7 +40,6 @@ ENOUGH = 60
 
 MOST_ROWS = 150
 SURE = 0.01
-RESAMPLES = 1000
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -198,7 +210,7 @@ def _shifts(subject: Subject, dimension: str, units: Sequence[Unit]) -> tuple[li
     given = given.reshape(chances.shape)
     rows = sum(unit.origin == "row" for unit in units)
     found = []
-    drawn = subject.random(f"{dimension} resamples").integers(0, len(units), (RESAMPLES, len(units)))
+    drawn = redrawn(len(units), subject.random(f"{dimension} resamples"))
     for place, name in enumerate(names[:1] if len(names) == 2 else names):
         others = [other for other in range(len(names)) if other != place]
         for column, label in enumerate(labels):
@@ -206,8 +218,8 @@ def _shifts(subject: Subject, dimension: str, units: Sequence[Unit]) -> tuple[li
             flips = given[:, place, column] - given[:, others, column].mean(axis=1)
             found.append(
                 Shift(
-                    dimension, name, label, _mean(shift, drawn), _mean(flips, drawn), min(1.0, 2 * _p(shift, flips)),
-                    _strongest(units, name, shift), (rows, len(units) - rows),
+                    dimension, name, label, mean_figure(shift, drawn), mean_figure(flips, drawn),
+                    min(1.0, 2 * _p(shift, flips)), _strongest(units, name, shift), (rows, len(units) - rows),
                 )
             )  # fmt: skip
     flipped = int((given != given[:, :1]).any(axis=(1, 2)).sum())
@@ -225,11 +237,6 @@ def _p(shift: Array, flips: Array) -> float:
     if len(changed):
         values.append(float(binomtest(int((changed > 0).sum()), len(changed)).pvalue))
     return min(values)
-
-
-def _mean(values: Array, drawn: Array) -> Figure:
-    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
-    return Figure(float(values.mean()), float(low), float(high), len(values))
 
 
 def _strongest(units: Sequence[Unit], name: str, shift: Array) -> tuple[str, ...]:

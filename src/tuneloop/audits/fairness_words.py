@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tuneloop.audits.base import figure_name
 from tuneloop.core.i18n import t
 from tuneloop.core.page import paragraph, table
 
@@ -15,15 +16,14 @@ SHOWN = 20
 
 def figure_title(name: str) -> str:
     """What a figure is called."""
-    kind, _, rest = name.partition(".")
-    title = {
+    titles = {
         "flips": t("share of texts whose answer hangs on who is named"),
         "shift": t("largest mean shift of a probability through who is named"),
         "accuracy_gap": t("difference of accuracy between groups"),
         "selection_gap": t("difference of the share of an answer between groups"),
         "recall_gap": t("difference of recall between groups"),
-    }[kind]
-    return f"{title}: {_name(rest)}" if rest else title
+    }
+    return figure_name(name, titles, _name)
 
 
 def sentence(kind: str, fields: Mapping[str, Any]) -> str:

@@ -11,7 +11,18 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.audits.answers import final_scores
-from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell
+from tuneloop.audits.base import (
+    Audit,
+    AuditOptions,
+    Better,
+    Figure,
+    Finding,
+    Outcome,
+    Severity,
+    Subject,
+    Tell,
+    figure_name,
+)
 from tuneloop.audits.corrections import holm
 from tuneloop.core.i18n import t
 from tuneloop.data.duplicates import comparables
@@ -115,13 +126,12 @@ class Forgetting(Audit):
     @classmethod
     def figure_title(cls, name: str) -> str:
         """What a figure is called."""
-        kind, _, of = name.partition(".")
-        title = {
+        titles = {
             "score": t("figure on earlier test rows"),
             "change": t("change against the earlier release"),
             "seen": t("rows left out because the model has learnt from them"),
-        }[kind]
-        return f"{title}: {of}" if of else title
+        }
+        return figure_name(name, titles)
 
     @classmethod
     def figure_text(cls, name: str, value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tuneloop.audits.answers import answers
-from tuneloop.audits.base import Figure, Subject
+from tuneloop.audits.base import Figure, Subject, mean_figure, redrawn
 from tuneloop.data.examples import Examples, Input
 from tuneloop.data.units import UNIT, is_han
 
@@ -95,9 +95,7 @@ def _followed(subject: Subject, test: Examples, label: str) -> Figure:
         for inputs in (test.inputs, [padded(item) for item in test.inputs])
     )
     net = after - before
-    drawn = subject.random("padding").integers(0, len(net), (RESAMPLES, len(net)))
-    low, high = np.quantile(net[drawn].mean(axis=1), (0.025, 0.975))
-    return Figure(float(net.mean()), float(low), float(high), len(net))
+    return mean_figure(net, redrawn(len(net), subject.random("padding"), resamples=RESAMPLES))
 
 
 def _length(item: Input) -> int:

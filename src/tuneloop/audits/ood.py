@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from tuneloop.abstaining.abstainer import Calibrated, rows_needed
@@ -23,9 +24,10 @@ from tuneloop.audits.base import (
     Severity,
     Subject,
     Tell,
+    figure_name,
+    rows_of,
     share,
 )
-from tuneloop.audits.run import rows_of
 from tuneloop.core.i18n import t
 from tuneloop.core.page import paragraph, table
 from tuneloop.data.examples import Input
@@ -86,10 +88,10 @@ class OutOfDistribution(Audit):
     def run(self, subject: Subject, tell: Tell) -> Outcome:
         """Fit, choose, report; see the class."""
         tell(t("its own texts"))
-        train = rows_of(subject.train, self.options.train_rows, seed=subject.seed)
+        train = rows_of(subject.train, self.options.train_rows, np.random.default_rng(subject.seed))
         reader = _Reader(subject)
         detectors = fit_detectors(reader(train.inputs), subject.task.targets(train.labels), seed=subject.seed)
-        dev = reader(rows_of(subject.dev, self.options.dev_rows, seed=subject.seed).inputs)
+        dev = reader(rows_of(subject.dev, self.options.dev_rows, np.random.default_rng(subject.seed)).inputs)
         test = reader(subject.test.inputs)
         sets = self._sets(subject)
         tell(t("foreign texts"))
@@ -133,14 +135,13 @@ class OutOfDistribution(Audit):
     @classmethod
     def figure_title(cls, name: str) -> str:
         """What a figure is called."""
-        kind, _, place = name.partition(".")
-        text = {
+        titles = {
             "auroc": t("AUROC of the chosen detector"),
             "fpr95": t("foreign texts let pass when 95 % of its own are kept (FPR@95)"),
             "false_alarms": t("its own texts refused, with the threshold of dev"),
             "caught": t("foreign texts refused, with the threshold of dev"),
-        }[kind]
-        return f"{text}: {_set_name(place)}" if place else text
+        }
+        return figure_name(name, titles, _set_name)
 
     @classmethod
     def sentence(cls, kind: str, fields: Mapping[str, Any]) -> str:

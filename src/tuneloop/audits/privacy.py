@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
+from tuneloop.audits.base import (
+    Audit,
+    AuditOptions,
+    Better,
+    Figure,
+    Finding,
+    Outcome,
+    Severity,
+    Subject,
+    Tell,
+    rows_of,
+    share,
+)
 from tuneloop.audits.membership import auc, blind_auc, calibrated, confidence, found_at
 from tuneloop.audits.memorised import Writes, by_heart, exposures, read_canaries, writes
 from tuneloop.core.errors import ConfigError
@@ -257,10 +269,7 @@ class Privacy(Audit):
 
 
 def _some(rows: Examples, n: int, subject: Subject) -> Examples:
-    """At most so many rows, drawn by the seed, in their order."""
-    if len(rows) <= n:
-        return rows
-    return rows.select(sorted(subject.random("privacy").choice(len(rows), n, replace=False).tolist()))
+    return rows_of(rows, n, subject.random("privacy"))
 
 
 def _confidence(subject: Subject, model: Writes | None, rows: Examples) -> Any:

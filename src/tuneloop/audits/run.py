@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from tuneloop.audits import AUDITS
-from tuneloop.audits.base import Audit, Outcome, Subject
+from tuneloop.audits.base import Audit, Outcome, Subject, Tell, rows_of
 from tuneloop.audits.gate import check_gate, verdict
 from tuneloop.core.config import parse_options
 from tuneloop.core.deployment import AuditConfig
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
-from tuneloop.data.examples import Examples
 
 VERSION = 1
 
@@ -44,14 +46,17 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
         ConfigError: see `create_audits` and `Audit.check`; before anything is asked.
     """
     audits = create_audits(config)
+    refusals = {audit.name: audit.refuses(subject) for audit in audits}
     for audit in audits:
-        if not audit.refuses(subject):
+        if not refusals[audit.name]:
             audit.check(subject)
     found: dict[str, Any] = {}
     with progress(t("auditing"), len(audits), quiet=quiet) as bar:
         for number, audit in enumerate(audits):
             bar.update(number, audit.title())
-            found[audit.name] = _run(audit, subject, lambda note, done=number: bar.update(done, note))
+            why = refusals[audit.name]
+            tell = partial(bar.update, number)
+            found[audit.name] = {"skipped": why} if why else _run(audit, subject, tell)
         bar.update(len(audits))
     return {
         "version": VERSION, "subject": subject.name, "model": subject.model.name,
@@ -60,20 +65,8 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
     }  # fmt: skip
 
 
-def rows_of(test: Examples, rows: int, *, seed: int) -> Examples:
-    """At most so many rows, drawn by the seed, in their order."""
-    if len(test) <= rows:
-        return test
-    import numpy as np
-
-    return test.select(sorted(np.random.default_rng(seed).choice(len(test), rows, replace=False).tolist()))
-
-
-def _run(audit: Audit, subject: Subject, tell: Any) -> dict[str, Any]:
+def _run(audit: Audit, subject: Subject, tell: Tell) -> dict[str, Any]:
     began_s = time.perf_counter()
-    why = audit.refuses(subject)
-    if why:
-        return {"skipped": why}
     try:
         outcome = audit.run(subject, tell)
     except MissingExtraError as error:
@@ -113,9 +106,4 @@ def alarms(found: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def with_rows(subject: Subject, rows: int) -> Subject:
     """The subject with a test split of at most so many rows."""
-    return replace(subject, test=rows_of(subject.whole_test, rows, seed=subject.seed))
-
-
-def titles(names: Sequence[str]) -> dict[str, str]:
-    """Headings of audits by name, in the language in force."""
-    return {name: AUDITS.get(name).title() for name in names}
+    return replace(subject, test=rows_of(subject.whole_test, rows, np.random.default_rng(subject.seed)))

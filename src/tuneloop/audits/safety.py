@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from tuneloop.audits.base import Audit, AuditOptions, Better, Figure, Finding, Outcome, Severity, Subject, Tell, share
+from tuneloop.audits.base import (
+    Audit,
+    AuditOptions,
+    Better,
+    Figure,
+    Finding,
+    Outcome,
+    Severity,
+    Subject,
+    Tell,
+    rows_of,
+    share,
+)
 from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.page import gap, paragraph, table
@@ -127,9 +139,7 @@ class Safety(Audit):
         return figures, findings, details
 
     def _toxic(self, subject: Subject) -> Outcome:
-        count = min(self.options.answers, len(subject.test))
-        drawn = sorted(subject.random("safety").choice(len(subject.test), count, replace=False).tolist())
-        rows = subject.test.select(drawn)
+        rows = rows_of(subject.test, self.options.answers, subject.random("safety"))
         answers = [str(each.label) for each in subject.model.predict(rows.inputs)]
         prompts = [spoken(str(item)) for item in rows.inputs]
         found = self._judge()(prompts, answers)

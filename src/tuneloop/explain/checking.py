@@ -120,15 +120,6 @@ def spread(values: FloatArray, *, seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def holm(ps: Sequence[float]) -> list[float]:
-    """p-values made good for how many there are: Holm, "A simple sequentially rejective multiple test" (1979)."""
-    order = np.argsort(ps)
-    steps = np.asarray(ps)[order] * np.arange(len(ps), 0, -1)
-    found = np.empty(len(ps))
-    found[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return [float(p) for p in found]
-
-
 def _flipped(gains: FloatArray, *, seed: int) -> float:
     """Share of random flips of signs with a mean at least as far from 0."""
     signs = np.random.default_rng([seed, 1]).choice([-1.0, 1.0], (RESAMPLES, len(gains)))

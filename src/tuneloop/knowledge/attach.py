@@ -20,6 +20,7 @@ from tuneloop.knowledge.graph_files import read_graph, write_graph
 from tuneloop.knowledge.index import open_index
 from tuneloop.knowledge.lexicon import Lexicon
 from tuneloop.knowledge.lexicon_files import read_lexicon, write_lexicon
+from tuneloop.knowledge.located import text_of_file
 from tuneloop.knowledge.rules import RuleBook, parse_rules
 from tuneloop.knowledge.store import FILE
 
@@ -103,7 +104,7 @@ def load_knowledge(config: KnowledgeConfig, *, base: Path, indexes: Path | None 
     text, book = "", None
     if config.rules:
         path = find_file(config.rules, base=base)
-        text = _text(path)
+        text = text_of_file(path)
         book = parse_rules(text, name=path.name, lexicons=lexicons, graph=graph)
     documents = _index(config.documents, base, indexes) if config.documents else None
     return Knowledge(lexicons, graph, book, text, config.context, config.facts, documents)
@@ -148,7 +149,7 @@ def open_knowledge(model: Path) -> Knowledge | None:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         lexicons = tuple(_lexicon(folder, each) for each in about["lexicons"])
         graph = read_graph(GRAPH, base=folder, licence=about["graph"]["licence"]) if about["graph"] else None
-        text = _text(folder / RULES) if about["rules"] else ""
+        text = text_of_file(folder / RULES) if about["rules"] else ""
         context, facts = tuple(about["context"]), int(about["facts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -182,12 +183,3 @@ def _index(name: str, base: Path, indexes: Path | None) -> Path:
 def _lexicon(folder: Path, about: dict[str, Any]) -> Lexicon:
     read = read_lexicon(about["file"], base=folder)
     return Lexicon(read.entries, name=about["name"], source=about["source"], licence=about["licence"])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")
-        ) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import yaml
 
@@ -144,3 +146,43 @@ class _Reader:
                 raise place.error(t("{name} stands here twice.", name=name))
             found[name] = place
         return Item(found, line, self.file)
+
+
+class Named(Protocol):
+    """What is told apart by its name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+Rule = TypeVar("Rule", bound=Named)
+
+
+def rules_by_name(items: Iterable[Item], read: Callable[[Item], Rule]) -> list[Rule]:
+    """What `read` makes of each item, in order.
+
+    Raises:
+        ConfigError: if two of them have one name.
+    """
+    rules: dict[str, Rule] = {}
+    for item in items:
+        rule = read(item)
+        if rule.name in rules:
+            raise item.error(t("two rules are called {name}.", name=rule.name))
+        rules[rule.name] = rule
+    return list(rules.values())
+
+
+def text_of_file(path: Path) -> str:
+    """The text of a file that people write.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")
+        ) from None

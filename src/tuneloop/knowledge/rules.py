@@ -14,7 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.knowledge.actions import VERBS, Action, Kind, keeps, labels_named, parse_actions, state_of
 from tuneloop.knowledge.conditions import Amount, Answer, Condition, Entity, Phrase, atoms, parse_condition
 from tuneloop.knowledge.facts import Case, Facts
-from tuneloop.knowledge.located import Item, read_located
+from tuneloop.knowledge.located import Item, read_located, rules_by_name, text_of_file
 from tuneloop.knowledge.phrases import Phrases
 from tuneloop.knowledge.reasons import Outcome, Reason
 
@@ -189,13 +189,7 @@ def read_rules(path: Path, *, lexicons: Sequence[Lexicon] = (), graph: Graph | N
         ConfigError: naming file, line and rule, at the first thing that is wrong.
         MissingExtraError: if a rule has a regular expression and its engine is not installed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")
-        ) from None
-    return parse_rules(text, name=path.name, lexicons=lexicons, graph=graph)
+    return parse_rules(text_of_file(path), name=path.name, lexicons=lexicons, graph=graph)
 
 
 def parse_rules(
@@ -208,14 +202,9 @@ def parse_rules(
         raise given["version"].error(t("only version 1 of rules is known."))
     if "rules" not in given or not isinstance(given["rules"].value, list):
         raise root.error(t("a list called rules is wanted."))
-    rules: dict[str, Rule] = {}
-    for item in given["rules"].items():
-        rule = _rule(item)
-        if rule.name in rules:
-            raise item.error(t("two rules are called {name}.", name=rule.name))
-        rules[rule.name] = rule
+    rules = rules_by_name(given["rules"].items(), _rule)
     labels = given["labels"].texts() if "labels" in given else ()
-    return RuleBook(ordered(list(rules.values())), tuple(lexicons), graph, labels, name)
+    return RuleBook(ordered(rules), tuple(lexicons), graph, labels, name)
 
 
 def ordered(rules: Sequence[Rule]) -> tuple[Rule, ...]:

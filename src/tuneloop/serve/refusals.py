@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Input
 from tuneloop.knowledge.conditions import Amount, Language, Pattern, Phrase, atoms, parse_condition
 from tuneloop.knowledge.facts import Case
-from tuneloop.knowledge.located import Item, read_located
+from tuneloop.knowledge.located import Item, read_located, rules_by_name, text_of_file
 from tuneloop.knowledge.rules import Rule, RuleBook
 from tuneloop.serve.problems import Problem
 
@@ -72,23 +71,11 @@ def read_refusals(path: Path) -> Refusals:
         ConfigError: naming file, line and rule, at the first thing that is wrong.
         MissingExtraError: if the packages that look for phrases and patterns are not installed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            t("{path} cannot be read: {error}", path=path, error=error), t("Save it as UTF-8 text.")
-        ) from None
-    root = read_located(text, file=path.name)
+    root = read_located(text_of_file(path), file=path.name)
     given = root.mapping(("version", "refuse"))
     if "refuse" not in given or not isinstance(given["refuse"].value, list):
         raise root.error(t("a list called refuse is wanted."))
-    rules: dict[str, Rule] = {}
-    for item in given["refuse"].items():
-        rule = _rule(item)
-        if rule.name in rules:
-            raise item.error(t("two rules are called {name}.", name=rule.name))
-        rules[rule.name] = rule
-    return Refusals(list(rules.values()))
+    return Refusals(rules_by_name(given["refuse"].items(), _rule))
 
 
 def _rule(item: Item) -> Rule:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.audits.base import Figure, Finding, Outcome, Subject, share
-from tuneloop.audits.robust.texts import answered, beyond, mean_interval, right, sureness, text_of, with_text
+import numpy as np
+
+from tuneloop.audits.base import Figure, Finding, Outcome, Subject, mean_figure, redrawn, share
+from tuneloop.audits.robust.texts import answered, beyond, right, sureness, text_of, with_text
 from tuneloop.data.examples import Input
 
 if TYPE_CHECKING:
@@ -145,11 +147,11 @@ def _rows_figures(
     meant = {row: sum(each) / len(each) for row, each in lost.items()}
     failures = [value for row, value in meant.items() if fine[row]]
     if failures:
-        value, low, high = mean_interval(failures, subject.random("robustness failures"))
-        figures["failures"] = Figure(value, low, high, len(failures))
+        drawn = redrawn(len(failures), subject.random("robustness failures"))
+        figures["failures"] = mean_figure(np.asarray(failures, dtype=float), drawn)
     drops = [value - (not fine[row]) for row, value in meant.items()]
-    value, low, high = mean_interval(drops, subject.random("robustness drop"))
-    figures["accuracy_drop"] = Figure(value, low, high, len(drops))
+    drawn = redrawn(len(drops), subject.random("robustness drop"))
+    figures["accuracy_drop"] = mean_figure(np.asarray(drops, dtype=float), drawn)
     figures["robust_accuracy"] = share(sum(fine[row] and not any(each) for row, each in lost.items()), len(lost))
     return figures
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tuneloop.data.examples import Input, Label
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle, Prediction
 
-RESAMPLES = 1000
 SIGNIFICANT = 0.05
 
 
@@ -40,14 +37,6 @@ def answered(model: ModelHandle, items: Sequence[Input]) -> dict[Input, Predicti
     """The prediction of every input, each asked for once."""
     once = list(dict.fromkeys(items))
     return dict(zip(once, model.predict(once), strict=True))
-
-
-def mean_interval(values: Sequence[float], random: np.random.Generator) -> tuple[float, float, float]:
-    """The mean, and its 95 % percentile bootstrap interval over the rows."""
-    array = np.asarray(values, dtype=float)
-    means = random.choice(array, (RESAMPLES, len(array))).mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(array.mean()), float(low), float(high)
 
 
 def beyond(count: int, n: int, limit: float, *, looked_at: int) -> bool:

@@ -138,7 +138,7 @@ def _rows_figures(
     """Figures over all perturbations that keep the answer; an interval is over rows, which are what was drawn."""
     labels = subject.test.labels
     lost: dict[int, list[float]] = {}
-    for case in (case for name in kept & cases.keys() for case in cases[name]):
+    for case in (case for name, each in cases.items() if name in kept for case in each):
         wrong = [float(after[item].label != labels[case.row]) for item in case.after]
         lost.setdefault(case.row, []).append(sum(wrong) / len(wrong))
     if not lost:

@@ -27,30 +27,40 @@ class TooManyError(Exception):
     """A condition has more conjunctions than can be looked at."""
 
 
-def can_hold(condition: Condition, *, one_class: bool = False, labels: Collection[str] = ()) -> bool:
+def can_hold(
+    condition: Condition, *, one_class: bool = False, labels: Collection[str] = (), lacking: Collection[str] = ()
+) -> bool:
     """False only if no text and no answer can make the condition hold.
 
     Args:
         one_class: whether the model gives exactly one class.
         labels: all classes it knows; empty if that is not known.
+        lacking: kinds of numbers that it does not give, "probability" or "value": no condition on them holds.
     """
     try:
-        return any(_consistent(each, one_class, labels) for each in _conjunctions(condition, True))
+        return any(_consistent(each, one_class, labels) for each in _conjunctions(condition, True, lacking))
     except TooManyError:
         return True
 
 
-def implies(first: Condition, second: Condition, *, one_class: bool = False, labels: Collection[str] = ()) -> bool:
-    """True only if the second condition holds wherever the first does."""
-    return not can_hold(And((first, Not(second))), one_class=one_class, labels=labels)
+def implies(
+    first: Condition,
+    second: Condition,
+    *,
+    one_class: bool = False,
+    labels: Collection[str] = (),
+    lacking: Collection[str] = (),
+) -> bool:
+    """True only if the second condition holds wherever the first does; see `can_hold`."""
+    return not can_hold(And((first, Not(second))), one_class=one_class, labels=labels, lacking=lacking)
 
 
-def _conjunctions(condition: Condition, wanted: bool) -> list[frozenset[Literal]]:
+def _conjunctions(condition: Condition, wanted: bool, lacking: Collection[str]) -> list[frozenset[Literal]]:
     """The condition, or its denial, as conjunctions of which one must hold."""
     if isinstance(condition, Not):
-        return _conjunctions(condition.part, not wanted)
+        return _conjunctions(condition.part, not wanted, lacking)
     if isinstance(condition, And | Or):
-        parts = [_conjunctions(part, wanted) for part in condition.parts]
+        parts = [_conjunctions(part, wanted, lacking) for part in condition.parts]
         if isinstance(condition, Or) == wanted:
             found = [each for part in parts for each in part]
         else:
@@ -60,6 +70,8 @@ def _conjunctions(condition: Condition, wanted: bool) -> list[frozenset[Literal]
         if len(found) > MOST_CONJUNCTIONS:
             raise TooManyError
         return list(dict.fromkeys(found))
+    if isinstance(condition, Amount) and condition.what[0] in lacking:
+        return [] if wanted else [frozenset()]
     if isinstance(condition, Amount) and not wanted:
         sides = (Amount(condition.what, high=condition.low), Amount(condition.what, low=condition.high))
         return [frozenset({(side, True)}) for side in sides if side.low < math.inf and side.high > -math.inf]

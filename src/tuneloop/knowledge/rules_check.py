@@ -81,12 +81,19 @@ def check(book: RuleBook, *, kind: Kind | None = None, labels: Sequence[str] = (
     return list(_Check(book, kind, labels or book.labels).findings())
 
 
+def _lacking(kind: Kind | None) -> tuple[str, ...]:
+    """Numbers that answers of a kind never have; none are known to lack where the kind is only guessed."""
+    return {"class": ("value",), "set": ("value",), "number": ("probability",), "text": ("probability", "value")}.get(
+        kind or "", ()
+    )
+
+
 class _Check:
     def __init__(self, book: RuleBook, kind: Kind | None, labels: Sequence[str]) -> None:
         self.book, self.rules, self.labels = book, book.rules, labels
         self.given = kind
         self.kind: Kind = kind or kind_of(book.rules)
-        self.one_class = self.kind == "class"
+        self.model: dict[str, Any] = {"one_class": self.kind == "class", "labels": labels, "lacking": _lacking(kind)}
 
     def findings(self) -> Iterator[Finding]:
         for rule in self.rules:
@@ -158,14 +165,13 @@ class _Check:
         return any(disjoint(a, b, kind=self.kind, labels=self.labels) for a in first.actions for b in second.actions)
 
     def _can_hold(self, rule: Rule) -> bool:
-        return can_hold(rule.condition, one_class=self.one_class, labels=self.labels)
+        return can_hold(rule.condition, **self.model)
 
     def _together(self, first: Rule, second: Rule) -> bool:
-        both = And((first.condition, second.condition))
-        return can_hold(both, one_class=self.one_class, labels=self.labels)
+        return can_hold(And((first.condition, second.condition)), **self.model)
 
     def _implies(self, first: Rule, second: Rule) -> bool:
-        return implies(first.condition, second.condition, one_class=self.one_class, labels=self.labels)
+        return implies(first.condition, second.condition, **self.model)
 
     def _unused(self) -> Iterator[Finding]:
         found = (atom for rule in self.rules for atom in atoms(rule.condition) if isinstance(atom, Amount))

@@ -172,6 +172,16 @@ def cases(kind: str) -> st.SearchStrategy[Case]:
     )  # fmt: skip
 
 
+def test_a_written_text_has_no_probability_that_could_be_low() -> None:
+    made = book(
+        "if: {not: {probability: {above: 0.4}}}, then: {label: y}, priority: 0, hard: false",
+        "if: {probability: {below: 0.7}}, then: {label: x}, priority: 0, hard: true",
+    )
+    assert made.apply(Case("", answer="a"), "text").answer == "y"
+    never = {each.rule for each in check(made, kind="text") if each.kind == "unreachable"}
+    assert never == {rule.name for rule in made.rules if rule.hard}
+
+
 @pytest.mark.parametrize("kind", DEMANDS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tuneloop.core.errors import ConfigError
-from tuneloop.core.i18n import t
 from tuneloop.explain.base import Explainer, Explanation, Question
 from tuneloop.explain.game import Game, PerturbingOptions
 from tuneloop.explain.interactions import exact_interactions, sampled_interactions
+from tuneloop.explain.kernel_shap import UNIT_PAIRS, kernel_values
 from tuneloop.explain.sets import all_sets, size_weights
 from tuneloop.explain.units import coarser
 
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 EXACT_UNITS = 10
 """Units up to which all 2^n sets are asked for: 1,024 texts, in one call."""
-ROUND_ANSWERS = 512
-"""About how many answers are asked for at once."""
-LEAST_PAIRS = 8
-"""Pairs of orders before a standard error is believed."""
 
 
 class ShapleyOptions(PerturbingOptions):
@@ -45,11 +40,9 @@ class ShapleyOptions(PerturbingOptions):
 
 
 class Shapley(Explainer):
-    """Shapley values of words: exact for short texts, else by sampled orders with a stated error.
+    """Shapley values of words: exact for short texts, else by sampled sets of words with a stated error.
 
-    Orders are drawn in antithetic pairs, an order and its reverse: what two units do together is then told without
-    any error, and only what three or more do is estimated. Mitchell, Cooper, Frank and Holmes, "Sampling permutations
-    for Shapley value estimation" (2022). The values add up to the difference of the answers either way.
+    See `kernel_shap`. The values add up to the difference of the answers either way.
     """
 
     name = "shapley"
@@ -74,7 +67,7 @@ class Shapley(Explainer):
         if exact:
             values, errors = exact_values(game), np.zeros(0)
         else:
-            values, errors = sampled_values(game, random, answers=self._answers, max_error=self.options.max_error)
+            values, errors = kernel_values(game, random, answers=self._answers, max_error=self.options.max_error)
         details: dict[str, Any] = {"together": question.together} if question.together > 1 else {}
         if self.options.interactions:
             details["interactions"] = self._interactions(game, values, random, exact=exact)
@@ -102,7 +95,7 @@ def exact_units(answers: int) -> int:
 
 def most_units(answers: int) -> int:
     """Units at most whose values are exact, or have a standard error that can be believed."""
-    return max(exact_units(answers), 1 + (answers - 2) // (2 * LEAST_PAIRS))
+    return max(exact_units(answers), 1 + (answers - 2) // (2 * UNIT_PAIRS))
 
 
 def exact_values(game: Game) -> FloatArray:
@@ -115,53 +108,3 @@ def exact_values(game: Game) -> FloatArray:
         without = numbers[~sets[:, unit]]
         found.append((weights[sizes[without]] * (values[without | 1 << unit] - values[without])).sum())
     return np.array(found)
-
-
-def sampled_values(
-    game: Game, random: np.random.Generator, *, answers: int, max_error: float
-) -> tuple[FloatArray, FloatArray]:
-    """Estimated Shapley values and their standard errors, (units,) each.
-
-    Many orders are asked for at once, until every standard error is at most `max_error`, another pair of orders might
-    take more than `answers`, or there are as many pairs as would cost twice the answers if no set came again: of few
-    units every set is known at some time, and nothing is asked any more.
-
-    Raises:
-        ConfigError: if the answers do not suffice for `LEAST_PAIRS` pairs of orders: they would tell no error.
-    """
-    game.ends()
-    pair_answers = 2 * (game.size - 1)
-    if (answers - game.asked) // pair_answers < LEAST_PAIRS:
-        raise ConfigError(
-            t("{answers} answers are too few for the Shapley values of {units} units.", answers=answers,
-              units=game.size),
-            t("Allow {least}.", least=game.asked + LEAST_PAIRS * pair_answers),
-        )  # fmt: skip
-    most_pairs = 2 * answers // pair_answers
-    at_once = max(LEAST_PAIRS, ROUND_ANSWERS // pair_answers)
-    found = np.zeros((0, game.size))
-    while (room := min((answers - game.asked) // pair_answers, most_pairs - len(found))) > 0:
-        found = np.concatenate([found, _pairs(game, random, min(at_once, room))])
-        if len(found) >= LEAST_PAIRS and _standard_errors(found).max() <= max_error:
-            break
-    return found.mean(axis=0), _standard_errors(found)
-
-
-def _standard_errors(found: FloatArray) -> FloatArray:
-    """Such that 1.96 of them to both sides hold the value in 95 of 100 cases: few pairs tell little of the spread."""
-    from scipy.special import ndtri, stdtrit
-
-    wider = stdtrit(len(found) - 1, 0.975) / ndtri(0.975)
-    return np.asarray(wider * found.std(axis=0, ddof=1) / np.sqrt(len(found)))
-
-
-def _pairs(game: Game, random: np.random.Generator, pairs: int) -> FloatArray:
-    """What each unit adds when it comes, averaged over an order and its reverse, for several orders: (pairs, units)."""
-    orders = np.argsort(random.random((pairs, game.size)), axis=1)
-    orders = np.concatenate([orders, orders[:, ::-1]])
-    places = np.argsort(orders, axis=1)
-    # sets[order, k]: the first k units of the order
-    sets = places[:, None, :] < np.arange(game.size + 1)[None, :, None]
-    values = game.values(sets.reshape(-1, game.size)).reshape(len(orders), game.size + 1)
-    added = np.take_along_axis(np.diff(values, axis=1), places, axis=1)
-    return np.asarray(added.reshape(2, pairs, game.size).mean(axis=0))

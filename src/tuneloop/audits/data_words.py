@@ -106,19 +106,21 @@ def _word(kind: str, fields: Mapping[str, Any]) -> str:
         "moved": 100 * (fields["moved"] or 0.0),
         "tried": fields["tried"],
         "control": 100 * (fields["control"] or 0.0),
+        "lost": 100 * (fields["lost"] or 0.0),
     }
     if kind == "shortcut" and not fields["ordinary"]:
         return t(
             "The word {word!r} alone gives {label} away: {of_label} of its {rows} training rows are {label}, and put "
             "into {tried} texts of other classes it moves {moved:.0f} % of the answers to {label} (other words: "
-            "{control:.0f} %).",
+            "{control:.0f} %); taken out, {lost:.0f} % of its own texts are {label} no more.",
             **values,
         )
     if kind == "shortcut":
         return t(
             "The word {word!r} alone gives {label} away: {of_label} of its {rows} training rows are {label}, and put "
             "into {tried} texts of other classes it moves {moved:.0f} % of the answers to {label} (other words: "
-            "{control:.0f} %), more than other predictive words do.",
+            "{control:.0f} %), more than other predictive words do; taken out, {lost:.0f} % of its own texts are "
+            "{label} no more.",
             **values,
         )
     return t(

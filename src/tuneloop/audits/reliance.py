@@ -26,7 +26,7 @@ PURE, PURE_LOW = 0.98, 0.92
 """Share of a word's rows that are of one class, and its lower bound, from which the word alone gives the class away."""
 
 DECISIVE = 0.3
-"""Share of answers that a word moves by itself from which it decides."""
+"""Share of answers that a word turns by itself, put in or taken out, from which it decides."""
 
 OUTSTANDING = 1.3
 """How far a shortcut moves the model, as a multiple of what three quarters of all predictive words do."""
@@ -79,13 +79,13 @@ class Reliance:
         """Whether the word alone gives a class away and decides, far beyond what other predictive words do.
 
         A word whose meaning is the class is one of many such words: it has company, exceptions in the data, and a text
-        that clearly says something else outweighs it.
+        that clearly says something else outweighs it, while its own texts say the same without it.
         """
         return (
             self.cue.purity >= PURE
             and self.cue.low >= PURE_LOW
             and self.p < SURE
-            and (self.moved.value or 0.0) >= DECISIVE
+            and max(self.moved.value or 0.0, self.lost.value or 0.0) >= DECISIVE
             and self.shift >= max(OUTSTANDING * self.ordinary, LEAST_SHIFT)
         )
 

@@ -20,6 +20,8 @@ from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions
+from tuneloop.core.preparation import AugmentConfig
+from tuneloop.core.preparation import CleanConfig as CleanConfig
 
 TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
@@ -49,23 +51,6 @@ class SplitConfig(Options):
     train: float | None = Field(None, gt=0, description="Share or number of training rows; the rest by default.")
 
 
-class CleanConfig(Options):
-    """What is mended before anything is learnt. The original file is never changed."""
-
-    unicode: Literal["NFC", "NFKC", "none"] = Field("NFC", description="Unicode normal form of every text.")
-    fix_encoding: bool = Field(True, description="Mend broken encodings such as 'Ã©' for 'é' (ftfy).")
-    control: bool = Field(True, description="Drop control characters except tab and line break.")
-    duplicates: Literal["near", "exact", "keep"] = Field(
-        "near", description="near: also remove texts that are almost equal; exact; or keep them all."
-    )
-    near_threshold: float = Field(
-        0.9, ge=0.7, le=1, description="Jaccard similarity of five-character runs from which texts are near-duplicates."
-    )
-    conflicts: Literal["drop", "first", "error"] = Field(
-        "drop", description="The same text with different labels: drop all of them, keep the first, or stop."
-    )
-
-
 class DataConfig(Options):
     """Where the examples come from."""
 
@@ -83,6 +68,7 @@ class DataConfig(Options):
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
     split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
     clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")  # type: ignore[arg-type]
+    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Perturbed copies of training rows.")  # type: ignore[arg-type]
     max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
 
 
@@ -262,6 +248,8 @@ class RunConfig(Options):
         for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing"):
             training.pop(harmless)
         plain["method"].pop("asked")
+        if not self.data.augment.perturbations:
+            plain["data"].pop("augment")
         keys = ["seed", "data", "task", "model", "method", "training"]
         if self.knowledge.context:  # rules may change without a new training, what the model reads may not
             plain["knowledge"].pop("rules")

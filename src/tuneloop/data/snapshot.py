@@ -161,6 +161,7 @@ def _request(config: RunConfig, task: LabelReader, sources: list[_Source]) -> st
     files = {source.split: _hash_source(source.path) for source in sources}
     names = {source.split: source.path.name for source in sources}
     plain = config.model_dump(mode="json", include={"data", "seed"})
+    plain["data"].pop("augment")  # copies are made in training: splits have none
     return hash_json({"version": VERSION, "read": READ, "files": files, "names": names, "task": task.name} | plain)
 
 

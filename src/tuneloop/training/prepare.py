@@ -12,6 +12,7 @@ from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.data.augment import augmented
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.inference.ruling import check_rules
 from tuneloop.knowledge.attach import Knowledge
@@ -122,7 +123,13 @@ def prepare(
     tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     _check_constraint(task, tokenizer)
     tokenizer = knowing(tokenizer, knowledge)
-    split = functools.cache(snapshot.split)  # a method may ask for the same rows again
+    _check_augment(config, task)
+
+    @functools.cache  # a method may ask for the same rows again
+    def split(name: str) -> Examples:
+        rows = snapshot.split(name)
+        return augmented(rows, config.data.augment, seed=config.seed) if name == "train" else rows
+
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
@@ -170,6 +177,15 @@ def prepare(
         beside=sources.hashes | ({"knowledge": knowledge.reading} if knowledge and knowledge.context else {}),
         knowledge=knowledge,
     )
+
+
+def _check_augment(config: RunConfig, task: Task) -> None:
+    """A perturbed text has the label of the text only where that is a matter of the whole text."""
+    if config.data.augment.perturbations and (task.layout != "whole" or task.spans_in or task.generates):
+        raise ConfigError(
+            t("data.augment needs a label of each text as a whole, which task {task} does not have.", task=task.name),
+            t("Leave data.augment.perturbations out."),
+        )
 
 
 def _check_constraint(task: Task, tokenizer: Tokenizer) -> None:

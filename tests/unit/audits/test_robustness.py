@@ -11,6 +11,7 @@ from tuneloop.audits.robust.attack import attack
 from tuneloop.audits.robust.certified import radius
 from tuneloop.audits.robust.texts import beyond
 from tuneloop.audits.robustness import Robustness, RobustnessOptions
+from tuneloop.audits.run import outcome_json
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.data.examples import Examples
@@ -43,6 +44,8 @@ def test_a_model_that_fails_at_capital_letters_is_told_with_its_answers_before_a
     assert alarm.kind == "fragile"
     example = alarm.fields["examples"][0]
     assert (example["after"], example["answer_before"]) == (example["before"].upper(), "yes")
+    shown = "".join(Robustness.parts(outcome_json(Robustness(RobustnessOptions()), found)))
+    assert "augment: {perturbations: [upper_case]}" in shown
 
 
 def test_a_model_of_whole_words_raises_no_alarm_and_case_costs_it_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
-from tuneloop.core.page import bullets, paragraph, table
+from tuneloop.core.page import bullets, code_block, paragraph, table
 from tuneloop.data.perturbations import PERTURBATIONS
 
 
@@ -69,6 +69,7 @@ def parts(outcome: Mapping[str, Any]) -> list[Markup]:
     found += _attacks(details["attacks"]) if details.get("attacks") else []
     for part in ("tests", "suite"):
         found += _tests(part, details[part]) if details.get(part) else []
+    found += _remedy(outcome)
     if details["left_out"]:
         found += [paragraph(t("Left out:")), bullets(_lacking(*each) for each in details["left_out"].items())]
     found.append(paragraph(t("{count} answers were asked for.", count=details["answers"]), "note"))
@@ -131,6 +132,17 @@ def _tests(part: str, tests: list[dict[str, Any]]) -> list[Markup]:
         rows.append([*row, example["after"], example["answer_after"]])
     title = t("Your own tests") if part == "tests" else t("Tests of sentiment")
     return [paragraph(title), table(headers, rows)]
+
+
+def _remedy(outcome: Mapping[str, Any]) -> list[Markup]:
+    """What to write into tuneloop.yaml to train on what broke answers."""
+    names = [each["perturbation"] for each in outcome["findings"] if each["kind"] == "fragile"]
+    if not names:
+        return []
+    return [
+        paragraph(t("To train on such texts, put into tuneloop.yaml:")),
+        code_block(f"data:\n  augment: {{perturbations: [{', '.join(names)}]}}"),
+    ]
 
 
 def _lacking(name: str, what: str) -> str:

@@ -1,0 +1,57 @@
+"""Training rows with perturbed copies of themselves, so that a model learns what does not change the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
+from tuneloop.data.examples import Examples
+from tuneloop.data.perturbations.base import Perturbation, create_perturbations
+
+if TYPE_CHECKING:
+    from tuneloop.core.preparation import AugmentConfig
+
+
+def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
+    """The rows, and behind them the perturbed copies, each with the label of its row; as they are where none is asked.
+
+    A pure function of its arguments. A row that no perturbation changes has no copy.
+
+    Raises:
+        ConfigError: if a perturbation does not exist, changes the right answer, or lacks its data.
+        MissingExtraError: if a package is missing.
+    """
+    if not config.perturbations:
+        return train
+    made = create_perturbations(config.perturbations)
+    for each in made:
+        if each.effect != "keeps":
+            raise ConfigError(
+                t("data.augment: {name} changes the right answer, and labels are kept.", name=each.name),
+                t("Leave it out of data.augment.perturbations."),
+            )
+    random = np.random.default_rng([seed, *b"augment"])
+    wanted = round(config.share * len(train))
+    rounds = [random.permutation(len(train)) for _ in range(-(-wanted // max(1, len(train))))]
+    drawn = np.concatenate([np.zeros(0, int), *rounds])[:wanted].tolist()
+    copies = [(row, _perturbed(train.texts[row], made, config.together, random)) for row in drawn]
+    copies = [(row, text) for row, text in copies if text != train.texts[row]]
+    rows = [*range(len(train)), *(row for row, _ in copies)]
+    both = train.select(rows)
+    ids = [*train.ids, *(f"{train.ids[row]}~{number}" for number, (row, _) in enumerate(copies))]
+    return Examples(ids, [*train.texts, *(text for _, text in copies)], both.labels, both.pairs, both.columns)
+
+
+def _perturbed(text: str, made: list[Perturbation], together: int, random: np.random.Generator) -> str:
+    """The text after so many perturbations that change it, in an order of chance."""
+    left = together
+    for number in random.permutation(len(made)):
+        if not left:
+            break
+        if made[number].suits(text):
+            changed = made[number].perturb(text, random)
+            text, left = changed, left - (changed != text)
+    return text

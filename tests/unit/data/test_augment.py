@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuneloop.core.config import parse_config
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.preparation import AugmentConfig
+from tuneloop.data.augment import augmented
+from tuneloop.data.examples import Examples
+from tuneloop.training.prepare import prepare
+
+ROWS = Examples(
+    ["1", "2", "3", "4"],
+    ["Wonderful room", "TERRIBLE", "clean beds and friendly people", "280"],
+    ["yes", "no", "yes", "no"],
+    columns={"hotel": ["a", "b", "c", "d"]},
+)
+
+
+def test_copies_stand_behind_the_rows_and_keep_labels_and_columns() -> None:
+    config = AugmentConfig(perturbations=("typos", "suffix"), share=1.5)
+    found = augmented(ROWS, config, seed=3)
+    assert found.select(range(4)) == ROWS
+    assert len(found) == 10
+    by_text = dict(zip(ROWS.ids, zip(ROWS.labels, ROWS.columns["hotel"], strict=True), strict=True))
+    for row in range(4, 10):
+        assert by_text[found.ids[row].partition("~")[0]] == (found.labels[row], found.columns["hotel"][row])
+        assert found.texts[row] not in ROWS.texts
+    assert len(set(found.ids)) == 10
+    assert augmented(ROWS, config, seed=3) == found
+    assert augmented(ROWS, config, seed=4) != found
+
+
+def test_nothing_asked_for_changes_nothing_and_what_cannot_be_perturbed_has_no_copy() -> None:
+    assert augmented(ROWS, AugmentConfig(), seed=0) is ROWS
+    assert len(augmented(ROWS, AugmentConfig(perturbations=("typos",)), seed=0)) == 7  # "280" has no letter
+
+
+def test_several_changes_can_lie_on_one_copy() -> None:
+    config = AugmentConfig(perturbations=("upper_case", "end_mark"), together=2)
+    found = augmented(ROWS.select([0]), config, seed=0)
+    assert found.texts[1] in ("WONDERFUL ROOM.", "WONDERFUL ROOM")
+
+
+def test_what_turns_the_answer_is_no_copy() -> None:
+    with pytest.raises(ConfigError, match="negation changes the right answer"):
+        augmented(ROWS, AugmentConfig(perturbations=("negation",)), seed=0)
+
+
+def settings(source: Path, task: str, **augment: Any) -> Any:
+    data = {"source": "x.csv", "augment": {"perturbations": ["suffix"]} | augment}
+    return parse_config({"data": data, "task": task, "model": {"source": str(source), "max_tokens": 16}})
+
+
+def test_training_reads_the_copies_and_dev_has_none(tiny_model: Path, made_up: Any) -> None:
+    ready = prepare(settings(tiny_model, "classification", share=0.5), made_up("classification"))
+    assert (len(ready.train.labels), len(ready.train.tokens), len(ready.dev.labels)) == (135, 135, 45)
+
+
+def test_labels_of_parts_of_a_text_are_not_augmented_and_a_checkpoint_knows_of_copies(
+    tiny_model: Path, made_up: Any
+) -> None:
+    with pytest.raises(ConfigError, match="tagging"):
+        prepare(settings(tiny_model, "tagging"), made_up("tagging"))
+    plain = parse_config({"data": {"source": "x.csv"}}).fingerprint()
+    assert "augment" not in plain["data"]  # as it was before there was any
+    assert settings(tiny_model, "classification").fingerprint()["data"]["augment"]["perturbations"] == ["suffix"]

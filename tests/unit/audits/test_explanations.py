@@ -21,7 +21,8 @@ def test_a_clean_model_raises_no_alarm_and_figures_stand_beside_chance() -> None
     figures, details = found["figures"], found["details"]
     assert figures["comprehensiveness.shapley"]["low"] > figures["comprehensiveness.random"]["high"]
     assert figures["sufficiency.occlusion"]["value"] < figures["sufficiency.random"]["value"]
-    assert figures["correlation.shapley-occlusion"]["value"] > 0.8
+    assert figures["overlap.shapley-occlusion"]["value"] > 0.8
+    assert figures["correlation.shapley-occlusion"]["low"] > 0.5  # words that change nothing have no order
     assert set(details["left_out"]) == {"integrated_gradients", "gradient_x_input", "attention_rollout"}
     assert 0 < details["asked"] < 20_000
 

@@ -29,6 +29,8 @@ from tuneloop.core.page import paragraph, table
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from tuneloop.abstaining.abstainer import Abstainer
+
 RISK = 0.001
 """The chance of an alarm where the promise is kept: of a thousand audits of clean models one may raise it."""
 
@@ -42,8 +44,8 @@ class ConformalOptions(AuditOptions):
 class Conformal(Audit):
     """Does the set of plausible classes hold the right one as often as promised, and how large is it?
 
-    The sets are calibrated on dev, which also chose the model's weights and its temperature, and measured on test,
-    which chose nothing: if that choice has made dev too easy, it shows here.
+    The sets are those of the release, where it has any, or calibrated here on dev, which also chose the model's weights
+    and its temperature. They are measured on test, which chose nothing: if that choice has made dev too easy, it shows.
     """
 
     name: ClassVar[str] = "conformal"
@@ -59,7 +61,7 @@ class Conformal(Audit):
         if not len(subject.test):
             return t("there are no test rows.")
         needed = rows_needed(self.options.coverage)
-        if len(subject.dev) < needed:
+        if _shipped(subject) is None and len(subject.dev) < needed:
             return t("dev has {rows} rows, and the promise needs {needed}.", rows=len(subject.dev), needed=needed)
         return ""
 
@@ -67,7 +69,8 @@ class Conformal(Audit):
         """Calibrate on dev, count on test."""
         tell(t("calibrating"))
         task = subject.task
-        sets = calibrate(
+        shipped = _shipped(subject)
+        sets = shipped or calibrate(
             subject.model.scores(subject.dev.inputs), task.targets(subject.dev.labels), self.options.coverage
         )
         tell(t("counting"))
@@ -81,7 +84,7 @@ class Conformal(Audit):
         by_class = {name: held[labels == number] for number, name in enumerate(task.labels)}
         figures |= {f"coverage.{name}": share(int(each.sum()), len(each)) for name, each in by_class.items()}
         details = {
-            "promised": sets.coverage, "calibrated_on": sets.rows, "least": sets.least,
+            "promised": sets.coverage, "shipped": shipped is not None, "calibrated_on": sets.rows, "least": sets.least,
             "sizes": {str(size): int((sizes == size).sum()) for size in range(len(task.labels) + 1)},
         }  # fmt: skip
         return Outcome(figures, _findings(sets, held, by_class), details)
@@ -118,7 +121,8 @@ class Conformal(Audit):
     def parts(cls, outcome: Mapping[str, Any]) -> list[Markup]:
         """How many sets are of which size."""
         details = outcome["details"]
-        told = t(
+        told = t("These are the sets that ship in the release.") + " " if details["shipped"] else ""
+        told += t(
             "{promised:.0%} was promised. The sets were calibrated on the {rows} rows of dev, which also chose the "
             "model's weights; the figures are of test. A set holds every class with a probability of at least "
             "{least:.3f}; an empty one says that no class is plausible.",
@@ -126,6 +130,12 @@ class Conformal(Audit):
         )  # fmt: skip
         rows = [[size, count] for size, count in details["sizes"].items()]
         return [paragraph(told, "note"), table([t("classes in the set"), t("texts")], rows)]
+
+
+def _shipped(subject: Subject) -> LabelSets | None:
+    """The sets that the release itself answers with."""
+    abstainer: Abstainer | None = getattr(subject.bare, "abstainer", None)
+    return None if abstainer is None else abstainer.sets
 
 
 def _findings(sets: LabelSets, held: Any, by_class: Mapping[str, Any]) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from tuneloop.abstaining.abstainer import Calibrated, rows_needed
+from tuneloop.abstaining.abstainer import Abstainer, Calibrated, rows_needed
 from tuneloop.abstaining.base import FloatArray, Reading
 from tuneloop.abstaining.choice import fit_detectors, ranked
 from tuneloop.abstaining.separation import Interval, auroc, let_pass
@@ -62,8 +62,8 @@ class OutsideOptions(AuditOptions):
 class OutOfDistribution(Audit):
     """Can texts that the model was not made for be told from its own, and by which detector?
 
-    Detectors learn from train. The one to use is chosen on dev and one half of each foreign set; figures are of test
-    and the other half, which chose nothing.
+    Detectors learn from train. The one to use is chosen on dev and one half of each foreign set, unless the release
+    has one, which is then judged as it ships; figures are of test and the other half, which chose nothing.
     """
 
     name: ClassVar[str] = "ood"
@@ -93,18 +93,25 @@ class OutOfDistribution(Audit):
         detectors = fit_detectors(reader(train.inputs), subject.task.targets(train.labels), seed=subject.seed)
         dev = reader(rows_of(subject.dev, self.options.dev_rows, np.random.default_rng(subject.seed)).inputs)
         test = reader(subject.test.inputs)
+        abstainer: Abstainer | None = getattr(subject.bare, "abstainer", None)
+        shipped = None if abstainer is None else abstainer.used(test)
+        if shipped is not None:
+            detectors |= {shipped.detector.name: shipped.detector}
         sets = self._sets(subject)
         tell(t("foreign texts"))
         order = ranked(detectors, dev, {each.name: reader.foreign(each.choosing) for each in sets})
         foreign = {each.name: reader.foreign(each.reporting) for each in sets}
         tell(t("comparing detectors"))
         compared = [row for name in order for row in _rows(subject, detectors[name], test, foreign)]
-        best = next(iter(order))
+        best = next(iter(order)) if shipped is None else shipped.detector.name
         figures = _figures([row for row in compared if row["detector"] == best])
-        figures |= self._as_served(detectors[best], dev, test, foreign)
+        if abstainer is not None and shipped is not None:
+            figures |= _refused(shipped, abstainer.false_alarms, test, foreign)
+        elif len(dev) >= rows_needed(self.options.false_alarms):
+            figures |= _refused(Calibrated.on(detectors[best], dev), self.options.false_alarms, test, foreign)
         details = {
-            "detector": best, "dev_auroc": order, "table": compared, "asked": reader.asked,
-            "vectors": dev.vectors is not None, "sets": {each.name: each.reporting[:3] for each in sets},
+            "detector": best, "shipped": shipped is not None, "dev_auroc": order, "table": compared,
+            "asked": reader.asked, "vectors": dev.vectors is not None, "sets": {each.name: each.reporting[:3] for each in sets},
         }  # fmt: skip
         return Outcome(figures, _findings(compared, best), details)
 
@@ -114,18 +121,6 @@ class OutOfDistribution(Audit):
             self.options.outside, dev=subject.dev.texts, test=subject.test.texts, own=own, base=Path.cwd(),
             rows=self.options.rows,
         )  # fmt: skip
-
-    def _as_served(
-        self, detector: Detector, dev: Reading, test: Reading, foreign: Mapping[str, Reading]
-    ) -> dict[str, Figure]:
-        """What a release would refuse with the threshold that dev gives."""
-        if len(dev) < rows_needed(self.options.false_alarms):
-            return {}
-        calibrated, limit = Calibrated.on(detector, dev), 1 - self.options.false_alarms - 1e-9
-        refused = {name: calibrated.outside(each) >= limit for name, each in foreign.items()}
-        own = calibrated.outside(test) >= limit
-        found = {"false_alarms": share(int(own.sum()), len(own))}
-        return found | {f"caught.{name}": share(int(each.sum()), len(each)) for name, each in refused.items()}
 
     @classmethod
     def title(cls) -> str:
@@ -156,10 +151,17 @@ class OutOfDistribution(Audit):
     def parts(cls, outcome: Mapping[str, Any]) -> list[Markup]:
         """Every detector on every set."""
         details = outcome["details"]
-        told = t(
-            "{name} was chosen on dev and one half of each set of foreign texts; all figures are of test and the other "
-            "halves. The model was asked for {asked} answers.", name=details["detector"], asked=details["asked"],
-        )  # fmt: skip
+        said = {"name": details["detector"], "asked": details["asked"]}
+        if details["shipped"]:
+            told = t(
+                "{name} is the detector of the release, as it ships; all figures are of test and of halves of the sets "
+                "that chose nothing. The model was asked for {asked} answers.", **said,
+            )  # fmt: skip
+        else:
+            told = t(
+                "{name} was chosen on dev and one half of each set of foreign texts; all figures are of test and the "
+                "other halves. The model was asked for {asked} answers.", **said,
+            )  # fmt: skip
         parts = [paragraph(told, "note")]
         if not details["vectors"]:
             parts.append(paragraph(t("This engine tells no vectors, so only detectors on logits were tried."), "note"))
@@ -188,6 +190,17 @@ class _Reader:
     def foreign(self, texts: Sequence[str]) -> Reading:
         """Of texts from outside."""
         return self(as_inputs(texts, pairs=self._model.task.takes_pairs))
+
+
+def _refused(
+    calibrated: Calibrated, false_alarms: float, test: Reading, foreign: Mapping[str, Reading]
+) -> dict[str, Figure]:
+    """What is refused with the threshold that dev gives."""
+    limit = 1 - false_alarms - 1e-9
+    refused = {name: calibrated.outside(each) >= limit for name, each in foreign.items()}
+    own = calibrated.outside(test) >= limit
+    found = {"false_alarms": share(int(own.sum()), len(own))}
+    return found | {f"caught.{name}": share(int(each.sum()), len(each)) for name, each in refused.items()}
 
 
 def _rows(subject: Subject, detector: Detector, test: Reading, foreign: Mapping[str, Reading]) -> list[Row]:

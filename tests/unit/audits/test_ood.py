@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.audited import BAD, GOOD, OTHER, WordModel, hotel_rows, hotel_subject, word_model
+from tuneloop.abstaining.abstainer import Abstainer, Calibrated
 from tuneloop.abstaining.base import Reading
+from tuneloop.abstaining.conformal import LabelSets
+from tuneloop.abstaining.max_softmax import MaxSoftmax
 from tuneloop.audits.base import Outcome, Subject
 from tuneloop.audits.conformal import Conformal, ConformalOptions
 from tuneloop.audits.ood import OutOfDistribution, OutsideOptions
@@ -119,3 +122,17 @@ def test_what_has_no_classes_is_left_out_and_so_is_a_promise_on_too_few_rows() -
     assert not Conformal(ConformalOptions()).refuses(hotel()) and not OutOfDistribution(OutsideOptions()).refuses(
         hotel()
     )
+
+
+def test_what_ships_in_a_release_is_what_is_judged(numbers: str) -> None:
+    model = Embedding(word_model().weights)
+    subject = hotel(model)
+    dev = model.read(subject.dev.inputs)
+    model.abstainer = Abstainer((Calibrated.on(MaxSoftmax(), dev),), 0.2, LabelSets(0.5, 0.99, 150))
+    found = audit(subject, outside=(numbers,))
+    own = audit(hotel(Embedding(word_model().weights)), outside=(numbers,))
+    assert found.details["detector"] == "max_softmax" != own.details["detector"]
+    assert found.details["shipped"] and not own.details["shipped"]
+    assert found.figures["false_alarms"].value != own.figures["false_alarms"].value
+    sets = Conformal(ConformalOptions()).run(subject, lambda _: None).details
+    assert (sets["promised"], sets["least"], sets["shipped"]) == (0.5, 0.99, True)

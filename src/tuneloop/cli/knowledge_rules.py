@@ -187,7 +187,7 @@ def _show(book: RuleBook, findings: list[Finding], trial: Trial | None) -> None:
     if findings:
         print_table([t("finding"), t("what")], [[kinds[each.kind], each.sentence] for each in findings])
     else:
-        say(t("{count} rules, and nothing is wrong with them.", count=len(book.rules)))
+        say(t("Rules: {count}. Nothing is wrong with them.", count=len(book.rules)))
     if trial is not None:
         counts = [(rule.name, trial.held, trial.changed, trial.beaten, trial.broken) for rule in book.rules]
         rows = [[name, *(each[name] for each in found)] for name, *found in counts]

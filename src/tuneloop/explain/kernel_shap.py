@@ -2,14 +2,14 @@
 
 The Shapley values are the weighted least-squares fit of an additive game to all 2^n - 2 proper sets, the ends kept:
 KernelSHAP, Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions" (2017). Sets are drawn with their
-complements (Covert and Lee, "Improving KernelSHAP", 2021), equally many of each size and none twice (Musco and Witter,
-"Provably Accurate Shapley Value Estimation via Leverage Score Sampling", 2025). Every answer then tells something of
+complements (Covert and Lee, "Improving KernelSHAP", 2021), so many of each size as it weighs and none twice (Musco and
+Witter, "Provably Accurate Shapley Value Estimation via Leverage Score Sampling", 2025). Every answer then tells something of
 every unit, and what two units do together is told without any error: only what three or more do is estimated.
 """
 
 from __future__ import annotations
 
-from math import comb
+from math import ceil, comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,13 +66,15 @@ def kernel_values(
 
 
 class _Pairs:
-    """Pairs of a set and its complement, each drawn once, equally many of each size while there are any."""
+    """Pairs of a set and its complement, each drawn once, of each size as many as it weighs while there are any."""
 
     def __init__(self, size: int, random: np.random.Generator) -> None:
         self._size, self._random = size, random
         self.sizes = np.arange(1, size // 2 + 1)
         # a pair of halves is the same pair from either side
         self.there = [comb(size, each) // (2 if 2 * each == size else 1) for each in self.sizes.tolist()]
+        self.kernel = 1 / (self.sizes * (size - self.sizes))  # what all sets of a size weigh together
+        self.kernel[-1] /= 2 if 2 * self.sizes[-1] == size else 1
         self.drawn = [0] * len(self.there)
         self._seen: set[bytes] = set()
         self.sets = np.zeros((0, size), dtype=bool)
@@ -89,15 +91,15 @@ class _Pairs:
         return new
 
     def _shares(self, count: int) -> list[int]:
-        """How many new pairs of each size: those of which there are fewest first, what they lack goes to the others."""
+        """How many new pairs of each size: those that are soon used up first, what they lack goes to the others."""
         shares = [0] * len(self.there)
         turn = self._random.permutation(len(shares))  # what is left over goes to sizes of chance
-        total = sum(self.drawn) + count
-        order = sorted(turn.tolist(), key=lambda place: self.there[place])
-        for number, place in enumerate(order):
-            even = -(-total // (len(order) - number)) if total > 0 else 0
-            shares[place] = max(0, min(even, self.there[place]) - self.drawn[place])
+        total, kernel = sum(self.drawn) + count, float(self.kernel.sum())
+        for place in sorted(turn.tolist(), key=lambda place: self.there[place] / self.kernel[place]):
+            wanted = ceil(max(total, 0) * self.kernel[place] / kernel - 1e-9)
+            shares[place] = max(0, min(wanted, self.there[place]) - self.drawn[place])
             total -= self.drawn[place] + shares[place]
+            kernel -= self.kernel[place]
         return shares
 
     def _of_size(self, place: int, count: int) -> BoolArray:
@@ -132,9 +134,7 @@ def _fitted(pairs: _Pairs, contrasts: FloatArray, change: float) -> tuple[FloatA
     size = pairs.sets.shape[1]
     there, drawn = np.array(pairs.there, dtype=np.float64), np.array(pairs.drawn, dtype=np.float64)
     places = pairs.sets.sum(axis=1) - 1
-    per_size = 1 / (pairs.sizes * (size - pairs.sizes))  # the kernel of a size, all its sets together
-    per_size[-1] /= 2 if 2 * pairs.sizes[-1] == size else 1
-    weights = (per_size / np.maximum(drawn, 1))[places]
+    weights = (pairs.kernel / np.maximum(drawn, 1))[places]
     signs = 2.0 * pairs.sets - 1
     mean = signs.mean(axis=1)
     centred = signs - mean[:, None]

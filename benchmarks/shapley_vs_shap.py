@@ -1,8 +1,8 @@
 """Shapley values of words: tuneloop against shap's permutation explainer, with the same model and the same masking.
 
 shap draws orders of words, each with its reverse, and asks the model order by order. tuneloop fits values to pairs of
-a set and its complement, asks for many at once and for each text once; it is given two thirds of the answers, with which its
-error is no larger. Both errors are measured: against the exact values of short texts, and against those of
+a set and its complement, asks for many at once and for each text once; it is given two thirds of the answers, with
+which its error is no larger. Both errors are measured: against the exact values of short texts, and against those of
 `REFERENCE` answers on texts as long as the timed ones. `shapley_vs_shap` lets both ask the same predictor;
 `shapley_vs_shap_pipeline` lets shap ask transformers.pipeline of the same release, as shap's own pages do.
 """

@@ -111,7 +111,8 @@ class OutOfDistribution(Audit):
             figures |= _refused(Calibrated.on(detectors[best], dev), self.options.false_alarms, test, foreign)
         details = {
             "detector": best, "shipped": shipped is not None, "dev_auroc": order, "table": compared,
-            "asked": reader.asked, "vectors": dev.vectors is not None, "sets": {each.name: each.reporting[:3] for each in sets},
+            "asked": reader.asked, "vectors": dev.vectors is not None,
+            "sets": {each.name: each.reporting[:3] for each in sets},
         }  # fmt: skip
         return Outcome(figures, _findings(compared, best), details)
 

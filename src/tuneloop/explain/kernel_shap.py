@@ -3,8 +3,9 @@
 The Shapley values are the weighted least-squares fit of an additive game to all 2^n - 2 proper sets, the ends kept:
 KernelSHAP, Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions" (2017). Sets are drawn with their
 complements (Covert and Lee, "Improving KernelSHAP", 2021), so many of each size as it weighs and none twice (Musco and
-Witter, "Provably Accurate Shapley Value Estimation via Leverage Score Sampling", 2025). Every answer then tells something of
-every unit, and what two units do together is told without any error: only what three or more do is estimated.
+Witter, "Provably Accurate Shapley Value Estimation via Leverage Score Sampling", 2025). Every answer then tells
+something of every unit, and what two units do together is told without any error: only what three or more do is
+estimated.
 """
 
 from __future__ import annotations

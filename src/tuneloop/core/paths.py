@@ -61,6 +61,16 @@ class Workspace:
         return self.root / "trail"
 
     @property
+    def labels(self) -> Path:
+        """What was suggested for labelling and what people answered, one folder for each project."""
+        return self.root / "labels"
+
+    @property
+    def events(self) -> Path:
+        """The SQLite file of served events and feedback, where no other store is named."""
+        return self.root / "events.sqlite"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

@@ -1,0 +1,1 @@
+"""Which texts to label next, where labels are kept, and how far people agree on them."""

@@ -1,0 +1,1 @@
+"""Labels made by functions instead of people, and what they are worth."""

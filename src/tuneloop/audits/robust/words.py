@@ -40,6 +40,9 @@ def figure_title(name: str) -> str:
         "suite": t("cases of tests of sentiment that fail"),
     }[figure]
 
+WORTH_LEARNING = 0.05
+"""Share of right answers that a perturbation changes from which the page says how to train on it."""
+
 
 def sentence(kind: str, fields: Mapping[str, Any]) -> str:
     """A finding in words."""
@@ -135,8 +138,9 @@ def _tests(part: str, tests: list[dict[str, Any]]) -> list[Markup]:
 
 
 def _remedy(outcome: Mapping[str, Any]) -> list[Markup]:
-    """What to write into tuneloop.yaml to train on what broke answers."""
-    names = [each["perturbation"] for each in outcome["findings"] if each["kind"] == "fragile"]
+    """What to write into tuneloop.yaml to train on what surely broke more answers than `WORTH_LEARNING`."""
+    broken = {name.partition(".")[2]: each for name, each in outcome["figures"].items() if name.startswith("failures.")}
+    names = [name for name, each in broken.items() if (each["low"] or 0.0) > WORTH_LEARNING]
     if not names:
         return []
     return [

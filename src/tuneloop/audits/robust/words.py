@@ -40,6 +40,7 @@ def figure_title(name: str) -> str:
         "suite": t("cases of tests of sentiment that fail"),
     }[figure]
 
+
 WORTH_LEARNING = 0.05
 """Share of right answers that a perturbation changes from which the page says how to train on it."""
 

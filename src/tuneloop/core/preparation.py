@@ -34,3 +34,6 @@ class AugmentConfig(Options):
     )
     share: float = Field(1.0, gt=0, le=10, description="Copies for each training row; 0.5 copies every other row.")
     together: int = Field(1, ge=1, le=10, description="Perturbations that are laid on one copy, where they change it.")
+    words: float = Field(
+        0.3, gt=0, le=1, description="Share of words or characters that a perturbation of single ones changes."
+    )

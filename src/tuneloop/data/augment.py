@@ -9,7 +9,7 @@ import numpy as np
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
-from tuneloop.data.perturbations.base import Perturbation, create_perturbations
+from tuneloop.data.perturbations.base import Perturbation, UnitPerturbation, create_perturbations
 
 if TYPE_CHECKING:
     from tuneloop.core.preparation import AugmentConfig
@@ -37,7 +37,7 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
     wanted = round(config.share * len(train))
     rounds = [random.permutation(len(train)) for _ in range(-(-wanted // max(1, len(train))))]
     drawn = np.concatenate([np.zeros(0, int), *rounds])[:wanted].tolist()
-    copies = [(row, _perturbed(train.texts[row], made, config.together, random)) for row in drawn]
+    copies = [(row, _perturbed(train.texts[row], made, config, random)) for row in drawn]
     copies = [(row, text) for row, text in copies if text != train.texts[row]]
     rows = [*range(len(train)), *(row for row, _ in copies)]
     both = train.select(rows)
@@ -45,13 +45,15 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
     return Examples(ids, [*train.texts, *(text for _, text in copies)], both.labels, both.pairs, both.columns)
 
 
-def _perturbed(text: str, made: list[Perturbation], together: int, random: np.random.Generator) -> str:
+def _perturbed(text: str, made: list[Perturbation], config: AugmentConfig, random: np.random.Generator) -> str:
     """The text after so many perturbations that change it, in an order of chance."""
-    left = together
+    left = config.together
     for number in random.permutation(len(made)):
         if not left:
             break
-        if made[number].suits(text):
-            changed = made[number].perturb(text, random)
+        each = made[number]
+        if each.suits(text):
+            single = isinstance(each, UnitPerturbation)
+            changed = each.perturb(text, random, share=config.words) if single else each.perturb(text, random)
             text, left = changed, left - (changed != text)
     return text

@@ -65,10 +65,10 @@ class UnitPerturbation(Perturbation):
     def variants(self, unit: str) -> list[str]:
         """All that a word or character may become, without itself, in a fixed order."""
 
-    def perturb(self, text: str, random: np.random.Generator) -> str:
-        """The text with `UNIT_SHARE` of its units changed."""
+    def perturb(self, text: str, random: np.random.Generator, *, share: float = UNIT_SHARE) -> str:
+        """The text with a share of its units changed, one at least."""
         places = list(self.unit.finditer(text))
-        wanted = max(1, round(UNIT_SHARE * len(places)))
+        wanted = max(1, round(share * len(places)))
         changed: dict[int, str] = {}
         for number in random.permutation(len(places)):
             options = self.variants(places[number].group())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.worker import Worker
 from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import discreet
 from tuneloop.serve.metrics import Meter
@@ -55,7 +55,7 @@ class Job:
     gone: bool = False
 
 
-class Batcher:
+class Batcher(Worker):
     """Answers requests through the model in `slot`, many at once.
 
     Args:
@@ -64,30 +64,16 @@ class Batcher:
     """
 
     def __init__(self, slot: Slot, config: ServeConfig) -> None:
+        super().__init__("tuneloop-model")
         self._slot = slot
         self._config = config
         self.meter = Meter(lambda: self.waiting)
         self.waiting = 0
         self._jobs: deque[Job] = deque()
-        self._changed = threading.Condition()
         self._wanted = 1
-        self._closing = False
         self._last_texts = 0
         self._ended_s = 0.0
         self._text_s = 0.01
-        self._thread = threading.Thread(target=self._work, name="tuneloop-model", daemon=True)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Compute what still waits, then end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
 
     async def answer(self, inputs: Sequence[Input], deadline_s: float) -> Answer:
         """The answer to one request; its texts are computed together, by one release.

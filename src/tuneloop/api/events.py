@@ -97,6 +97,7 @@ def prune_events(keep_days: float, workspace: Path = DEFAULT_WORKSPACE, *, store
 
 @contextmanager
 def _opened(workspace: Path, store: str | None) -> Iterator[EventStore]:
+    from tuneloop.core.config import parse_options
     from tuneloop.core.watching import WatchConfig
     from tuneloop.watch.store import open_store
 
@@ -107,7 +108,7 @@ def _opened(workspace: Path, store: str | None) -> Iterator[EventStore]:
             t("There are no events in {folder}.", folder=place.root),
             t("Set watch.events: hashes, vectors or texts, then serve."),
         )
-    opened = open_store(WatchConfig.model_validate({"store": url}), place)
+    opened = open_store(parse_options(WatchConfig, {"store": url}, where="watch"), place)
     try:
         yield opened
     finally:

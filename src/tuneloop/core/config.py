@@ -19,7 +19,7 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
-from tuneloop.core.options import Options, TypedOptions
+from tuneloop.core.options import Options, TypedOptions, without_password
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.core.preparation import CleanConfig as CleanConfig
 from tuneloop.core.watching import WatchConfig
@@ -343,7 +343,8 @@ def _config_error(model: type[BaseModel], first: Any, dotted: str, place: str) -
     if not dotted:
         return ConfigError(f"{place}: {message}")
     return ConfigError(
-        t("{place}: {key} is {value!r}.", place=place, key=dotted, value=first.get("input")), message + "."
+        t("{place}: {key} is {value!r}.", place=place, key=dotted, value=without_password(first.get("input"))),
+        message + ".",
     )
 
 

@@ -51,6 +51,7 @@ class WatchConfig(Options):
         parts = urlsplit(store)
         if parts.scheme not in SCHEMES:
             raise ValueError(t("write postgresql://HOST/DATABASE, or nothing for a file in the workspace"))
-        if parts.password is not None or "password" in parse_qs(parts.query):
+        user = store.partition("://")[2].rpartition("@")[0]  # a password may hold any sign
+        if ":" in user or "password" in parse_qs(parts.query):
             raise ValueError(t("no password may stand here; put it into the variable PGPASSWORD or the file .pgpass"))
         return store

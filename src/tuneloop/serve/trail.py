@@ -162,7 +162,7 @@ class Noted:
     `inputs` and `tags` are what was asked, once that is known.
     """
 
-    def __init__(self, recorder: Recorder, route: str, *, named: bool) -> None:
+    def __init__(self, recorder: Recorder, route: str, *, named: bool = False) -> None:
         self._recorder = recorder
         self.route = route
         self.inputs: Sequence[Input] = ()

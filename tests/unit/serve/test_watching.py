@@ -275,8 +275,10 @@ def test_a_store_that_cannot_be_opened_and_a_password_are_refused(place) -> None
     )  # fmt: skip
     with pytest.raises(StorageError, match="events"):
         Server(app, listen("127.0.0.1", 0)).serve_until_stopped()
-    with pytest.raises(ConfigError, match="password"):
-        parse_config({"data": {"source": "x"}, "watch": {"store": "postgresql://me:secret@db/events"}})
+    for store in ("postgresql://me:se:c/ret@db/events", "postgresql://db/events?password=secret&a=b"):
+        with pytest.raises(ConfigError, match="PGPASSWORD") as caught:
+            parse_config({"data": {"source": "x"}, "watch": {"store": store}})
+        assert "***" in str(caught.value) and "ret" not in str(caught.value)
     with pytest.raises(ConfigError, match="postgresql"):
         parse_config({"data": {"source": "x"}, "watch": {"store": "mysql://db/events"}})
     with pytest.raises(ServeError, match="no events"):

@@ -12,6 +12,8 @@ __all__ = [
     "compare",
     "effect",
     "evaluate",
+    "events",
+    "feedback",
     "init",
     "list_methods",
     "load",
@@ -34,6 +36,8 @@ def __getattr__(name: str) -> Any:
         return import_module("tuneloop.releases.knowledge").open_knowledge
     if name in ("verify_trail", "why"):
         return getattr(import_module("tuneloop.api.trail"), name)
+    if name in ("events", "feedback"):
+        return getattr(import_module("tuneloop.api.events"), name)
     if name in __all__:
         return getattr(import_module("tuneloop.api"), name)
     raise AttributeError(f"module 'tuneloop' has no attribute {name!r}")

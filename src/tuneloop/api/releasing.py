@@ -156,7 +156,7 @@ def serve(
         port: port to listen on; 0 takes a free one.
         engine: another engine than the release's own; "vllm" where it is installed, for models that write.
         api_key: what clients must send as a bearer token.
-        config: whose `serve` settings hold; those in the release by default.
+        config: whose `serve` and `watch` settings hold; those in the release by default.
         ready: called once with the address.
         dry_run: only print the command, which "vllm" has.
 
@@ -171,7 +171,7 @@ def serve(
     changes = {key: value for key, value in given.items() if value is not None}
     start(
         found.id, workspace=Workspace(Path(workspace)), config=project.config.serve.model_copy(update=changes),
-        engine=engine, api_key=api_key, ready=ready, dry_run=dry_run,
+        watch=project.config.watch, engine=engine, api_key=api_key, ready=ready, dry_run=dry_run,
     )  # fmt: skip
 
 

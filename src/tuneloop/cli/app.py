@@ -17,6 +17,7 @@ from tuneloop.cli import (
     doctor,
     effects,
     evaluation,
+    events,
     experiments,
     explain,
     knowledge,
@@ -63,6 +64,7 @@ app.command("predict", help=t("Answer the texts of a file or of standard input."
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
 app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))
+app.add_typer(events.app, name="events", help=t("What was kept of served answers, and what people said of them."))
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
 app.add_typer(knowledge.app, name="knowledge", help=t("Documents, graphs, lexicons and rules that answers rest on."))
 app.command("methods", help=t("List the methods, their options and the tasks they go with."))(methods.methods)

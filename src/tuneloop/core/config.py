@@ -19,9 +19,10 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
-from tuneloop.core.options import Options, TypedOptions
+from tuneloop.core.options import Options, TypedOptions, without_password
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.core.preparation import CleanConfig as CleanConfig
+from tuneloop.core.watching import WatchConfig
 
 TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
@@ -215,6 +216,7 @@ class RunConfig(Options):
     audit: AuditConfig = Field(default_factory=AuditConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
+    watch: WatchConfig = Field(default_factory=WatchConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod
@@ -341,7 +343,8 @@ def _config_error(model: type[BaseModel], first: Any, dotted: str, place: str) -
     if not dotted:
         return ConfigError(f"{place}: {message}")
     return ConfigError(
-        t("{place}: {key} is {value!r}.", place=place, key=dotted, value=first.get("input")), message + "."
+        t("{place}: {key} is {value!r}.", place=place, key=dotted, value=without_password(first.get("input"))),
+        message + ".",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -24,3 +25,10 @@ class TypedOptions(BaseModel):
     def options(self) -> dict[str, Any]:
         """The options beside `type`, as given."""
         return dict(self.model_extra or {})
+
+
+def without_password(value: Any) -> Any:
+    """A value as an error may show it: the password of a URL is hidden."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"(password=)[^&\s]*", r"\1***", re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", value))

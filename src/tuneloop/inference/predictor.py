@@ -89,9 +89,18 @@ class Predictor:
     def predict(self, inputs: Sequence[Input]) -> list[Prediction]:
         """One prediction per input, in order; rules have the last word."""
         if self.abstainer is not None:
-            return self._judged(inputs, self.abstainer)
+            return self._judged(inputs, vectors=self.abstainer.wants_vectors(there=self.has_vectors))[0]
         scores, truncated = self._answer(inputs)
         return self.final(inputs, self.task.predictions(scores, truncated.tolist()))
+
+    def predict_with_vectors(self, inputs: Sequence[Input]) -> tuple[list[Prediction], FloatArray]:
+        """What `predict` says, and what the last layer received of each input, (n, hidden), both computed once.
+
+        Only where `has_vectors`.
+        """
+        found, vectors = self._judged(inputs, vectors=True)
+        assert vectors is not None
+        return found, vectors
 
     def read(self, inputs: Sequence[Input], *, vectors: bool = True) -> Reading:
         """Probabilities, logits and, if they are wanted and there are any, vectors of inputs, in order.
@@ -139,15 +148,17 @@ class Predictor:
             scores = self._in_given_places(scores, given, cleaned)
         return scores[rows], _cut(tokens)[rows]
 
-    def _judged(self, inputs: Sequence[Input], abstainer: Abstainer) -> list[Prediction]:
-        """Predictions that say how far outside their texts are."""
-        given = list(dict.fromkeys(inputs))
+    def _judged(self, inputs: Sequence[Input], *, vectors: bool) -> tuple[list[Prediction], FloatArray | None]:
+        """Predictions that say how far outside their texts are, where there is an abstainer; vectors if wanted."""
+        numbers: dict[Input, int] = {}
+        rows = [numbers.setdefault(item, len(numbers)) for item in inputs]
+        given = list(numbers)
         tokens = self._encode(given)
-        reading = self._read(tokens, given, vectors=abstainer.wants_vectors(there=self.has_vectors))
-        found = self.task.predictions(reading.probabilities, _cut(tokens).tolist())
-        judged = abstainer.judged(self.final(given, found), reading, self.task.labels)
-        answers = dict(zip(given, judged, strict=True))
-        return [answers[each] for each in inputs]
+        reading = self._read(tokens, given, vectors=vectors)
+        found = self.final(given, self.task.predictions(reading.probabilities, _cut(tokens).tolist()))
+        if self.abstainer is not None:
+            found = self.abstainer.judged(found, reading, self.task.labels)
+        return [found[row] for row in rows], None if reading.vectors is None else reading.vectors[rows]
 
     def _read(self, tokens: Tokens, inputs: Sequence[Input], *, vectors: bool) -> Reading:
         if not vectors:

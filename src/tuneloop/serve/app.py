@@ -17,9 +17,11 @@ from starlette.exceptions import HTTPException
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
+from tuneloop.core.watching import WatchConfig
 from tuneloop.serve.asking import AskRequest, AskResponse
 from tuneloop.serve.docs_page import docs_page
 from tuneloop.serve.explaining import DEADLINE_S, ExplainRequest, ExplainResponse
+from tuneloop.serve.feedback_routes import add_feedback
 from tuneloop.serve.gate import Gate
 from tuneloop.serve.openai_answers import encode
 from tuneloop.serve.openai_routes import add_openai
@@ -44,6 +46,7 @@ def create_app(
     engine: str | None = None,
     api_key: str | None = None,
     open_model: OpenModel | None = None,
+    watch: WatchConfig | None = None,
 ) -> FastAPI:
     """The server as an ASGI application; `app.state.service` is its `Service`.
 
@@ -54,6 +57,7 @@ def create_app(
         engine: the engine for every release; the one recorded in it by default.
         api_key: what clients must send; needed unless the address is localhost.
         open_model: opens a release; tests pass their own.
+        watch: what is kept of answers; nothing by default.
 
     Raises:
         ServeError: if the key is missing where it is needed, or too short.
@@ -64,7 +68,7 @@ def create_app(
     def open_release(name: str) -> Any:
         return open_from_disk(name, workspace=workspace, engine=engine, max_batch_tokens=config.max_batch_tokens)
 
-    service = Service(open_model or open_release, workspace=workspace, config=config)
+    service = Service(open_model or open_release, workspace=workspace, config=config, watch=watch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -82,6 +86,7 @@ def create_app(
     _add_explain(app, service)
     _add_models(app, service)
     add_openai(app, service, _json_body, _problems)
+    add_feedback(app, service, _json_body, _problems)
     _add_state(app, service)
     app.add_middleware(Gate, guard=guard, service=service)
     return app
@@ -104,6 +109,7 @@ def _add_predict(app: FastAPI, service: Service) -> None:
         answer = await unless_gone(service.predict(body, deadline_s, noted), request.receive)
         predictions = [each.to_json() for each in answer.predictions]
         await noted.answered(answer.release, body, predictions)
+        service.watcher.answered(noted, answer)
         content = encode({"release": answer.release, "predictions": predictions})
         service.batcher.meter.seconds.observe(time.perf_counter() - started_s)
         return Response(content, headers=noted.headers, media_type="application/json")

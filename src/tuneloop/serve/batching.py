@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.worker import Worker
 from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import discreet
 from tuneloop.serve.metrics import Meter
@@ -26,6 +26,9 @@ from tuneloop.serve.slot import ServedModel, Slot
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import Prediction
+
+Found: TypeAlias = "tuple[Prediction, Any]"
+"""An answer, and the vector of its text or None."""
 
 logger = logging.getLogger("tuneloop.serve")
 
@@ -39,10 +42,15 @@ sorted by length before they are cut into passes."""
 
 @dataclass(frozen=True)
 class Answer:
-    """The predictions of one request and the release that made them."""
+    """The predictions of one request and the release that made them.
+
+    Args:
+        vectors: what its last layer received of each text, (hidden,); None where they are not wanted or not told.
+    """
 
     release: str
     predictions: list[Prediction]
+    vectors: list[Any] | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -55,39 +63,27 @@ class Job:
     gone: bool = False
 
 
-class Batcher:
+class Batcher(Worker):
     """Answers requests through the model in `slot`, many at once.
 
     Args:
         slot: holds the model.
         config: limits of queue and batch.
+        vectors: whether answers come with vectors, where the model tells them.
     """
 
-    def __init__(self, slot: Slot, config: ServeConfig) -> None:
+    def __init__(self, slot: Slot, config: ServeConfig, *, vectors: bool = False) -> None:
+        super().__init__("tuneloop-model")
         self._slot = slot
         self._config = config
+        self._vectors = vectors
         self.meter = Meter(lambda: self.waiting)
         self.waiting = 0
         self._jobs: deque[Job] = deque()
-        self._changed = threading.Condition()
         self._wanted = 1
-        self._closing = False
         self._last_texts = 0
         self._ended_s = 0.0
         self._text_s = 0.01
-        self._thread = threading.Thread(target=self._work, name="tuneloop-model", daemon=True)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Compute what still waits, then end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
 
     async def answer(self, inputs: Sequence[Input], deadline_s: float) -> Answer:
         """The answer to one request; its texts are computed together, by one release.
@@ -196,7 +192,7 @@ class Batcher:
         distinct = list(dict.fromkeys(item for job in jobs for item in job.inputs))
         started_s = time.monotonic()
         with self._slot.borrow() as model:
-            found = _predict(model, distinct)
+            found = _predict(model, distinct, vectors=self._vectors and model.tells_vectors)
         self._ended_s = time.monotonic()
         texts = sum(len(job.inputs) for job in jobs)
         self._last_texts = texts
@@ -207,33 +203,37 @@ class Batcher:
         jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results, model.release)
 
 
-def _deliver(jobs: list[Job], results: dict[Input, Prediction | Problem], release: str) -> None:
+def _deliver(jobs: list[Job], results: dict[Input, Found | Problem], release: str) -> None:
     for job in jobs:
         if job.future.done():
             continue
-        predictions: list[Prediction] = []
+        answers: list[Found] = []
         for item in job.inputs:
             found = results[item]
             if isinstance(found, Problem):
                 job.future.set_exception(found)
                 break
-            predictions.append(found)
+            answers.append(found)
         else:
-            job.future.set_result(Answer(release, predictions))
+            vectors = [vector for _, vector in answers]
+            told = all(vector is not None for vector in vectors)
+            job.future.set_result(Answer(release, [each for each, _ in answers], vectors if told else None))
 
 
-def _predict(model: ServedModel, inputs: list[Input]) -> list[Prediction | Problem]:
+def _predict(model: ServedModel, inputs: list[Input], *, vectors: bool) -> list[Found | Problem]:
     """One result per input; where the model fails, the culprit is found by halving."""
     try:
+        if vectors:
+            return list(zip(*model.handle.predict_with_vectors(inputs), strict=True))  # type: ignore[attr-defined]
         found = model.handle.predict(inputs)
-        return list(discreet(found) if model.writes else found)
+        return [(each, None) for each in (discreet(found) if model.writes else found)]
     except Exception as error:
         if len(inputs) == 1:
             # its message might quote the text, which must not reach the log
             logger.error("%s failed on a text: %s", model.release, type(error).__name__)
             return [Problem(500, t("The model failed on this text."), t("Send other texts, and report this one."))]
     half = len(inputs) // 2
-    return _predict(model, inputs[:half]) + _predict(model, inputs[half:])
+    return _predict(model, inputs[:half], vectors=vectors) + _predict(model, inputs[half:], vectors=vectors)
 
 
 def _length(item: Input) -> int:

@@ -29,7 +29,8 @@ OPENAI_ROUTES = frozenset({"/v1/chat/completions", "/v1/completions"})
 """Where problems are told as OpenAI's interface tells them."""
 
 ROUTES = OPENAI_ROUTES | {
-    "/v1/predict", "/v1/ask", "/v1/explain", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"
+    "/v1/predict", "/v1/ask", "/v1/explain", "/v1/feedback", "/v1/events", "/v1/models", "/healthz", "/readyz",
+    "/metrics", "/openapi.json", "/docs",
 }  # fmt: skip
 
 CLIENT_GONE = 499

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from tuneloop.inference.continuous import Draft
 
 LATENCIES_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 BATCH_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class EventCounts(Collector):
+    """What became of events, asked for when figures are.
+
+    Args:
+        counts: tells it by outcome; `failed` is no event but a write.
+        waiting: tells how many wait.
+    """
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]], waiting: Callable[[], int]) -> None:
+        self._counts, self._waiting = counts, waiting
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each figure."""
+        counts = dict(self._counts())
+        failed = counts.pop("failed", 0)
+        events = CounterMetricFamily("tuneloop_events", "Events by what became of them.", labels=["outcome"])
+        for outcome, count in counts.items():
+            events.add_metric([outcome], count)
+        yield events
+        yield CounterMetricFamily("tuneloop_event_writes_failed", "Writes of events that were refused.", value=failed)
+        yield GaugeMetricFamily("tuneloop_events_waiting", "Events that wait for the disk.", value=self._waiting())
 
 
 class Meter:
@@ -56,6 +81,7 @@ class Meter:
             "tuneloop_first_token_seconds", "Seconds until the first token of an answer.", buckets=LATENCIES_S,
             registry=self.registry,
         )  # fmt: skip
+        self._feedback = Counter("tuneloop_feedback", "Feedback acknowledged.", ["verdict"], registry=self.registry)
         self._running = Gauge("tuneloop_sequences_running", "Answers that are being written.", registry=self.registry)
         self._waiting = Gauge("tuneloop_sequences_waiting", "Prompts that wait.", registry=self.registry)
 
@@ -63,6 +89,14 @@ class Meter:
         """Ask these for the answers that are being written and for the prompts that wait."""
         self._running.set_function(running)
         self._waiting.set_function(waiting)
+
+    def watch_events(self, counts: Callable[[], Mapping[str, int]], waiting: Callable[[], int]) -> None:
+        """Ask these for what became of events, and how many wait."""
+        self.registry.register(EventCounts(counts, waiting))
+
+    def fed_back(self, verdict: str) -> None:
+        """Count feedback that was acknowledged: new, or the same as before."""
+        self._feedback.labels(verdict).inc()
 
     def written(self, release: str, draft: Draft) -> None:
         """Count an answer that was written to its end."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.worker import Worker
 from tuneloop.inference.continuous import ContinuousBatch, Draft, Limits, NoMemory, Piece, QueueFull, TooLong
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem, too_long
@@ -41,7 +41,7 @@ class Lane:
         self.queues: dict[Draft, asyncio.Queue[tuple[Draft, Piece]]] = {}
 
 
-class Scheduler:
+class Scheduler(Worker):
     """Lets the model in `slot` write, a few answers side by side.
 
     Args:
@@ -51,15 +51,13 @@ class Scheduler:
     """
 
     def __init__(self, slot: Slot, config: ServeConfig, meter: Meter) -> None:
+        super().__init__("tuneloop-writer")
         self._slot = slot
         self._config = config
         self._meter = meter
         self._lanes: dict[ServedModel, Lane] = {}
-        self._changed = threading.Condition()
-        self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answer_s = 1.0
-        self._thread = threading.Thread(target=self._work, name="tuneloop-writer", daemon=True)
         meter.watch_sequences(lambda: self.running, lambda: self.waiting)
 
     @property
@@ -75,15 +73,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin to write; called in the event loop that asks."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
-
-    def close(self) -> None:
-        """Finish what was accepted, then end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().start()
 
     def wake(self) -> None:
         """Look again at what there is to do, such as letting go of a model that another has replaced."""

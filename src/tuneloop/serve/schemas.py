@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,6 +12,9 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.serve.problems import Problem
+
+TAG = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
+MOST_TAGS, MOST_TAG_CHARS = 8, 64
 
 
 class Item(BaseModel):
@@ -39,6 +44,10 @@ class PredictRequest(BaseModel):
     )
     messages: list[dict[str, Any]] | None = Field(
         None, description="For models that write, instead of a text: a conversation, objects of role and content."
+    )
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        description="What events of this request are told apart by later, such as {country: de}; at most 8, short.",
     )
 
 
@@ -146,8 +155,21 @@ class ProblemOut(BaseModel):
     hint: str = Field(description="What to do about it.")
 
 
-def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False) -> list[Any]:
-    """The inputs in the body of /v1/predict; for a model that writes also a conversation as a list of messages.
+@dataclass(frozen=True)
+class Asked:
+    """What a body of /v1/predict asks.
+
+    Args:
+        items: texts and pairs; for a model that writes also a conversation as a list of messages.
+        tags: of the request.
+    """
+
+    items: list[Any]
+    tags: dict[str, str]
+
+
+def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False) -> Asked:
+    """What the body of /v1/predict asks.
 
     Raises:
         Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
@@ -155,13 +177,14 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes
     try:
         asked = PredictRequest.model_validate_json(body)
     except ValidationError as failure:
-        raise _misfit(failure.errors(include_url=False, include_input=False)[0]) from None
+        raise misfit(failure.errors(include_url=False, include_input=False)[0], _example()) from None
+    _check_tags(asked.tags)
     if asked.messages is not None:
         if not writes:
             raise Problem(422, t("This model judges texts, not conversations."), _example())
         if asked.text is not None or asked.texts is not None:
             raise Problem(422, t("Send either text or texts."), _example())
-        return [asked.messages]
+        return Asked([asked.messages], asked.tags)
     if (asked.text is None) == (asked.texts is None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
     items = [Item(text=asked.text, pair=asked.pair)] if asked.text is not None else asked.texts or []
@@ -172,7 +195,23 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes
             t("{count} texts are more than one request may hold.", count=len(items)),
             t("Send at most {limit} texts at once.", limit=limit),
         )
-    return [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
+    inputs = [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
+    return Asked(inputs, asked.tags)
+
+
+def _check_tags(tags: dict[str, str]) -> None:
+    fits = all(TAG.fullmatch(name) and 0 < len(value) <= MOST_TAG_CHARS for name, value in tags.items())
+    if not fits or len(tags) > MOST_TAGS:
+        raise Problem(
+            422,
+            t("The tags are too many, too long or not named as tags are."),
+            t(
+                "Send at most {count}: names of small letters, digits, dots, dashes or underscores, values of at most "
+                "{chars} characters.",
+                count=MOST_TAGS,
+                chars=MOST_TAG_CHARS,
+            ),
+        )
 
 
 def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Input:
@@ -193,16 +232,17 @@ def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Inpu
     return text if pair is None else (text, pair)
 
 
-def _misfit(error: Any) -> Problem:
+def misfit(error: Any, hint: str) -> Problem:
+    """What is wrong with a body, from the first error that pydantic tells of it."""
     if error["type"] == "json_invalid":
-        return Problem(400, t("The body is not valid JSON: {reason}", reason=error["ctx"]["error"]), _example())
+        return Problem(400, t("The body is not valid JSON: {reason}", reason=error["ctx"]["error"]), hint)
     place = [str(part) for part in error["loc"] if part not in ("str", "Item")]
     field = ".".join(place)
     if error["type"] == "extra_forbidden":
-        return Problem(422, t("There is no field {field}.", field=field[:80]), _example())
+        return Problem(422, t("There is no field {field}.", field=field[:80]), hint)
     if not place:
-        return Problem(422, t("The body must be a JSON object."), _example())
-    return Problem(422, t("The field {field} is missing or of the wrong type.", field=field[:80]), _example())
+        return Problem(422, t("The body must be a JSON object."), hint)
+    return Problem(422, t("The field {field} is missing or of the wrong type.", field=field[:80]), hint)
 
 
 def _example() -> str:

@@ -15,6 +15,7 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
@@ -26,6 +27,7 @@ from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trail import Noted, Recorder
+from tuneloop.serve.watching import Watcher
 from tuneloop.serve.writers import collect, own_drafts, predictions_of, prompt_of
 
 OpenModel = Callable[[str], ServedModel]
@@ -46,21 +48,26 @@ class Service:
         open_model: opens and warms up a release; runs in a thread.
         workspace: where releases are listed.
         config: limits.
+        watch: what is kept of answers; nothing by default.
 
     Raises:
         ConfigError: if the rules by which requests are refused cannot be read.
     """
 
-    def __init__(self, open_model: OpenModel, *, workspace: Workspace, config: ServeConfig) -> None:
+    def __init__(
+        self, open_model: OpenModel, *, workspace: Workspace, config: ServeConfig, watch: WatchConfig | None = None
+    ) -> None:
         self.config = config
         self._refusals = read_refusals(Path(config.refuse)) if config.refuse else None
         self.state = State.LOADING
         self.failure: TuneloopError | None = None
         self.slot = Slot()
-        self.batcher = Batcher(self.slot, config)
+        watch = watch or WatchConfig()  # type: ignore[call-arg]
+        self.batcher = Batcher(self.slot, config, vectors=watch.events == "vectors")
         self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
-        self.recorder = Recorder(config, workspace)
+        self.recorder = Recorder(config, workspace, names=watch.used)
+        self.watcher = Watcher(watch, workspace, self.batcher.meter)
         self.explaining = Explaining(self.slot, self.batcher, config)
         self._open_model = open_model
         self._workspace = workspace
@@ -70,6 +77,7 @@ class Service:
         """Open the first release; `failure` tells if that went wrong."""
         try:
             await asyncio.to_thread(self.recorder.start)
+            await asyncio.to_thread(self.watcher.start)
             model = await asyncio.to_thread(self._open_model, release)
         except TuneloopError as error:
             self.failure = error
@@ -108,12 +116,13 @@ class Service:
         self.asker.close()
         self.slot.exchange(None)
         self.recorder.close()
+        self.watcher.close()
 
     async def predict(self, body: bytes, deadline_s: float, noted: Noted | None = None) -> Answer:
         """The answer to a request body.
 
         Args:
-            noted: where it is noted by which seed a model that writes has drawn.
+            noted: where it is noted what was asked, and by which seed a model that writes has drawn.
 
         Raises:
             Problem: if the body does not fit, the queue is full, the deadline passes or no model is loaded.
@@ -121,12 +130,13 @@ class Service:
         model = self.slot.current
         if model is None:
             raise self.not_ready()
-        items = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
-        if not model.writes:
-            await self.allow(items)
-            return await self.batcher.answer(items, deadline_s)
-        prompts = await asyncio.to_thread(self._prompts, items, model)
+        asked = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
+        prompts = await asyncio.to_thread(self._prompts, asked.items, model) if model.writes else asked.items
+        if noted is not None:
+            noted.inputs, noted.tags = prompts, asked.tags
         await self.allow(prompts)
+        if not model.writes:
+            return await self.batcher.answer(prompts, deadline_s)
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -282,6 +292,7 @@ class Service:
         self.scheduler.wake()
         self.batcher.meter.loaded(model.release, model.engine)
         self.recorder.loaded(model)
+        self.watcher.loaded(model)
 
 
 def _describe(model: ServedModel) -> LoadedOut:

@@ -65,6 +65,11 @@ class ServedModel:
         """Whether it writes answers side by side, one token of each at a time; else whole answers, by `predict`."""
         return self.writes and self.handle.shareable  # type: ignore[attr-defined]
 
+    @property
+    def tells_vectors(self) -> bool:
+        """Whether `predict_with_vectors` can be asked."""
+        return not self.writes and bool(getattr(self.handle, "has_vectors", False))
+
     def warnings(self) -> list[str]:
         """What a user of the answers should know, in the language in force."""
         if self.batch_effect is None:

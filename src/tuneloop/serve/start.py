@@ -9,6 +9,7 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
+from tuneloop.core.watching import WatchConfig
 from tuneloop.releases import index
 
 
@@ -17,6 +18,7 @@ def serve(
     *,
     workspace: Workspace,
     config: ServeConfig,
+    watch: WatchConfig | None = None,
     engine: str | None = None,
     api_key: str | None = None,
     ready: Callable[[str], None] | None = None,
@@ -28,6 +30,7 @@ def serve(
         release: the id of a release in the workspace.
         workspace: where releases lie; others of it can be activated while serving.
         config: address and limits.
+        watch: what is kept of answers; nothing by default.
         engine: the engine for every release; the one recorded in it by default; "vllm" hands a model that writes to
             vLLM, which serves it alone.
         api_key: what clients must send; TUNELOOP_API_KEY or TUNELOOP_API_KEY_FILE by default.
@@ -47,6 +50,11 @@ def serve(
                 t("vLLM answers clients itself and writes no audit trail."),
                 t("Set serve.trail: off, or serve without --engine vllm."),
             )
+        if watch is not None and watch.used:
+            raise ServeError(
+                t("vLLM answers clients itself and writes no events."),
+                t("Set watch.events: off, or serve without --engine vllm."),
+            )
         _serve_with_vllm(release, workspace=workspace, config=config, api_key=api_key, dry_run=dry_run)
         return
     if dry_run:
@@ -59,11 +67,13 @@ def serve(
         raise MissingExtraError(error.name or "fastapi", "serve") from None
 
     index.find(check_id(release), workspace)
-    app = create_app(release, workspace=workspace, config=config, engine=engine, api_key=find_api_key(api_key))
+    key = find_api_key(api_key)
+    app = create_app(release, workspace=workspace, config=config, engine=engine, api_key=key, watch=watch)
 
     def announce(url: str) -> None:
-        for warning in app.state.service.warnings():
-            print(warning, file=sys.stderr, flush=True)
+        service = app.state.service
+        for sentence in [*service.watcher.notices(), *service.warnings()]:
+            print(sentence, file=sys.stderr, flush=True)
         if ready is not None:
             ready(url)
 

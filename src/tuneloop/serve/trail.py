@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.provenance import code_version, environment
+from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import Piece
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel
@@ -43,10 +44,12 @@ class Recorder:
     Args:
         config: whose `trail` says what is kept.
         workspace: where the trail lies.
+        names: whether requests to /v1/predict have a name without a trail too.
     """
 
-    def __init__(self, config: ServeConfig, workspace: Workspace) -> None:
+    def __init__(self, config: ServeConfig, workspace: Workspace, *, names: bool = False) -> None:
         self.on = config.trail != "off"
+        self._names = names
         self._config, self._folder = config, workspace.trail
         self._writer: TrailWriter | None = None
         self._models: dict[str, dict[str, Any]] = {}
@@ -90,7 +93,7 @@ class Recorder:
 
     def begin(self, route: str) -> Noted:
         """What is noted of a request that has come."""
-        return Noted(self, route)
+        return Noted(self, route, named=self.on or (self._names and route == "/v1/predict"))
 
     async def put(self, record: dict[str, Any]) -> None:
         """Return when the record is on the disk.
@@ -154,12 +157,17 @@ class Noted:
     Args:
         recorder: where it goes.
         route: of the request.
+        named: whether it has a name that its answer tells.
+
+    `inputs` and `tags` are what was asked, once that is known.
     """
 
-    def __init__(self, recorder: Recorder, route: str) -> None:
+    def __init__(self, recorder: Recorder, route: str, *, named: bool = False) -> None:
         self._recorder = recorder
         self.route = route
-        self.id = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(8)}" if recorder.on else ""
+        self.inputs: Sequence[Input] = ()
+        self.tags: Mapping[str, str] = {}
+        self.id = f"{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(8)}" if named else ""
         self.seed = secrets.randbelow(1 << 31) if recorder.on else None
         self.used_seed: int | None = None
         self._started_s = time.perf_counter()
@@ -170,6 +178,11 @@ class Noted:
     def headers(self) -> dict[str, str]:
         """The name of the request, for whoever wants to ask about its answer later."""
         return {REQUEST_ID: self.id} if self.id else {}
+
+    @property
+    def took_ms(self) -> float:
+        """Milliseconds since it came."""
+        return 1000 * (time.perf_counter() - self._started_s)
 
     async def answered(self, release: str, asked: Any, told: Any) -> None:
         """Return when the answer may leave: its record is on the disk.
@@ -216,8 +229,7 @@ class Noted:
         return [said(self._pieces.get(number, [])) for number in range(max(self._pieces, default=-1) + 1)]
 
     def _record(self, release: str, asked: Any, told: Any, *, finish: str) -> dict[str, Any]:
-        took_ms = round(1000 * (time.perf_counter() - self._started_s), 1)
-        answer = {"told": self._recorder.sealed(release, told), "finish": finish, "took_ms": took_ms}
+        answer = {"told": self._recorder.sealed(release, told), "finish": finish, "took_ms": round(self.took_ms, 1)}
         return {"kind": "answer", **self._recorder.record_of(self, release, asked), **answer}
 
 

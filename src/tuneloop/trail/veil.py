@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core.fsio import fsync_dir, storage_errors
+from tuneloop.core.fsio import new_file, storage_errors
 from tuneloop.core.hashing import canonical_json
 from tuneloop.data.personal_data import redact
 
@@ -87,7 +87,7 @@ def read_secret(folder: Path) -> bytes:
 
 
 def make_secret(folder: Path) -> bytes:
-    """The secret of a trail, made the first time.
+    """The secret of a trail or a workspace, made the first time.
 
     Raises:
         StorageError: if the disk refuses.
@@ -95,12 +95,10 @@ def make_secret(folder: Path) -> bytes:
     path = folder / SECRET
     with storage_errors(path):
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(SECRET_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            fsync_dir(folder)
+            with new_file(path) as temporary:  # never half there: an empty secret would hide nothing
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(secrets.token_hex(SECRET_BYTES))
         return read_secret(folder)
 
 

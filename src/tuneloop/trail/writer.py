@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tuneloop.core import fsio
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
+from tuneloop.core.worker import Worker
 from tuneloop.trail.chain import GENESIS, Head, link, read_head, write_head
 from tuneloop.trail.repair import Torn, cut_torn_line, last_record
 from tuneloop.trail.veil import make_secret
@@ -35,7 +35,7 @@ HEAD_S = 1.0
 """Seconds after which the end of the chain is noted in head.json; it may lag behind the lines by so long."""
 
 
-class TrailWriter:
+class TrailWriter(Worker):
     """Adds records to the trail in a folder; one per folder, in all processes.
 
     Args:
@@ -44,19 +44,17 @@ class TrailWriter:
     """
 
     def __init__(self, folder: Path, *, key: bytes | None = None) -> None:
+        super().__init__("tuneloop-trail")
         self.folder, self.secret = folder, b""
         self.torn: Torn | None = None
         self._key = key
         self._waiting: deque[tuple[dict[str, Any], Done]] = deque()
-        self._changed = threading.Condition()
-        self._closing = False
         self._head = Head()
         self._noted: Head | None = None
         self._noted_s = 0.0
         self._file: int | None = None
         self._day, self._size = "", 0
         self._broken: StorageError | None = None
-        self._thread = threading.Thread(target=self._run, name="tuneloop-trail", daemon=True)
         self._opened: Future[None] = Future()
 
     def start(self) -> None:
@@ -66,7 +64,7 @@ class TrailWriter:
             StorageError: if another process writes this trail, it is damaged or lacks lines, it was signed with
                 another key, or the disk refuses.
         """
-        self._thread.start()
+        super().start()
         self._opened.result()
 
     def add(self, record: dict[str, Any], done: Done) -> None:
@@ -83,15 +81,7 @@ class TrailWriter:
             self._waiting.append((record, done))
             self._changed.notify()
 
-    def close(self) -> None:
-        """Write what waits, then end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
+    def _work(self) -> None:
         busy = StorageError(
             t("Another process writes the trail {folder}.", folder=self.folder),
             t("Stop that server first, or let this one work in another workspace; or set serve.trail: off."),
@@ -102,7 +92,7 @@ class TrailWriter:
             with locked(self.folder, busy=busy):
                 self._open()
                 self._opened.set_result(None)
-                self._work()
+                self._write_on()
         except Exception as error:
             if not self._opened.done():
                 self._opened.set_exception(error)
@@ -134,7 +124,7 @@ class TrailWriter:
                 t("Look with: tuneloop trail verify. To begin a new one, move that folder away and keep it."),
             )  # fmt: skip
 
-    def _work(self) -> None:
+    def _write_on(self) -> None:
         while True:
             batch = self._take()
             if batch:

@@ -27,6 +27,7 @@ class Event:
         abstained: whether the release refused.
         rules: names of the rules that had the last word.
         tags: what the client says of the request, such as {"country": "de"}: slices.
+        number: its place in the store, from 1 upwards whatever the clock does; 0 before it is there.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Event:
     abstained: bool = False
     rules: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Feedback:
         at: seconds since 1970, UTC.
         by: who says so.
         comment: in their words.
+        digest: keyed hash of what was sent, which tells a repetition from something else under the same key.
+        number: its place in the store, from 1 upwards; 0 before it is there.
     """
 
     key: str
@@ -68,3 +72,5 @@ class Feedback:
     at: float
     by: str = ""
     comment: str = ""
+    digest: str = ""
+    number: int = field(default=0, compare=False)

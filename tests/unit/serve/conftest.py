@@ -19,6 +19,7 @@ import pytest
 from tuneloop.core.config import CleanConfig, ServeConfig, TaskConfig
 from tuneloop.core.errors import ReleaseError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import ContinuousBatch, Limits
 from tuneloop.inference.writing import Writer, WritingEngine
@@ -224,6 +225,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
         api_key: str | None = None,
         writer: Callable[[], Any] | None = None,
         documents: Any = None,
+        watch: WatchConfig | None = None,
         **settings: Any,
     ) -> Live:
         models: dict[str, Any] = {}
@@ -236,7 +238,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
             return ServedModel(release, "fake", models[release], documents=documents)
 
         config = ServeConfig(port=0, **settings)
-        app = create_app("m-1", workspace=workspace, config=config, api_key=api_key, open_model=open_model)
+        app = create_app("m-1", workspace=workspace, config=config, api_key=api_key, open_model=open_model, watch=watch)
         ready = threading.Event()
         server = Server(app, listen("127.0.0.1", 0), ready=lambda _: ready.set())
         thread = threading.Thread(target=server.serve_until_stopped)

@@ -1,0 +1,230 @@
+"""What both databases share: the tables and the statements."""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import abstractmethod
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from tuneloop.core.errors import StorageError
+from tuneloop.core.i18n import t
+from tuneloop.watch.base import Event, Feedback
+from tuneloop.watch.store import Counts, EventStore, Receipt, Verdict
+
+VERSION = 1
+PORTION = 500
+"""Rows that are read at once, so that a long reading holds up no writer."""
+
+EVENT = (
+    "id", "at", "release", "hash", "label", "confidence", "probabilities", "chars", "language", "took_ms", "text",
+    "pair", "vector", "abstained", "rules", "tags",
+)  # fmt: skip
+FEEDBACK = ("key", "event", "label", "good", "at", "by_whom", "comment", "digest")
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS tuneloop_store (version INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS tuneloop_events (number {number}, id TEXT NOT NULL UNIQUE, at {real} NOT NULL,"
+    " release TEXT NOT NULL, hash TEXT NOT NULL, label TEXT, confidence {real}, probabilities TEXT NOT NULL,"
+    " chars INTEGER NOT NULL, language TEXT NOT NULL, took_ms {real} NOT NULL, text TEXT, pair TEXT, vector {bytes},"
+    " abstained INTEGER NOT NULL, rules TEXT NOT NULL, tags TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS tuneloop_events_at ON tuneloop_events (at)",
+    "CREATE TABLE IF NOT EXISTS tuneloop_feedback (number {number}, key TEXT NOT NULL UNIQUE,"
+    " event TEXT NOT NULL REFERENCES tuneloop_events (id), label TEXT, good INTEGER, at {real} NOT NULL,"
+    " by_whom TEXT NOT NULL, comment TEXT NOT NULL, digest TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS tuneloop_feedback_event ON tuneloop_feedback (event)",
+)
+OLD = (
+    "SELECT id FROM tuneloop_events e WHERE at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM tuneloop_feedback f WHERE f.event = e.id AND f.at >= ?)"
+)
+
+
+class SqlStore(EventStore):
+    """A store in a database that speaks SQL; what is new in one transaction is seen as a whole or not at all."""
+
+    @abstractmethod
+    def _changing(self) -> AbstractContextManager[Any]:
+        """A cursor in a transaction that is alone in changing, committed when the block ends without error."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Any]:
+        """A cursor."""
+
+    @abstractmethod
+    def _sql(self, statement: str) -> str:
+        """A statement with `?` as this database writes it."""
+
+    def add_events(self, batch: Sequence[Event]) -> None:
+        marks = ", ".join("?" * len(EVENT))
+        statement = f"INSERT INTO tuneloop_events ({', '.join(EVENT)}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING"
+        with self._changing() as cursor:
+            cursor.executemany(self._sql(statement), [_event_row(each) for each in batch])
+
+    def add_feedback(self, batch: Sequence[Feedback]) -> list[Receipt]:
+        with self._changing() as cursor:
+            return [self._add(each, cursor) for each in batch]
+
+    def _add(self, given: Feedback, cursor: Any) -> Receipt:
+        stored = self._stored(given.key, cursor)
+        if stored is not None:
+            return Receipt(Verdict.SAME if stored.digest == given.digest else Verdict.OTHER, stored)
+        cursor.execute(self._sql("SELECT 1 FROM tuneloop_events WHERE id = ?"), (given.event,))
+        if cursor.fetchone() is None:
+            return Receipt(Verdict.UNKNOWN)
+        marks = ", ".join("?" * len(FEEDBACK))
+        statement = f"INSERT INTO tuneloop_feedback ({', '.join(FEEDBACK)}) VALUES ({marks})"
+        cursor.execute(self._sql(statement), _feedback_row(given))
+        return Receipt(Verdict.NEW, self._stored(given.key, cursor))
+
+    def _stored(self, key: str, cursor: Any) -> Feedback | None:
+        statement = f"SELECT number, {', '.join(FEEDBACK)} FROM tuneloop_feedback WHERE key = ?"
+        cursor.execute(self._sql(statement), (key,))
+        row = cursor.fetchone()
+        return None if row is None else _feedback(row)
+
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        release: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Event]:
+        wanted = {"e.at >= ?": since, "e.at < ?": until, "e.release = ?": release}
+        columns = _columns("e", ("number", *EVENT))
+        statement = f"SELECT {columns} FROM tuneloop_events e"
+        for row in self._rows(statement, "e", wanted, after=after, limit=limit, newest_first=newest_first):
+            yield _event(row)
+
+    def feedback(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        release: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[tuple[Feedback, Event]]:
+        wanted = {"f.at >= ?": since, "f.at < ?": until, "e.release = ?": release}
+        columns = f"{_columns('f', ('number', *FEEDBACK))}, {_columns('e', ('number', *EVENT))}"
+        statement = f"SELECT {columns} FROM tuneloop_feedback f JOIN tuneloop_events e ON e.id = f.event"
+        for row in self._rows(statement, "f", wanted, after=after, limit=limit, newest_first=newest_first):
+            yield _feedback(row[: 1 + len(FEEDBACK)]), _event(row[1 + len(FEEDBACK) :])
+
+    def counts(self) -> Counts:
+        with self._reading() as cursor:
+            cursor.execute("SELECT count(*), min(at), max(at) FROM tuneloop_events")
+            events, first_at, last_at = cursor.fetchone()
+            cursor.execute("SELECT count(*) FROM tuneloop_feedback")
+            return Counts(events, cursor.fetchone()[0], first_at, last_at)
+
+    def prune(self, before: float) -> int:
+        with self._changing() as cursor:
+            for table, column in (("tuneloop_feedback", "event"), ("tuneloop_events", "id")):
+                statement = f"DELETE FROM {table} WHERE {column} IN ({OLD})"
+                cursor.execute(self._sql(statement), (before, before))
+            return int(cursor.rowcount)
+
+    def _prepare(self, cursor: Any, **types: str) -> None:
+        """Make the tables where they are missing.
+
+        Args:
+            types: what the database calls a growing `number`, a `real` of 8 bytes and `bytes`.
+        """
+        for statement in SCHEMA:
+            cursor.execute(statement.format(**types))
+        cursor.execute("SELECT max(version) FROM tuneloop_store")
+        (version,) = cursor.fetchone()
+        if version is None:
+            cursor.execute(self._sql("INSERT INTO tuneloop_store VALUES (?)"), (VERSION,))
+        elif version > VERSION:
+            raise StorageError(
+                t("The store of events was written by a later tuneloop: its format is {version}.", version=version),
+                t("Use that version, or name another store."),
+            )
+
+    def _rows(
+        self,
+        statement: str,
+        table: str,
+        wanted: dict[str, Any],
+        *,
+        after: int,
+        limit: int | None,
+        newest_first: bool,
+    ) -> Iterator[Any]:
+        """Rows in the order of their first column, a portion at a time."""
+        conditions = [condition for condition, value in wanted.items() if value is not None]
+        values = [value for value in wanted.values() if value is not None]
+        where = " AND ".join([f"{table}.number > ?", *conditions])
+        # the number of the last row of a portion begins the next, whatever came or went meanwhile
+        beyond = f" AND {table}.number < ?" if newest_first else ""
+        order = f" ORDER BY {table}.number {'DESC' if newest_first else 'ASC'} LIMIT ?"
+        query = self._sql(f"{statement} WHERE {where}{beyond}{order}")
+        low, high, left = after, sys.maxsize, sys.maxsize if limit is None else limit
+        while left > 0:
+            size = min(PORTION, left)
+            with self._reading() as cursor:
+                cursor.execute(query, (low, *values, *([high] if newest_first else []), size))
+                rows = cursor.fetchall()
+            yield from rows
+            if len(rows) < size:
+                return
+            left -= size
+            low, high = (low, rows[-1][0]) if newest_first else (rows[-1][0], high)
+
+
+def _columns(table: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
+def _event_row(event: Event) -> tuple[Any, ...]:
+    vector = None if event.vector is None else _floats(event.vector).tobytes()
+    return (
+        event.id, event.at, event.release, event.hash, event.label, event.confidence, _json(dict(event.probabilities)),
+        event.chars, event.language, event.took_ms, event.text, event.pair, vector, int(event.abstained),
+        _json(list(event.rules)), _json(dict(event.tags)),
+    )  # fmt: skip
+
+
+def _event(row: Sequence[Any]) -> Event:
+    given: dict[str, Any] = dict(zip(("number", *EVENT), row, strict=True))
+    for name in ("probabilities", "rules", "tags"):
+        given[name] = json.loads(given[name])
+    given["rules"], given["abstained"] = tuple(given["rules"]), bool(given["abstained"])
+    if given["vector"] is not None:
+        numbers = array("f", bytes(given["vector"]))
+        given["vector"] = tuple(_little(numbers))
+    return Event(**given)
+
+
+def _feedback_row(given: Feedback) -> tuple[Any, ...]:
+    good = None if given.good is None else int(given.good)
+    return (given.key, given.event, given.label, good, given.at, given.by, given.comment, given.digest)
+
+
+def _feedback(row: Sequence[Any]) -> Feedback:
+    number, key, event, label, good, at, by, comment, digest = row
+    return Feedback(key, event, label, None if good is None else bool(good), at, by, comment, digest, number)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _floats(vector: Sequence[float]) -> array[float]:
+    return _little(array("f", vector))
+
+
+def _little(numbers: array[float]) -> array[float]:
+    """Four bytes a number, the lowest first, on every machine."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

@@ -1,0 +1,129 @@
+"""Where events and feedback lie: the contract of a store, and which one a configuration means."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tuneloop.core.paths import Workspace
+from tuneloop.core.watching import WatchConfig
+from tuneloop.watch.base import Event, Feedback
+
+
+class Verdict(StrEnum):
+    """What became of feedback."""
+
+    NEW = "new"
+    SAME = "same"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a store says of feedback that it was given.
+
+    Args:
+        verdict: new: it is kept now; same: it was kept before; other: its key has other feedback; unknown: there is no
+            such event.
+        feedback: what is kept under its key; None where nothing is.
+    """
+
+    verdict: Verdict
+    feedback: Feedback | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a store holds.
+
+    Args:
+        first_at: the earliest moment of an event, seconds since 1970, UTC; None without events.
+        last_at: the latest one.
+    """
+
+    events: int
+    feedback: int
+    first_at: float | None
+    last_at: float | None
+
+
+class EventStore(ABC):
+    """Events and feedback, in the order in which they came, each with a number that only grows.
+
+    What a method has returned from is on the disk. Every method raises `StorageError` if the disk or the database
+    refuses; nothing of the call is kept then, and it may be made again.
+    """
+
+    @abstractmethod
+    def add_events(self, batch: Sequence[Event]) -> None:
+        """Keep events, all or none; an event whose id is there already is left as it is."""
+
+    @abstractmethod
+    def add_feedback(self, batch: Sequence[Feedback]) -> list[Receipt]:
+        """Keep feedback that is new, and say of each what became of it, in order."""
+
+    @abstractmethod
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        release: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Event]:
+        """Events in the order of their numbers, read in portions.
+
+        Args:
+            since: seconds since 1970, UTC; earlier ones are left out.
+            until: this moment and later ones are left out.
+            release: of one release alone.
+            after: number up to which they are left out.
+            limit: at most so many.
+            newest_first: the other way round.
+        """
+
+    @abstractmethod
+    def feedback(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        release: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[tuple[Feedback, Event]]:
+        """Feedback with the event that it is about, in the order of its numbers; times are those of the feedback."""
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """How much there is."""
+
+    @abstractmethod
+    def prune(self, before: float) -> int:
+        """Let go of events from before a moment on which there is no later feedback, with theirs; how many went."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+def open_store(config: WatchConfig, workspace: Workspace) -> EventStore:
+    """The store that a configuration names; made if it is not there.
+
+    Raises:
+        StorageError: if it cannot be opened.
+        MissingExtraError: if the package for its database is not installed.
+    """
+    if config.store:
+        from tuneloop.watch.postgres_store import PostgresStore
+
+        return PostgresStore(config.store)
+    from tuneloop.watch.sqlite_store import SqliteStore
+
+    return SqliteStore(workspace.events)

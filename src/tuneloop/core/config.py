@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from tuneloop.core.continual import ContinualConfig
 from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
@@ -209,6 +210,7 @@ class RunConfig(Options):
     method: MethodConfig = Field(default_factory=MethodConfig)  # type: ignore[arg-type]
     knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)  # type: ignore[arg-type]
     training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
+    continual: ContinualConfig = Field(default_factory=ContinualConfig)  # type: ignore[arg-type]
     pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)  # type: ignore[arg-type]
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
     comparison: ComparisonConfig = Field(default_factory=ComparisonConfig)  # type: ignore[arg-type]
@@ -253,6 +255,8 @@ class RunConfig(Options):
         if not self.data.augment.perturbations:
             plain["data"].pop("augment")
         keys = ["seed", "data", "task", "model", "method", "training"]
+        if self.continual.used:
+            keys.append("continual")
         if self.knowledge.context:  # rules may change without a new training, what the model reads may not
             plain["knowledge"].pop("rules")
             keys.append("knowledge")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tuneloop.core.config import TrainingConfig
     from tuneloop.data.tokens import Tokens
     from tuneloop.tasks.base import Goal
+    from tuneloop.training.continual.held import Held
 
 
 def train(
@@ -57,6 +58,7 @@ def train(
     folder: Path,
     fingerprint: dict[str, Any],
     cache: Path | None = None,
+    held: Held | None = None,
     quiet: bool = False,
     judged: Callable[[int, float], None] | None = None,
     after_step: Callable[[int], None] | None = None,
@@ -68,6 +70,7 @@ def train(
         folder: the run's folder, for metrics.jsonl and checkpoints; training goes on from the newest.
         fingerprint: what the checkpoints are bound to.
         cache: where the states behind frozen layers are kept; None computes them in every epoch.
+        held: what holds the weights to an older model.
         judged: called with the number of each evaluation on dev, from 1, and its figure.
         after_step: called with the number of each finished step.
 
@@ -123,10 +126,13 @@ def train(
                 model.train(), prefix.eval()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
-            loss = backward(model, task, method, train_split.tokens, targets, rows, config, precision, prefix=prefix)
-            if (penalty := method.penalty(model)) is not None:
-                penalty.backward()  # type: ignore[no-untyped-call]
-                loss += float(penalty.detach())
+            loss = backward(
+                model, task, method, train_split.tokens, targets, rows, config, precision, prefix=prefix, held=held
+            )
+            for penalty in (method.penalty(model), held.penalty(model) if held else None):
+                if penalty is not None:
+                    penalty.backward()  # type: ignore[no-untyped-call]
+                    loss += float(penalty.detach())
             if not math.isfinite(loss):
                 raise TrainingError(
                     t("The loss is no longer a number at step {step}.", step=step + 1),
@@ -190,9 +196,11 @@ def backward(
     precision: str,
     *,
     prefix: FrozenPrefix | None = None,
+    held: Held | None = None,
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
-    whole, losses = 0.0, regularised(prefix.loss(method.loss) if prefix else method.loss, config)
+    own = held.around(method.loss) if held else method.loss
+    whole, losses = 0.0, regularised(prefix.loss(own) if prefix else own, config)
     for part in split_by_tokens(rows, tokens, tokens_per_part(config)):
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):

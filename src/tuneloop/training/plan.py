@@ -185,6 +185,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
             folder=folder,
             fingerprint={},
             cache=cache,
+            held=ready.held,
             quiet=True,
             after_step=lambda _: marks_s.append(time.monotonic()),
         )

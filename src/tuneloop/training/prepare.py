@@ -28,6 +28,8 @@ from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
 from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
+from tuneloop.training.continual import Continual, continual
+from tuneloop.training.continual.held import Held
 from tuneloop.training.knowledge import find_knowledge
 from tuneloop.training.sources import RunSources
 
@@ -64,6 +66,8 @@ class Prepared:
         precision: fp32 or bf16.
         beside: hashes of what the method reads beside train and dev, by what it is.
         knowledge: what the configuration names as such; None without any.
+        continual: the model that is gone on from, with its rows.
+        held: what holds the weights to that model.
     """
 
     task: Task
@@ -75,6 +79,8 @@ class Prepared:
     precision: str
     beside: dict[str, str] = field(default_factory=dict)
     knowledge: Knowledge | None = None
+    continual: Continual | None = None
+    held: Held | None = None
 
     def frozen_states_bytes(self, training: TrainingConfig) -> int:
         """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""
@@ -96,7 +102,7 @@ def prepare(
     cache: Path | None = None,
     workspace: Workspace | None = None,
 ) -> Prepared:
-    """Read train and dev, and the model with a head drawn from the run's seed.
+    """Read train and dev, and the model with a head drawn from the run's seed, or the one that is gone on from.
 
     Args:
         base: the folder that a relative model.source starts from.
@@ -110,12 +116,14 @@ def prepare(
     import torch
 
     config, _ = settle(config, snapshot, base=base)
-    task = create_task(config.task, {"labels": list(snapshot.labels)})
-    method = create_method(config.method)
-    method.fit(task)
-    source = resolve(config.model.source, base=base)
     root = base or Path.cwd()
     place = workspace or Workspace(root / config.workspace)
+    going_on = continual(config, place, split=snapshot.split, cache=cache)
+    task = create_task(config.task, {"labels": going_on.labels(list(snapshot.labels))})
+    method = create_method(config.method)
+    going_on.check(method)
+    method.fit(task)
+    source = going_on.past.folder if going_on.past else resolve(config.model.source, base=base)
     knowledge = find_knowledge(config.knowledge, base=root, workspace=place)
     check_rules(knowledge, task)
     places = bool(task.spans_in)
@@ -128,12 +136,15 @@ def prepare(
     @functools.cache  # a method may ask for the same rows again
     def split(name: str) -> Examples:
         rows = snapshot.split(name)
-        return augmented(rows, config.data.augment, seed=config.seed) if name == "train" else rows
+        if name == "train":
+            return augmented(going_on.train(rows), config.data.augment, seed=config.seed)
+        return going_on.dev(rows) if name == "dev" else rows
 
     rows = {name: split(name) for name in ("train", "dev")}
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
-    model = method.load(source, task, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code)
+    model = going_on.load(method, task, source)
+    known = {name for name, _ in model.named_parameters()}
     taken = method.positions(task)
     _check_room(method.name, taken, model, config.model.max_tokens)
     if task.generates and taken:
@@ -160,6 +171,8 @@ def prepare(
         cache=cache,
     )
     model, precision = moved(model, device=device), choose_precision(config.training.precision, device)
+    tokens = functools.partial(cached_tokens, tokenizer, cache=cache)
+    held = going_on.held(model, task, known=known, train=rows["train"], tokens=tokens)
     train = method.gather(splits["train"], task, sources)
     dev = method.gather_dev(splits["dev"], task, sources)
     if task.wants_negatives:
@@ -174,9 +187,16 @@ def prepare(
         train=train,
         dev=dev,
         precision=precision,
-        beside=sources.hashes | ({"knowledge": knowledge.reading} if knowledge and knowledge.context else {}),
+        beside=sources.hashes | going_on.hashes | _reading(knowledge),
         knowledge=knowledge,
+        continual=going_on,
+        held=held,
     )
+
+
+def _reading(knowledge: Knowledge | None) -> dict[str, str]:
+    """The hash of what is written behind texts, where something is."""
+    return {"knowledge": knowledge.reading} if knowledge and knowledge.context else {}
 
 
 def _check_augment(config: RunConfig, task: Task) -> None:

@@ -133,6 +133,7 @@ def tune(
         # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
         adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
+        figures |= _gone_on(model, ready)
         if ready.task.has_head:
             ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
@@ -212,11 +213,21 @@ def _fit(
         folder=run.path,
         fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside | ready.train.dealing,
         cache=ready.frozen_cache(config.training, cache),
+        held=ready.held,
         quiet=quiet,
         judged=judged,
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
+
+
+def _gone_on(model: PreTrainedModel, ready: Prepared) -> dict[str, Any]:
+    """What is done after training so as not to forget, and what run.json says of going on from a model."""
+    going_on = ready.continual
+    if going_on is None or going_on.past is None:
+        return {}
+    facts = going_on.facts(len(ready.train.labels))
+    return {"continual": facts | going_on.finish(model, ready.task, ready.dev, ready.precision)}
 
 
 def _calibrate(model: PreTrainedModel, ready: Prepared) -> float:

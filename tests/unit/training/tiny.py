@@ -25,6 +25,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from tuneloop.core.config import MethodConfig, TaskConfig, TrainingConfig
+from tuneloop.core.continual import ContinualConfig
 from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import create_method
@@ -33,6 +34,7 @@ from tuneloop.models import forward
 from tuneloop.models import frozen as frozen_layers
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
+from tuneloop.training.continual.held import Held
 from tuneloop.training.loop import Split, train
 
 LABELS = ["bad", "good"]
@@ -69,6 +71,18 @@ class Beside:
         return np.random.default_rng(4).normal(size=(len(inputs), 2)).astype(np.float32)
 
 
+def holding(model: torch.nn.Module, known: set[str]) -> Held:
+    """EWC, L2-SP and LwF of an old model that says what the numbers drawn here say."""
+    random = np.random.default_rng(5)
+    held = Held(ContinualConfig(model="old-1", ewc=2.0, l2_sp=0.1, lwf=1.0), 2)
+    held.remember(model, known)
+    held.fisher = {
+        each.name: torch.from_numpy(random.random(each.difference.shape).astype(np.float32)) for each in held.weights
+    }
+    held.teach(random.normal(size=(60, 2)).astype(np.float32), torch.device("cpu"))
+    return held
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -92,6 +106,7 @@ def trained(
     frozen: int = 0,
     layers: int = 2,
     keep: bool = False,
+    held: bool = False,
     **settings: object,
 ) -> dict[str, torch.Tensor]:
     """Train, dying where asked; the final weights.
@@ -99,6 +114,7 @@ def trained(
     Args:
         frozen: layers that are not trained.
         keep: whether what these say is kept in `folder`.
+        held: whether an older model holds the weights.
     """
     torch.set_num_threads(1)
     torch.manual_seed(7)
@@ -111,6 +127,7 @@ def trained(
     else:
         named = {"type": method} if isinstance(method, str) else method
         chosen = create_method(MethodConfig(**named, **({"frozen_layers": frozen} if frozen else {})))
+    known = {name for name, _ in model.named_parameters()}
     chosen.prepare(model)
     plain = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "checkpoint_every_steps": 3, "ema": ema}
     config = TrainingConfig(**(plain | {"report_to": ()} | settings))
@@ -136,6 +153,7 @@ def trained(
         folder=folder,
         fingerprint={"seed": seed, "lr": config.learning_rate},
         cache=folder / "states" if keep else None,
+        held=holding(model, known) if held else None,
         quiet=True,
         after_step=after_step,
     )

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
+from tuneloop.core.forecast import ForecastConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions
@@ -212,6 +213,7 @@ class RunConfig(Options):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)  # type: ignore[arg-type]
     comparison: ComparisonConfig = Field(default_factory=ComparisonConfig)  # type: ignore[arg-type]
     search: SearchConfig = Field(default_factory=SearchConfig)  # type: ignore[arg-type]
+    forecast: ForecastConfig = Field(default_factory=ForecastConfig)  # type: ignore[arg-type]
     audit: AuditConfig = Field(default_factory=AuditConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]

@@ -83,11 +83,22 @@ class _Teller:
             elif self.probable and self.model is not None:
                 probabilities.append(self.model.scores(part))
             if self.embed is not None:
-                vectors.append(self.embed([item if isinstance(item, str) else "\n".join(item) for item in part]))
+                vectors.append(self.embed(_whole(part)))
         return (
             np.concatenate(probabilities) if probabilities and self.probable else None,
             np.concatenate(vectors) if vectors else None,
         )
+
+
+def embedded(items: Sequence[Input], encoder: str, *, quiet: bool = False) -> FloatArray:
+    """Vectors of texts by an encoder, "" for the default one, float32, (n, dimensions).
+
+    Raises:
+        ModelError: if it cannot be opened.
+    """
+    embed = _embedder(None, encoder)
+    parts = [embed(_whole(part)) for part in _parts(items, t("Reading texts"), quiet=quiet)]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
 
 
 def check_probable(model: ModelHandle | None) -> None:
@@ -180,6 +191,11 @@ def _embedder(model: ModelHandle | None, encoder: str) -> Callable[[Sequence[str
 
         encoder = ModelConfig.model_fields["source"].default
     return open_embedder(resolve(encoder))
+
+
+def _whole(items: Sequence[Input]) -> list[str]:
+    """A pair as one text, as an encoder of sentences reads it."""
+    return [item if isinstance(item, str) else "\n".join(item) for item in items]
 
 
 def _parts(items: Sequence[Input], title: str, *, quiet: bool) -> Iterator[Sequence[Input]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.api.effects import effect as effect
+from tuneloop.api.labelling_forecast import label_forecast as label_forecast
 from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
 from tuneloop.api.releasing import diff as diff
 from tuneloop.api.releasing import export as export

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +16,31 @@ if TYPE_CHECKING:
     from tuneloop.core.preparation import AugmentConfig
 
 
-def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
-    """The rows, and behind them the perturbed copies, each with the label of its row; as they are where none is asked.
+Copy = tuple[int, str]
+"""The number of a row and the text of its copy."""
+
+
+def augmented(train: Examples, config: AugmentConfig, *, seed: int, more: Sequence[Copy] = ()) -> Examples:
+    """The rows, and behind them the copies, each with everything else of its row; as they are where none is asked.
 
     A pure function of its arguments. A row that no perturbation changes has no copy.
+
+    Args:
+        more: further copies.
 
     Raises:
         ConfigError: if a perturbation does not exist, changes the right answer, or lacks its data.
         MissingExtraError: if a package is missing.
     """
-    if not config.perturbations:
+    copies = [*_perturbed_copies(train, config, seed), *more]
+    if not copies:
         return train
+    both = train.select([*range(len(train)), *(row for row, _ in copies)])
+    ids = [*train.ids, *(f"{train.ids[row]}~{number}" for number, (row, _) in enumerate(copies))]
+    return Examples(ids, [*train.texts, *(text for _, text in copies)], both.labels, both.pairs, both.columns)
+
+
+def _perturbed_copies(train: Examples, config: AugmentConfig, seed: int) -> list[Copy]:
     made = create_perturbations(config.perturbations)
     for each in made:
         if each.effect != "keeps":
@@ -33,16 +48,14 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
                 t("data.augment: {name} changes the right answer, and labels are kept.", name=each.name),
                 t("Leave it out of data.augment.perturbations."),
             )
+    if not made:
+        return []
     random = np.random.default_rng([seed, *b"augment"])
     wanted = round(config.share * len(train))
     rounds = [random.permutation(len(train)) for _ in range(-(-wanted // max(1, len(train))))]
     drawn = np.concatenate([np.zeros(0, int), *rounds])[:wanted].tolist()
     copies = [(row, _perturbed(train.texts[row], made, config, random)) for row in drawn]
-    copies = [(row, text) for row, text in copies if text != train.texts[row]]
-    rows = [*range(len(train)), *(row for row, _ in copies)]
-    both = train.select(rows)
-    ids = [*train.ids, *(f"{train.ids[row]}~{number}" for number, (row, _) in enumerate(copies))]
-    return Examples(ids, [*train.texts, *(text for _, text in copies)], both.labels, both.pairs, both.columns)
+    return [(row, text) for row, text in copies if text != train.texts[row]]
 
 
 def _perturbed(text: str, made: list[Perturbation], config: AugmentConfig, random: np.random.Generator) -> str:

@@ -30,6 +30,7 @@ from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
 from tuneloop.training.continual import Continual, continual
 from tuneloop.training.continual.held import Held
+from tuneloop.training.hardening import attacked
 from tuneloop.training.knowledge import find_knowledge
 from tuneloop.training.sources import RunSources
 
@@ -137,7 +138,9 @@ def prepare(
     def split(name: str) -> Examples:
         rows = snapshot.split(name)
         if name == "train":
-            return augmented(going_on.train(rows), config.data.augment, seed=config.seed)
+            rows, settings = going_on.train(rows), config.data.augment
+            more = attacked(rows, settings, place, seed=config.seed, cache=cache)
+            return augmented(rows, settings, seed=config.seed, more=more)
         return going_on.dev(rows) if name == "dev" else rows
 
     rows = {name: split(name) for name in ("train", "dev")}

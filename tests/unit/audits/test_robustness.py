@@ -7,7 +7,6 @@ import pytest
 
 from tests.audited import GOOD, WordModel, hotel_rows, hotel_subject, word_model
 from tuneloop.audits.base import Outcome
-from tuneloop.audits.robust.attack import attack
 from tuneloop.audits.robust.certified import radius
 from tuneloop.audits.robust.texts import beyond
 from tuneloop.audits.robustness import Robustness, RobustnessOptions
@@ -16,6 +15,7 @@ from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.data.examples import Examples
 from tuneloop.data.perturbations.typos import Typos
+from tuneloop.inference.attack import attack
 from tuneloop.tasks import create_task
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError
+from tuneloop.core.paths import Workspace
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.data.augment import augmented
 from tuneloop.data.examples import Examples
 from tuneloop.training.prepare import prepare
+from tuneloop.training.run import tune
 
 ROWS = Examples(
     ["1", "2", "3", "4"],
@@ -68,3 +70,33 @@ def test_labels_of_parts_of_a_text_are_not_augmented_and_a_checkpoint_knows_of_c
     plain = parse_config({"data": {"source": "x.csv"}}).fingerprint()
     assert "augment" not in plain["data"]  # as it was before there was any
     assert settings(tiny_model, "classification").fingerprint()["data"]["augment"]["perturbations"] == ["suffix"]
+
+
+def test_what_an_attack_made_of_training_rows_is_learnt_from_and_kept(
+    tiny_model: Path, made_up: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, snapshot = Workspace(tmp_path), made_up("classification")
+    data = {"source": "x.csv"}
+    plain = {"data": data, "model": {"source": str(tiny_model), "max_tokens": 16}, "training": {"epochs": 8, "learning_rate": 3e-3}}
+    run = tune(parse_config(plain), snapshot=snapshot, workspace=place, quiet=True)
+    augment = {"perturbations": ["typos", "suffix"], "share": 0.1, "attack": run.id, "words": 0.5}
+    config = parse_config(plain | {"data": data | {"augment": augment}})
+    ready = prepare(config, snapshot, workspace=place, cache=place.cache)
+    train = snapshot.split("train")
+    right = [
+        answer == label
+        for answer, label in zip(run.handle().task.decide(run.handle().scores(train.inputs)), train.labels, strict=True)
+    ]
+    extra = len(ready.train.labels) - len(train) - round(0.1 * len(train))
+    assert 0 < extra <= sum(right)  # of rows that it answers rightly
+    found = ready.train.inputs[-extra:]
+    assert not set(found) & set(train.inputs)
+    monkeypatch.setattr("tuneloop.training.hardening.open_predictor", None)  # what was found is not searched again
+    again = prepare(config, snapshot, workspace=place, cache=place.cache)
+    assert again.train.inputs == ready.train.inputs
+    nothing = parse_config(plain | {"data": data | {"augment": {"perturbations": ["suffix"], "attack": run.id}}})
+    with pytest.raises(ConfigError, match="single words"):
+        prepare(nothing, snapshot, workspace=place)
+    gone = parse_config(plain | {"data": data | {"augment": {"perturbations": ["typos"], "attack": "mood-9"}}})
+    with pytest.raises(ConfigError, match="mood-9"):
+        prepare(gone, snapshot, workspace=place)

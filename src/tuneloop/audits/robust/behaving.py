@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tuneloop.audits.base import Figure, Finding, Outcome, Subject, share
 from tuneloop.audits.robust.behaviour import BehaviourTest, TestCase, parse_tests, read_tests
-from tuneloop.audits.robust.texts import answered, beyond, sureness
+from tuneloop.audits.robust.texts import beyond, sureness
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.perturbations.base import script_of
+from tuneloop.inference.changed import answered
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input

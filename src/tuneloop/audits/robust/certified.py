@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from tuneloop.audits.base import Outcome, Subject, share
-from tuneloop.audits.robust.texts import answered, text_of, with_text
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.data.units import HAN
+from tuneloop.inference.changed import answered, text_of, with_text
 
 PIECE = re.compile(rf"[{HAN}]|[^\s{HAN}]+")
 RISK = 0.05

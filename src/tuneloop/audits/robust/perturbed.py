@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneloop.audits.base import Figure, Finding, Outcome, Subject, mean_figure, redrawn, share
-from tuneloop.audits.robust.texts import answered, beyond, right, sureness, text_of, with_text
+from tuneloop.audits.robust.texts import beyond, sureness
 from tuneloop.data.examples import Input
+from tuneloop.inference.changed import answered, right, text_of, with_text
 
 if TYPE_CHECKING:
     from tuneloop.data.perturbations.base import Perturbation

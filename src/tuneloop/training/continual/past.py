@@ -122,15 +122,23 @@ def find_past(config: RunConfig, workspace: Workspace) -> Past | None:
     if not name:
         return None
     run = run_of(name, workspace)
-    folder = workspace.releases / name
-    folder = folder if (folder / "tuneloop.json").is_file() else workspace.runs / name / "model"
+    folder = folder_of(name, workspace)
     settings = read_settings(folder)
     _check(name, settings, config)
     return Past(name, folder, run, settings, workspace)
 
 
-def run_of(name: str, workspace: Workspace) -> str:
+def folder_of(name: str, workspace: Workspace) -> Path:
+    """The model's folder of a release, or else of a run; it need not be there."""
+    folder = workspace.releases / name
+    return folder if (folder / "tuneloop.json").is_file() else workspace.runs / name / "model"
+
+
+def run_of(name: str, workspace: Workspace, *, setting: str = "continual.model") -> str:
     """The id of the run behind a release; a run's own.
+
+    Args:
+        setting: which names it.
 
     Raises:
         ConfigError: if there is no such release and no such finished run.
@@ -143,7 +151,7 @@ def run_of(name: str, workspace: Workspace) -> str:
         return name
     raise ConfigError(
         t("There is no release and no finished run {name} in {folder}.", name=name, folder=workspace.root),
-        t("Set continual.model to one of those that tuneloop releases list shows, or to the id of a run."),
+        t("Set {setting} to one of those that tuneloop releases list shows, or to the id of a run.", setting=setting),
     )
 
 

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.api.effects import effect as effect
+from tuneloop.api.labelling import label_export as label_export
+from tuneloop.api.labelling import label_import as label_import
+from tuneloop.api.labelling import label_next as label_next
+from tuneloop.api.labelling import label_status as label_status
 from tuneloop.api.labelling_forecast import label_forecast as label_forecast
 from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
 from tuneloop.api.releasing import diff as diff

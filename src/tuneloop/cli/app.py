@@ -21,6 +21,7 @@ from tuneloop.cli import (
     experiments,
     explain,
     knowledge,
+    labelling,
     methods,
     prediction,
     preferences,
@@ -63,6 +64,7 @@ app.command("release", help=t("Make a release of a run: evaluated, exported, eve
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
+app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))
 app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))
 app.add_typer(events.app, name="events", help=t("What was kept of served answers, and what people said of them."))
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))

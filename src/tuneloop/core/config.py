@@ -22,6 +22,7 @@ from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.core.preparation import CleanConfig as CleanConfig
+from tuneloop.core.weak import WeakConfig
 
 TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
@@ -215,6 +216,7 @@ class RunConfig(Options):
     audit: AuditConfig = Field(default_factory=AuditConfig)  # type: ignore[arg-type]
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
+    weak: WeakConfig = Field(default_factory=WeakConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod

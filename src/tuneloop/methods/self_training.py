@@ -47,6 +47,7 @@ class SelfTraining(FullFineTuning):
     """
 
     name = "self_training"
+    learns_probabilities = False
     Options = SelfTrainingOptions
     examples = {"texts": "more.csv"}  # noqa: RUF012
     options: SelfTrainingOptions

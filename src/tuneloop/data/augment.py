@@ -37,7 +37,7 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
     wanted = round(config.share * len(train))
     rounds = [random.permutation(len(train)) for _ in range(-(-wanted // max(1, len(train))))]
     drawn = np.concatenate([np.zeros(0, int), *rounds])[:wanted].tolist()
-    copies = [(row, _perturbed(train.texts[row], made, config.together, random)) for row in drawn]
+    copies = [(row, perturbed(train.texts[row], made, config.together, random)) for row in drawn]
     copies = [(row, text) for row, text in copies if text != train.texts[row]]
     rows = [*range(len(train)), *(row for row, _ in copies)]
     both = train.select(rows)
@@ -45,7 +45,7 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int) -> Examples:
     return Examples(ids, [*train.texts, *(text for _, text in copies)], both.labels, both.pairs, both.columns)
 
 
-def _perturbed(text: str, made: list[Perturbation], together: int, random: np.random.Generator) -> str:
+def perturbed(text: str, made: list[Perturbation], together: int, random: np.random.Generator) -> str:
     """The text after so many perturbations that change it, in an order of chance."""
     left = together
     for number in random.permutation(len(made)):

@@ -249,6 +249,7 @@ def options_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         "dpo": lambda _: {"sft_weight": 1.0, "rate_scale": 10.0},
         "distill": lambda task: {"teacher": teacher(task)},
         "self_training": lambda task: {"texts": texts(task)},
+        "consistency": lambda task: {"texts": texts(task), "perturbations": ["end_mark"]},
         "pet": lambda task: {"verbalizer": dict(zip(MadeUp(task).labels, "abc", strict=False))} | gap(task),
         # the model is random: words that it happens to expect where they stand before
         "in_context": lambda task: {"shots": [1, 3], "verbalizer": {"no": "f", "yes": "d"}} | gap(task),

@@ -26,6 +26,8 @@ __all__ = [
     "snapshot",
     "tune",
     "verify_trail",
+    "weak_label",
+    "weak_table",
     "why",
 ]
 

@@ -29,6 +29,7 @@ from tuneloop.cli import (
     serving,
     trail,
     training,
+    weak,
 )
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
@@ -69,6 +70,7 @@ app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers
 app.add_typer(events.app, name="events", help=t("What was kept of served answers, and what people said of them."))
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
 app.add_typer(knowledge.app, name="knowledge", help=t("Documents, graphs, lexicons and rules that answers rest on."))
+app.add_typer(weak.app, name="weak", help=t("Label texts by functions instead of people, and see what that is worth."))
 app.command("methods", help=t("List the methods, their options and the tasks they go with."))(methods.methods)
 app.command("doctor", help=t("Tell what this machine can do and what is missing."))(doctor.doctor)
 app.command("demo", help=t("See the whole way once, on packaged data and a packaged model."))(demo.demo)

@@ -25,6 +25,7 @@ from tuneloop.core.options import Options, TypedOptions, without_password
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.core.preparation import CleanConfig as CleanConfig
 from tuneloop.core.watching import WatchConfig
+from tuneloop.core.weak import WeakConfig
 
 TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
@@ -221,6 +222,7 @@ class RunConfig(Options):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
     watch: WatchConfig = Field(default_factory=WatchConfig)  # type: ignore[arg-type]
+    weak: WeakConfig = Field(default_factory=WeakConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
-from tuneloop.data.perturbations.base import Perturbation, UnitPerturbation, create_perturbations
+from tuneloop.data.perturbations.base import UNIT_SHARE, Perturbation, UnitPerturbation, create_perturbations
 
 if TYPE_CHECKING:
     from tuneloop.core.preparation import AugmentConfig
@@ -54,19 +54,21 @@ def _perturbed_copies(train: Examples, config: AugmentConfig, seed: int) -> list
     wanted = round(config.share * len(train))
     rounds = [random.permutation(len(train)) for _ in range(-(-wanted // max(1, len(train))))]
     drawn = np.concatenate([np.zeros(0, int), *rounds])[:wanted].tolist()
-    copies = [(row, _perturbed(train.texts[row], made, config, random)) for row in drawn]
+    copies = [(row, perturbed(train.texts[row], made, config.together, random, words=config.words)) for row in drawn]
     return [(row, text) for row, text in copies if text != train.texts[row]]
 
 
-def _perturbed(text: str, made: list[Perturbation], config: AugmentConfig, random: np.random.Generator) -> str:
+def perturbed(
+    text: str, made: list[Perturbation], together: int, random: np.random.Generator, *, words: float = UNIT_SHARE
+) -> str:
     """The text after so many perturbations that change it, in an order of chance."""
-    left = config.together
+    left = together
     for number in random.permutation(len(made)):
         if not left:
             break
         each = made[number]
         if each.suits(text):
             single = isinstance(each, UnitPerturbation)
-            changed = each.perturb(text, random, share=config.words) if single else each.perturb(text, random)
+            changed = each.perturb(text, random, share=words) if single else each.perturb(text, random)
             text, left = changed, left - (changed != text)
     return text

@@ -32,6 +32,7 @@ METHODS: Registry[type[Method]] = Registry(
         "in_context": "tuneloop.methods.in_context:InContext",
         "distill": "tuneloop.methods.distill:Distill",
         "self_training": "tuneloop.methods.self_training:SelfTraining",
+        "consistency": "tuneloop.methods.consistency:Consistency",
         "probe": "tuneloop.methods.probe:LinearProbe",
     },
 )

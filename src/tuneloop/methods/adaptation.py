@@ -31,6 +31,7 @@ class AdaptationOptions(Options):
 class Adaptation(GradientMethod):
     """A `GradientMethod` whose trained weights are the head and whatever `prepare` leaves trainable beside it."""
 
+    learns_probabilities = True
     Options = AdaptationOptions
     options: AdaptationOptions
 

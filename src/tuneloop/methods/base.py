@@ -41,6 +41,7 @@ class Split:
         teacher: logits of another model for each row, (n, outputs), where the method has asked for them.
         negatives: texts that each input is to be told apart from, (inputs, most), below 0 where there are fewer.
         packed: whether texts go through the model without padding, so that no batch need hold texts of like length.
+        soft: probabilities of the classes that are learnt instead of the labels, (labels, classes).
     """
 
     tokens: Tokens
@@ -49,6 +50,7 @@ class Split:
     teacher: FloatArray | None = None
     negatives: IntArray | None = None
     packed: bool = False
+    soft: FloatArray | None = None
 
     @property
     def dealing(self) -> dict[str, int]:
@@ -57,7 +59,7 @@ class Split:
 
     def targets(self, task: Task) -> np.ndarray[Any, Any]:
         """What the task's loss wants of each text in `tokens`; 0 where there is no label."""
-        known = task.aligned(self.labels, self.tokens, self.inputs)
+        known = task.aligned(self.labels, self.tokens, self.inputs) if self.soft is None else self.soft
         return np.concatenate([known, np.zeros((len(self.tokens) - len(known), *known.shape[1:]), known.dtype)])
 
     def select(self, rows: IntArray) -> Split:
@@ -71,7 +73,8 @@ class Split:
         labels = [self.labels[row] for row in rows if row < len(self.labels)]
         inputs = [self.inputs[row] for row in rows] if self.inputs else ()
         teacher = None if self.teacher is None else self.teacher[rows]
-        return Split(self.tokens.select(rows), labels, inputs, teacher, packed=self.packed)
+        soft = None if self.soft is None else self.soft[rows[: len(labels)]]
+        return Split(self.tokens.select(rows), labels, inputs, teacher, packed=self.packed, soft=soft)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,9 @@ class Method(ABC):
 
     writes: ClassVar[bool] = False
     """Whether it can tune a model that answers by writing."""
+
+    learns_probabilities: ClassVar[bool] = False
+    """Whether the training rows may have `Split.soft` in place of one class each."""
 
     def check(self, task: Task) -> None:
         """Raise a ConfigError that says why, where the method makes no sense for a task that judges texts."""

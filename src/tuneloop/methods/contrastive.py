@@ -55,6 +55,7 @@ class Contrastive(FullFineTuning):
     """
 
     name = "contrastive"
+    learns_probabilities = False
     Options = ContrastiveOptions
     options: ContrastiveOptions
     trains_answers = False

@@ -45,6 +45,7 @@ class Distill(FullFineTuning):
     """
 
     name = "distill"
+    learns_probabilities = False
     Options = DistillOptions
     examples = {"teacher": "some-1"}  # noqa: RUF012
     options: DistillOptions

@@ -56,6 +56,7 @@ class Dpo(Lora):
     """
 
     name = "dpo"
+    learns_probabilities = False
     Options = DpoOptions
     options: DpoOptions
     examples: ClassVar[dict[str, Any]] = {}

@@ -42,6 +42,7 @@ class FullFineTuning(GradientMethod):
 
     name = "full"
     writes = True
+    learns_probabilities = True
     Options = FullOptions
     options: FullOptions
 

@@ -44,6 +44,7 @@ class LinearProbe(SolvedMethod):
     """
 
     name = "probe"
+    learns_probabilities = True
     Options = ProbeOptions
     options: ProbeOptions
 
@@ -59,7 +60,7 @@ class LinearProbe(SolvedMethod):
     ) -> Solution:
         features = cached_features(model, train.tokens, precision, cache=cache)
         dev_features = cached_features(model, dev.tokens, precision, cache=cache)
-        problem = _Problem(features, train.labels, task, with_bias=head_of(model).bias is not None)
+        problem = _Problem(features, train.targets(task), task, with_bias=head_of(model).bias is not None)
         trials, layers, start = [], [], None
         for penalty in sorted(self.options.penalties, reverse=True):
             start = problem.solve(penalty, start)
@@ -79,9 +80,10 @@ class _Problem:
 
     Args:
         features: (n, hidden); standardised here, only scaled where the layer has no bias.
+        targets: as `Split.targets` gives them.
     """
 
-    def __init__(self, features: FloatArray, labels: list[Any], task: Task, *, with_bias: bool) -> None:
+    def __init__(self, features: FloatArray, targets: np.ndarray[Any, Any], task: Task, *, with_bias: bool) -> None:
         import torch
 
         self.task, self.with_bias = task, with_bias
@@ -89,7 +91,7 @@ class _Problem:
         self.scale = np.where(spread > 1e-9, spread, 1.0)
         self.centre = features.mean(axis=0, dtype=np.float64) * with_bias
         self.inputs = torch.from_numpy(((features - self.centre) / self.scale).astype(np.float32))
-        self.targets = torch.from_numpy(task.targets(labels))
+        self.targets = torch.from_numpy(targets)
 
     def solve(self, penalty: float, start: Array | None) -> Array:
         """The flat solution, from an earlier one if there is one (L-BFGS)."""
@@ -125,7 +127,7 @@ class _Problem:
 
 def solve_head(head: torch.nn.Linear, features: FloatArray, labels: list[Any], task: Task, *, penalty: float) -> None:
     """Give a linear layer the best weights for what it receives, (n, hidden), with one strength of the penalty."""
-    problem = _Problem(features, labels, task, with_bias=head.bias is not None)
+    problem = _Problem(features, task.targets(labels), task, with_bias=head.bias is not None)
     _write(head, *problem.layer(problem.solve(penalty, None)))
 
 

@@ -26,13 +26,18 @@ class ClassificationOptions(TaskOptions):
         "none", description="balanced: a class counts in inverse proportion to its frequency."
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
+    probabilities: str = Field(
+        "",
+        description="Column of training rows with the probability of each class, to learn from instead of the label.",
+    )
 
 
 class Classification(Task):
     """Single-label classification with softmax and cross-entropy.
 
     Class weights follow scikit-learn's `balanced` rule, n / (classes x count); label smoothing
-    follows Szegedy et al., "Rethinking the Inception Architecture" (2016), equation 8.
+    follows Szegedy et al., "Rethinking the Inception Architecture" (2016), equation 8. Targets are classes (n,) or,
+    where training rows have probabilities, shares of the classes (n, classes).
     """
 
     name = "classification"

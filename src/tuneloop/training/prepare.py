@@ -32,6 +32,7 @@ from tuneloop.training.continual import Continual, continual
 from tuneloop.training.continual.held import Held
 from tuneloop.training.hardening import attacked
 from tuneloop.training.knowledge import find_knowledge
+from tuneloop.training.probable import train_probabilities
 from tuneloop.training.sources import RunSources
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def prepare(
         name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)
         for name, part in rows.items()
     }
+    soft = train_probabilities(task, method, split, config.training)
+    splits["train"] = replace(splits["train"], soft=soft)
     task.learn_tokens(splits["train"].tokens)
     sources = RunSources(
         task,

@@ -28,7 +28,7 @@ def test_the_written_file_is_read_back_as_the_same_configuration(language: str) 
     finally:
         use_language(None)
     back = parse_config(yaml.safe_load(text))
-    shown = {"dropout": None, "class_weights": "none", "label_smoothing": 0.0}
+    shown = {"dropout": None, "class_weights": "none", "label_smoothing": 0.0, "probabilities": ""}
     assert back.task.options == shown
     assert back.model_dump(exclude={"task", "method"}) == CONFIG.model_dump(exclude={"task", "method"})
     assert all("#" in line for line in text.splitlines() if line)

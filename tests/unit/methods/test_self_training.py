@@ -19,7 +19,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.base import Split
-from tuneloop.methods.self_training import SelfTraining, surest
+from tuneloop.methods.self_training import FEWEST, SelfTraining, class_thresholds, surest
 from tuneloop.models.forward import predict_logits
 from tuneloop.tasks import create_task
 from tuneloop.training.loop import backward
@@ -218,3 +218,30 @@ def test_texts_of_dev_and_test_are_left_out(tiny_model: Path, made_up: Any, tmp_
     ready = prepare(config(tiny_model, texts="more.jsonl"), data, base=tmp_path)
     assert len(ready.train.labels) == 90
     assert len(ready.train.tokens) == 92
+
+
+def test_each_class_has_the_lowest_threshold_at_which_dev_shows_the_precision() -> None:
+    # class 0 is right in 18 of its 20 surest answers and in half of the others; class 1 in no more than half
+    sure = np.linspace(0.99, 0.6, 40)
+    zero = np.r_[np.ones(9, int), 0, np.ones(9, int), 0, np.tile([1, 0], 10)]
+    truth = np.r_[1 - zero, np.tile([1, 0], 20)]
+    scores = np.r_[np.stack([sure, 1 - sure], axis=1), np.stack([1 - sure, sure], axis=1)].astype(np.float32)
+    found = class_thresholds(scores, truth, precision=0.85)
+    answered, sureness = scores.argmax(axis=1), scores.max(axis=1)
+    taken = (answered == 0) & (sureness >= found[0])
+    assert taken.sum() >= FEWEST and (truth[taken] == 0).mean() >= 0.85
+    lower = (answered == 0) & (sureness >= found[0] - 0.02)
+    assert (truth[lower] == 0).mean() < 0.85
+    assert found[1] == 2.0
+    kept = surest(scores, threshold=found, shares=np.array([1.0, 1.0]))
+    assert set(kept) == set(np.flatnonzero(taken))
+
+
+def test_thresholds_of_classes_are_told_and_survive_a_checkpoint() -> None:
+    method, model, _ = begun(precision=0.3)
+    after_epoch(method, model, 1)
+    (told,) = method.facts(model)["thresholds"]
+    assert set(told) == {"a", "b"}
+    again, _, _ = begun(precision=0.3)
+    again.restore(method.state())
+    assert again.facts(model)["thresholds"] == [told]

@@ -117,7 +117,7 @@ def test_something_between_embeddings_and_layers_is_noticed() -> None:
     assert FrozenPrefix(built("Electra", embedding_size=16)).size_bytes(TOKENS) == 0
 
 
-SOLVED_OR_IN_NEED = {"auto", "probe", "zero_shot", "in_context", "distill", "self_training"}
+SOLVED_OR_IN_NEED = {"auto", "probe", "zero_shot", "in_context", "distill", "self_training", "consistency"}
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS.names()} - SOLVED_OR_IN_NEED))

@@ -1,0 +1,1 @@
+"""Who hears of alarms: one file for each way."""

@@ -1,0 +1,1 @@
+"""Early warnings: bursts of answers of a kind about a name."""

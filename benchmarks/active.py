@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.active_data import HEADS, Array, Data, head, load, macro_f1
+from benchmarks.active_data import HEADS, POOL_ROWS, Array, Data, head, load, macro_f1
 from benchmarks.active_peer import NAMES, chosen_by_peer
 from benchmarks.results import QUALITY, machine
 from tuneloop.core.fsio import write_json
@@ -99,9 +99,22 @@ class Bench:
 
     def curve(self, side: str, name: str, *, top: int = TOP, settings: str = "plain") -> dict[str, Any]:
         """Macro-F1 on dev and test after each batch, for each seed."""
-        path = None if self.keep is None else self.keep / f"{side}-{name}-{settings}-{top}-{self.seeds}.json"
+        return self.kept(
+            f"{side}-{name}-{settings}-{top}-{self.seeds}",
+            lambda: self._curve(side, name, top=top, settings=settings),
+        )
+
+    def kept(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What was measured under this name before, or now."""
+        path = None if self.keep is None else self.keep / f"{name}.json"
         if path is not None and path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+            return json.loads(path.read_text(encoding="utf-8"))
+        found = measure()
+        if path is not None:
+            write_json(path, found)
+        return found
+
+    def _curve(self, side: str, name: str, *, top: int, settings: str) -> dict[str, Any]:
         began_s = time.perf_counter()
         runs = [list(self._steps(side, name, seed=seed, top=top, settings=settings)) for seed in range(self.seeds)]
         found = {
@@ -111,8 +124,6 @@ class Bench:
         }
         took_s = time.perf_counter() - began_s
         print(f"  {side} {name} {settings}: {np.mean(found['test'], axis=0)[-1]:.4f}, {took_s:.0f} s", flush=True)
-        if path is not None:
-            write_json(path, found)
         return found
 
     def _steps(self, side: str, name: str, *, seed: int, top: int, settings: str) -> Iterator[tuple[int, float, float]]:
@@ -168,16 +179,17 @@ def summary(found: dict[str, Any], random: dict[str, Any]) -> dict[str, Any]:
     return {
         **{f"needed_{split}": needed(found, split, goal) for split, goal in goals.items()},
         **{f"{split}_at_end": with_interval(each) for split, each in last.items()},
+        "dev_area": round(float(np.mean(found["dev"])), 4),
         "test_less_random": with_interval(last["test"] - theirs),
     }
 
 
 def best(summaries: dict[str, Any]) -> str:
-    """By dev: the fewest labels needed, then the highest score."""
+    """By dev: the fewest labels needed, then the largest mean over the whole curve."""
 
     def rank(name: str) -> tuple[float, float]:
         each = summaries[name]
-        return (each["needed_dev"] or np.inf, -each["dev_at_end"]["mean"])
+        return (each["needed_dev"] or np.inf, -each["dev_area"])
 
     return min((name for name in summaries if name not in ("random", "RandomSampling")), key=rank)
 
@@ -232,32 +244,43 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="a folder for vectors and finished curves")
     parser.add_argument("--only", nargs="*", default=[*OURS, *NAMES], help="strategies; all by default")
+    parser.add_argument("--heads", nargs="*", default=list(HEADS), help="models that the chosen ones are measured with")
+    parser.add_argument("--pool", type=int, default=POOL_ROWS, help="texts to choose from; a folder for each")
+    parser.add_argument("--forecasts", type=int, default=FORECASTS)
     parser.add_argument("--part", action="store_true", help="only measure and keep these curves, write nothing else")
     options = parser.parse_args()
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
-    data = load(None if options.keep is None else options.keep / "vectors.npz")
+    data = load(None if options.keep is None else options.keep / "vectors.npz", pool=options.pool)
     bench = Bench(data, options.seeds, options.keep)
     names = {"ours": OURS, "peer": NAMES}
     curves = {side: {n: bench.curve(side, n) for n in options.only if n in known} for side, known in names.items()}
     if not options.part:
-        record(bench, curves)
+        found = record(bench, curves, heads=options.heads, count=options.forecasts)
+        usual = options.pool == POOL_ROWS
+        write_json(PATH if usual else PATH.with_stem(f"active-{options.pool}"), found)
+        if usual:
+            from benchmarks.active_page import write
+
+            write(found)
 
 
-def record(bench: Bench, curves: dict[str, dict[str, Any]]) -> None:
-    """Choose on dev, measure the chosen ones with other models, and write all of it."""
+def record(bench: Bench, curves: dict[str, dict[str, Any]], *, heads: list[str], count: int) -> dict[str, Any]:
+    """Choose on dev, measure the chosen ones with other models, and tell all of it."""
     random = bench.random()
     sums = {side: {name: summary(each, random) for name, each in found.items()} for side, found in curves.items()}
     chosen = {side: best(each) for side, each in sums.items()}
-    heads = {}
-    for settings in HEADS:
+    others = {}
+    for settings in heads:
         other = bench.random(settings)
-        heads[settings] = {"random": {split: with_interval(np.array(other[split])[:, -1]) for split in ("dev", "test")}}
-        heads[settings] |= {
+        others[settings] = {
+            "random": {split: with_interval(np.array(other[split])[:, -1]) for split in ("dev", "test")}
+        }
+        others[settings] |= {
             side: summary(bench.curve(side, name, settings=settings), other) for side, name in chosen.items()
         }
     needs = {side: sums[side][name]["needed_test"] for side, name in chosen.items()}
-    found = {
+    return {
         "bar": f"macro-F1 of {TARGET} random labels with at most {TOP}, mean of {bench.seeds} seeds",
         "met": needs["ours"] is not None,
         "first": FIRST,
@@ -272,16 +295,12 @@ def record(bench: Bench, curves: dict[str, dict[str, Any]]) -> None:
         "labels_needed_on_test": needs,
         "ratio_to_random": round(TARGET / needs["ours"], 3) if needs["ours"] else None,
         "ratio_to_peer": round(needs["peer"] / needs["ours"], 3) if needs["ours"] and needs["peer"] else None,
-        "heads": heads,
-        "cold_start": bench.cold(),
-        "forecast": told_well(forecasts(bench.data, count=FORECASTS)),
+        "heads": others,
+        "cold_start": bench.kept(f"cold-{bench.seeds}", bench.cold),
+        "forecast": told_well(bench.kept(f"forecasts-{count}", lambda: forecasts(bench.data, count=count))),
         "strategies": sums,
         "curves": {"random": random, **curves},
     }
-    write_json(PATH, found)
-    from benchmarks.active_page import write
-
-    write(found)
 
 
 if __name__ == "__main__":

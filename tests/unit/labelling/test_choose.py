@@ -46,6 +46,17 @@ def test_the_least_sure_text_comes_first() -> None:
     assert found[0].row == 1 and found[0].score == pytest.approx(1)
 
 
+def test_a_batch_is_diverse_where_the_model_tells_vectors(learnt, made_up) -> None:
+    items, labelled = rows(made_up)
+    model = learnt("classification")
+
+    def chosen(**given) -> list[int]:
+        return [each.row for each in suggest(items, labelled, model, count=4, quiet=True, **given)]
+
+    assert chosen() == chosen(strategy="margin", diversity="kmeans")
+    assert chosen() != chosen(strategy="margin", diversity="none")
+
+
 def test_a_cold_start_needs_an_encoder_alone(tiny_model: Path, made_up) -> None:
     items, _ = rows(made_up)
     found = suggest(items, None, None, count=4, encoder=str(tiny_model), quiet=True)

@@ -7,8 +7,10 @@ import pytest
 
 from tests.audited import hotel_rows
 from tuneloop import api
+from tuneloop.cli.label_forecast import advice, show_forecast
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.i18n import use_language
 from tuneloop.labelling.curve import Measured, decide, fit, forecast, labels_for
 from tuneloop.labelling.measuring import measure_curve
 from tuneloop.tasks import create_task
@@ -108,3 +110,24 @@ def test_a_project_is_told_what_more_labels_bring(texts_csv, tiny_model, monkeyp
     assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
     assert found["goal"]["labels"] < found["labels"] < 195
     assert found["verdict"] in ("go", "stop", "unclear") and len(found["measured"]) >= 4
+
+
+def test_the_command_says_what_to_do_in_both_languages(capsys) -> None:
+    figure = {"value": 0.7, "low": 0.68, "high": 0.72}
+    found = {
+        "labels": 500, "more": 500, "score": figure, "then": figure, "limit": figure, "metric": "macro_f1",
+        "gain": {"value": 0.012, "low": 0.006, "high": 0.019}, "cost": 40.0, "hours": 2.1, "worth": 0.005,
+        "measured": [{"labels": 400, "score": 0.69}], "verdict": "go", "goal": {"score": 0.75, "labels": 4000},
+    }  # fmt: skip
+    show_forecast(found)
+    shown = capsys.readouterr()
+    assert "0.690" in shown.out and "1000" in shown.out.replace(",", "")
+    for words in ("+1.2 points (+0.6 to +1.9)", "40.00", "4,000 labels", "at least 0.5 points"):
+        assert words in shown.err
+    assert "even the high end" in advice(found | {"verdict": "stop"}) and "ask again" in advice(found | {"verdict": ""})
+    use_language("zh")
+    try:
+        show_forecast(found | {"goal": {"score": 0.75, "labels": None}})
+    finally:
+        use_language(None)
+    assert "+1.2 个百分点" in capsys.readouterr().err

@@ -12,6 +12,10 @@ CHUNK = 2048
 """Rows whose distances to all others are held at once."""
 
 
+MOST_DISTANCES = 200_000
+"""Of vectors to centres: with more, k-means of small parts is as good and many times faster."""
+
+
 def to_unit(vectors: FloatArray) -> FloatArray:
     """The vectors at length 1, (n, dimensions): then near means a large cosine."""
     unit: FloatArray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -78,13 +82,14 @@ def kmeans_nearest(vectors: FloatArray, count: int, *, seed: int, weights: Float
 def clustered(
     vectors: FloatArray, count: int, *, seed: int, weights: FloatArray | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """The cluster of each vector, (n,), and the centres, (count, dimensions), by k-means."""
+    """The cluster of each vector, (n,), and the centres, (count, dimensions), by k-means; of small parts where many."""
     import warnings
 
-    from sklearn.cluster import KMeans
+    from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    means = KMeans(min(count, len(vectors)), n_init=1, max_iter=50, random_state=seed)
+    kind = KMeans if len(vectors) * count <= MOST_DISTANCES else MiniBatchKMeans
+    means = kind(min(count, len(vectors)), n_init=1, max_iter=50, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors make fewer clusters, which is well
         groups = means.fit_predict(vectors, sample_weight=weights)

@@ -1,12 +1,14 @@
-"""A release served by tuneloop. `python -m benchmarks.our_server RELEASE PORT`."""
+"""A release served by tuneloop. `python -m benchmarks.our_server RELEASE PORT [EVENTS]`."""
 
 from __future__ import annotations
 
 import sys
 
 from benchmarks.release import WORKSPACE, default_config
+from tuneloop.core.watching import WatchConfig
 from tuneloop.serve.start import serve
 
 if __name__ == "__main__":
     settings = default_config().serve.model_copy(update={"port": int(sys.argv[2])})
-    serve(sys.argv[1], workspace=WORKSPACE, config=settings)
+    watch = WatchConfig.model_validate({"events": sys.argv[3] if len(sys.argv) > 3 else "off"})
+    serve(sys.argv[1], workspace=WORKSPACE, config=settings, watch=watch)

@@ -31,8 +31,8 @@ def run(name: str) -> Result:
     bodies = [json.dumps({"text": text}).encode() for text in unused_texts(2000, 4)]
     latencies: dict[str, list[float]] = {"tuneloop": [], "plain": []}
     with (
-        _server("our_server", release.id, "/v1/predict", bodies[0]) as ours,
-        _server("plain_server", str(release.path), "/predict", bodies[0]) as plain,
+        server("our_server", release.id, "/v1/predict", bodies[0]) as ours,
+        server("plain_server", str(release.path), "/predict", bodies[0]) as plain,
     ):
         sides = alternate(
             lambda number: _load(ours, bodies, latencies["tuneloop"], number),
@@ -59,10 +59,10 @@ def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> fl
 
 
 @contextmanager
-def _server(module: str, model: str, path: str, body: bytes) -> Iterator[str]:
+def server(module: str, model: str, path: str, body: bytes, *more: str) -> Iterator[str]:
     """The address of a server in a process of its own, once it answers."""
     port = _free_port()
-    command = [sys.executable, "-m", f"benchmarks.{module}", model, str(port)]
+    command = [sys.executable, "-m", f"benchmarks.{module}", model, str(port), *more]
     process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}{path}"
     try:

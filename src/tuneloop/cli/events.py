@@ -58,7 +58,7 @@ def list_events(
         ],
     )  # fmt: skip
     counts = event_counts(root, store=store)
-    say(t("{events} events and {feedback} pieces of feedback in all.", events=counts.events, feedback=counts.feedback))
+    say(t("In all: events {events}, feedback {feedback}.", events=counts.events, feedback=counts.feedback))
 
 
 @app.command("feedback", help=t("The newest feedback: what people said of answers."))
@@ -83,7 +83,7 @@ def list_feedback(
     if as_json:
         print_json([{"feedback": asdict(said), "event": asdict(about)} for said, about in found])
         return
-    headers = [t("time"), t("event"), t("release"), t("answer"), t("said to be right"), t("by"), t("text")]
+    headers = [t("time"), t("event"), t("release"), t("answer"), t("said to be right"), t("said by"), t("text")]
     print_table(
         headers,
         [

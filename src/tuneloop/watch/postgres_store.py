@@ -12,6 +12,9 @@ from tuneloop.core.i18n import t
 from tuneloop.watch.sql_store import SqlStore
 
 CONNECT_S = 5
+PATIENCE_S = 10
+"""How long a silent network, or another writer's lock, is waited for."""
+
 LOCK = 0x74756E65
 """Number of the lock under which rows get their numbers: what is committed later has the higher number."""
 
@@ -64,7 +67,10 @@ class PostgresStore(SqlStore):
 
     def _connection(self) -> Any:
         if self._open is None:
-            self._open = self._psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_S)
+            self._open = self._psycopg.connect(
+                self._url, autocommit=True, connect_timeout=CONNECT_S, tcp_user_timeout=1000 * PATIENCE_S
+            )
+            self._open.execute(f"SET lock_timeout = '{PATIENCE_S}s'")
         return self._open
 
     @contextmanager

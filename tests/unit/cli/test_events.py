@@ -41,7 +41,7 @@ def test_events_are_listed_oldest_first_and_by_time_and_release(
 ) -> None:
     assert run(["events", "list", "-w", str(workspace), "--last", "3"]) == 0
     out, err = capsys.readouterr()
-    assert "5 events and 2 pieces" in err and "0.750" in out
+    assert "events 5, feedback 2" in err and "0.750" in out
     assert out.index("r2.0") < out.index("r3.0") < out.index("r4.0") and "r1.0" not in out
     assert run(["events", "list", "-w", str(workspace), "--since", "36h", "--release", "m-1", "--json"]) == 0
     assert [each["id"] for each in json.loads(capsys.readouterr().out)] == ["r3.0"]

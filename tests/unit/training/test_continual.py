@@ -136,8 +136,26 @@ def test_every_way_goes_with_the_methods(project: tuple[Project, Run], method: A
     settings = made.config("two.csv", method, {"epochs": 1}, model=old.id, average=True, buffer="herding", **held)
     run = made.tune(settings)
     assert run.handle().task.labels == ("no", "yes", "alpha", "zero")
+    assert (run.path / "fisher.safetensors").is_file() == bool(held)
     tried = run.info["continual"]["average"]["tried"]["macro_f1"]
     assert tried[f"{run.info['continual']['average']['new_share']:g}"] == max(tried.values())
+
+
+def test_the_adapter_of_a_period_on_the_model_before_it_is_the_model(project: tuple[Project, Run]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    made, old = project
+    write(made.folder / "more.csv", ["no", "yes"], 40, 5)
+    run = made.tune(made.config("more.csv", "lora", {"epochs": 1}, model=old.id, average=True))
+    before = AutoModelForSequenceClassification.from_pretrained(old.path / "model")
+    both, whole = PeftModel.from_pretrained(before, run.path / "adapter").eval(), run.handle()
+    texts = made.snapshot(run.config).split("test").inputs
+    tokens = whole.tokenizer.encode(texts)
+    batch = {name: torch.from_numpy(np.asarray(value)) for name, value in tokens.batch(np.arange(len(texts))).items()}
+    with torch.inference_mode():
+        logits = both(**batch).logits.numpy()
+    assert np.allclose(logits, whole.logits(texts), atol=1e-4)
 
 
 def test_a_third_period_replays_the_rows_of_the_first(project: tuple[Project, Run]) -> None:

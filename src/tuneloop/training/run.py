@@ -232,8 +232,7 @@ def _gone_on(model: PreTrainedModel, ready: Prepared, folder: Path) -> dict[str,
         return {}
     if ready.held and ready.held.fisher:
         write_fisher(folder / "fisher.safetensors", ready.held.fisher)
-    facts = going_on.facts(len(ready.train.labels))
-    return {"continual": facts | going_on.finish(model, ready.task, ready.dev, ready.precision)}
+    return {"continual": going_on.facts() | going_on.finish(model, ready.task, ready.dev, ready.precision)}
 
 
 def _calibrate(model: PreTrainedModel, ready: Prepared) -> float:

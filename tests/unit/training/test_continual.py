@@ -13,12 +13,14 @@ import torch
 
 from tests.conftest import WORDS
 from tuneloop.core.config import RunConfig, parse_config
-from tuneloop.core.errors import ConfigError
+from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.paths import Workspace
+from tuneloop.data.duplicates import comparables
 from tuneloop.data.snapshot import build_snapshot
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.tasks import task_class
 from tuneloop.training import loop
+from tuneloop.training.continual.replay import OldRows
 from tuneloop.training.run import Run, open_run, tune
 
 MARKS = {"no": "bad", "yes": "good", "zero": "a", "alpha": "b"}
@@ -234,3 +236,11 @@ def test_what_makes_no_sense_is_refused(
 def test_forgetting_without_a_model_to_forget_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"needs continual\.model"):
         parse_config({"data": {"source": "x.csv"}, "continual": {"ewc": 1.0}})
+
+
+def test_every_new_text_held_out_before_is_refused(project: tuple[Project, Run]) -> None:
+    made, _ = project
+    tested = made.snapshot(made.config("one.csv")).split("test")
+    rows = OldRows(tested.select([]), tested.select([]), frozenset(comparables(tested)), 0)
+    with pytest.raises(DataError, match="Every new training text"):
+        rows.beside(tested, 0.5, seed=0)

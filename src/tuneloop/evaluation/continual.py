@@ -39,11 +39,12 @@ class Kept:
         return asdict(self)
 
 
-def kept(matrix: Sequence[Sequence[float]] | Matrix, *, untrained: Sequence[float] | None = None) -> Kept:
+def kept(matrix: Sequence[Sequence[float | None]] | Matrix, *, untrained: Sequence[float] | None = None) -> Kept:
     """The figures of a matrix R (see above).
 
     Args:
-        untrained: scores on each period of a model that has learnt none of them, (periods,).
+        matrix: above its diagonal are periods that were not learnt yet; None or nan there, where that was not measured.
+        untrained: scores on each period of a model that has learnt none of them, (periods,); for `forward` alone.
 
     Raises:
         ValueError: if the matrix is not square, is empty, or `untrained` is of another length.

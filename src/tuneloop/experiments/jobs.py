@@ -46,6 +46,19 @@ class Finished:
     scores: np.ndarray[Any, np.dtype[np.float32]]
 
 
+def check_from_anew(config: RunConfig) -> None:
+    """Nothing, if the runs start from a pretrained model: jobs have a workspace of their own, without releases.
+
+    Raises:
+        ConfigError: if they would go on from a model.
+    """
+    if config.continual.model:
+        raise ConfigError(
+            t("Comparisons and searches start from model.source, not from continual.model."),
+            t("Leave continual.model out, or run tuneloop tune with each setting and read best_dev in run.json."),
+        )
+
+
 def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate], dict[str, str]]:
     """The methods that make sense for the task, and why the others do not.
 
@@ -53,8 +66,10 @@ def candidates(config: RunConfig, labels: Sequence[str]) -> tuple[list[Candidate
     a model that writes as it came, before it is tuned.
 
     Raises:
-        ConfigError: if a method does not exist, has no such option, or two have the same name in tables.
+        ConfigError: if a method does not exist, has no such option, or two have the same name in tables, or the runs
+            would go on from a model.
     """
+    check_from_anew(config)
     task = create_task(config.task, {"labels": list(labels)})
     baseline = task.baselines[-1]
     always = [baseline, BASE] if task.generates else [baseline]

@@ -16,6 +16,7 @@ from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot
+from tuneloop.experiments.jobs import check_from_anew
 from tuneloop.experiments.study import (
     FAILED,
     RUN,
@@ -68,6 +69,7 @@ def search(
             t("method {name} is not trained in steps; there is nothing to search.", name=method.name),
             t("Choose another method, such as full or lora."),
         )
+    check_from_anew(config)
     _check_space(config)
     place = workspace.root / "searches" / f"{config.name}-{_identity(config, snapshot)}"
     with storage_errors(place):

@@ -22,9 +22,10 @@ def lineage(run_name: str, run: dict[str, Any], config: RunConfig, workspace: Wo
     Returns:
         `run`, `seed`, `config_hash`; `data` with the snapshot's `hash` and, for each split that was read from a file,
         its name, rows and SHA-256; `trained` and `released`, each with `code` (see `core.provenance`) and
-        `environment`. What an older run did not note is missing.
+        `environment`; `went_on_from`, the model and run that it updates. What an older run did not note is missing.
     """
     trained = {key: run[key] for key in ("started", "code", "environment") if key in run}
+    before = {key: run.get("continual", {}).get(key, "") for key in ("model", "run")}
     data_hash = str(run.get("snapshot_hash", ""))
     return {
         "run": run_name,
@@ -33,7 +34,7 @@ def lineage(run_name: str, run: dict[str, Any], config: RunConfig, workspace: Wo
         "data": {"hash": data_hash, "sources": _sources(data_hash, workspace)},
         "trained": trained,
         "released": {"code": code_version(), "environment": environment()},
-    }
+    } | ({"went_on_from": before} if before["run"] else {})
 
 
 def lineage_of(info: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from tuneloop.training import recompute, regularisers
 from tuneloop.training.choice import settle
 from tuneloop.training.continual import Continual, continual
 from tuneloop.training.continual.held import Held
+from tuneloop.training.continual.past import Past
 from tuneloop.training.hardening import attacked
 from tuneloop.training.knowledge import find_knowledge
 from tuneloop.training.probable import train_probabilities
@@ -83,6 +84,11 @@ class Prepared:
     knowledge: Knowledge | None = None
     continual: Continual | None = None
     held: Held | None = None
+
+    @property
+    def past(self) -> Past | None:
+        """The model that is gone on from."""
+        return self.continual.past if self.continual else None
 
     def frozen_states_bytes(self, training: TrainingConfig) -> int:
         """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""

@@ -31,6 +31,8 @@ from tuneloop.models.pooling import mean_layer
 from tuneloop.tasks import task_class
 from tuneloop.tasks.temperature import fit_temperature
 from tuneloop.training.choice import settle
+from tuneloop.training.continual.average import scaled
+from tuneloop.training.continual.fisher import write_fisher
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -130,10 +132,10 @@ def tune(
         figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
         ready = replace(ready, dev=ready.method.reread(ready.dev))
-        # an adapter on a model with a layer for its mean would be read without that layer by PEFT alone
-        adapter = ready.method.adapter(ready.model) if mean_layer(ready.model) is None else None
+        # an adapter on a model that was given a layer for its mean would be read without that layer by PEFT alone
+        adapter = ready.method.adapter(ready.model) if ready.past or mean_layer(ready.model) is None else None
         model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
-        figures |= _gone_on(model, ready)
+        figures |= _gone_on(model, ready, run.path)
         if ready.task.has_head:
             ready.task.fold(head_of(model))
         temperature = _calibrate(model, ready)
@@ -142,7 +144,9 @@ def tune(
             ready.task.calibrate(logits, ready.dev.tokens, ready.dev.labels)
         save_model(run.path / "model", model, ready, config, temperature)
         if adapter:
-            save_adapter(run.path / "adapter", adapter, model, config.model.source)
+            share = figures.get("continual", {}).get("average", {}).get("new_share", 1.0)
+            source = ready.past.name if ready.past else config.model.source
+            save_adapter(run.path / "adapter", scaled(adapter, share), model, source)
         figures |= {"read_beside": ready.beside} if ready.beside else {}
         figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
         write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
@@ -221,13 +225,14 @@ def _fit(
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
 
 
-def _gone_on(model: PreTrainedModel, ready: Prepared) -> dict[str, Any]:
+def _gone_on(model: PreTrainedModel, ready: Prepared, folder: Path) -> dict[str, Any]:
     """What is done after training so as not to forget, and what run.json says of going on from a model."""
     going_on = ready.continual
-    if going_on is None or going_on.past is None:
+    if going_on is None or not ready.past:
         return {}
-    facts = going_on.facts(len(ready.train.labels))
-    return {"continual": facts | going_on.finish(model, ready.task, ready.dev, ready.precision)}
+    if ready.held and ready.held.fisher:
+        write_fisher(folder / "fisher.safetensors", ready.held.fisher)
+    return {"continual": going_on.facts() | going_on.finish(model, ready.task, ready.dev, ready.precision)}
 
 
 def _calibrate(model: PreTrainedModel, ready: Prepared) -> float:

@@ -17,7 +17,7 @@ def test_the_figures_of_three_periods() -> None:
 
 
 def test_forgetting_is_from_the_best_and_backward_transfer_from_when_it_was_learnt() -> None:
-    found = kept([[0.5, 0, 0], [0.9, 0.8, 0], [0.7, 0.8, 0.6]])
+    found = kept([[0.5, None, None], [0.9, 0.8, None], [0.7, 0.8, 0.6]])
     assert found.forgetting == pytest.approx(0.1)
     assert found.backward == pytest.approx(0.1)
     assert found.forward is None

@@ -13,12 +13,14 @@ import torch
 
 from tests.conftest import WORDS
 from tuneloop.core.config import RunConfig, parse_config
-from tuneloop.core.errors import ConfigError
+from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.paths import Workspace
+from tuneloop.data.duplicates import comparables
 from tuneloop.data.snapshot import build_snapshot
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.tasks import task_class
 from tuneloop.training import loop
+from tuneloop.training.continual.replay import OldRows
 from tuneloop.training.run import Run, open_run, tune
 
 MARKS = {"no": "bad", "yes": "good", "zero": "a", "alpha": "b"}
@@ -136,8 +138,26 @@ def test_every_way_goes_with_the_methods(project: tuple[Project, Run], method: A
     settings = made.config("two.csv", method, {"epochs": 1}, model=old.id, average=True, buffer="herding", **held)
     run = made.tune(settings)
     assert run.handle().task.labels == ("no", "yes", "alpha", "zero")
+    assert (run.path / "fisher.safetensors").is_file() == bool(held)
     tried = run.info["continual"]["average"]["tried"]["macro_f1"]
     assert tried[f"{run.info['continual']['average']['new_share']:g}"] == max(tried.values())
+
+
+def test_the_adapter_of_a_period_on_the_model_before_it_is_the_model(project: tuple[Project, Run]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    made, old = project
+    write(made.folder / "more.csv", ["no", "yes"], 40, 5)
+    run = made.tune(made.config("more.csv", "lora", {"epochs": 1}, model=old.id, average=True))
+    before = AutoModelForSequenceClassification.from_pretrained(old.path / "model")
+    both, whole = PeftModel.from_pretrained(before, run.path / "adapter").eval(), run.handle()
+    texts = made.snapshot(run.config).split("test").inputs
+    tokens = whole.tokenizer.encode(texts)
+    batch = {name: torch.from_numpy(np.asarray(value)) for name, value in tokens.batch(np.arange(len(texts))).items()}
+    with torch.inference_mode():
+        logits = both(**batch).logits.numpy()
+    assert np.allclose(logits, whole.logits(texts), atol=1e-4)
 
 
 def test_a_third_period_replays_the_rows_of_the_first(project: tuple[Project, Run]) -> None:
@@ -216,3 +236,11 @@ def test_what_makes_no_sense_is_refused(
 def test_forgetting_without_a_model_to_forget_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"needs continual\.model"):
         parse_config({"data": {"source": "x.csv"}, "continual": {"ewc": 1.0}})
+
+
+def test_every_new_text_held_out_before_is_refused(project: tuple[Project, Run]) -> None:
+    made, _ = project
+    tested = made.snapshot(made.config("one.csv")).split("test")
+    rows = OldRows(tested.select([]), tested.select([]), frozenset(comparables(tested)), 0)
+    with pytest.raises(DataError, match="Every new training text"):
+        rows.beside(tested, 0.5, seed=0)

@@ -85,18 +85,19 @@ class Continual:
             found["old_rows"] = hash_json([[part.texts, part.pairs, list(map(str, part.labels))] for part in rows])
         return found
 
-    def facts(self, rows: int) -> dict[str, Any]:
-        """What run.json says of it; `rows` are those trained on."""
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of it."""
         if self.past is None:
             return {}
         found: dict[str, Any] = {"model": self.past.name, "run": self.past.run, "old_classes": len(self.past.labels)}
         if self.old is not None:
-            new = len(self.old.beside(self.split("train"), 0, seed=0))
+            given = self.split("train")
+            new = len(self.old.beside(given, 0, seed=0))
             found |= {
                 "memory_rows": len(self.old.memory),
                 "old_dev_rows": len(self.old.dev),
-                "replayed_rows": rows - new if self.config.continual.replay else 0,
-                "new_rows_held_out_before": len(self.split("train")) - new,
+                "replayed_rows": len(self.train(given)) - new,
+                "new_rows_held_out_before": len(given) - new,
                 "test_rows_trained_on_before": self.old.seen,
             }
         return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.base import Adapter, Split
     from tuneloop.tasks.base import Task
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -38,6 +39,15 @@ def average(
     _mix(model, new, old, SHARES[best])
     shown = {f"{share:g}": value for share, value in zip(SHARES, tried, strict=True)}
     return {"new_share": SHARES[best], "tried": {figure: shown}}
+
+
+def scaled(adapter: Adapter, share: float) -> Adapter:
+    """The low-rank step of a period as it was merged, where only a share of it was."""
+    if share == 1:
+        return adapter
+    return replace(
+        adapter, tensors={name: value * share if "lora_B" in name else value for name, value in adapter.tensors.items()}
+    )
 
 
 def _mix(

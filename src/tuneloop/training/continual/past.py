@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class Past:
         """Its classes as they stand, and behind them those of `labels` that it lacks."""
         return [*self.labels, *(label for label in labels if label not in self.labels)]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of what its answers hang on."""
         return hash_json({name: hash_file(path) for name, path in deciding_files(self.folder).items()})
@@ -87,6 +88,8 @@ class Past:
 
     def _runs(self) -> Iterator[tuple[str, str]]:
         """Ids and data hashes of the runs behind this model, the newest first."""
+        if not self.run:
+            raise self._gone("?")
         run, seen = self.run, set[str]()
         while run and run not in seen:
             seen.add(run)

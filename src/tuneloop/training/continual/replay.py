@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import t
 from tuneloop.data.duplicates import comparables
 from tuneloop.data.examples import Examples
 from tuneloop.training.continual.buffer import choose
@@ -41,8 +43,16 @@ class OldRows:
         Args:
             replay: below 1, the share of the old rows in the result (and so, on average, in each batch): rows of a
                 smaller memory are repeated; from 1, their number.
+
+        Raises:
+            DataError: if no new row is left.
         """
         fresh = [row for row, text in enumerate(comparables(train)) if text not in self.held_out]
+        if not fresh:
+            raise DataError(
+                t("Every new training text stands in an old dev or test split, by which the old model was judged."),
+                t("Give new rows, or leave continual.model out."),
+            )
         new = joined(train.select(fresh))
         wanted = round(replay / (1 - replay) * len(new)) if replay < 1 else min(int(replay), len(self.memory))
         return joined(new, self.memory.select(_repeated(len(self.memory), wanted, seed)))

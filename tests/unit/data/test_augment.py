@@ -77,7 +77,8 @@ def test_what_an_attack_made_of_training_rows_is_learnt_from_and_kept(
 ) -> None:
     place, snapshot = Workspace(tmp_path), made_up("classification")
     data = {"source": "x.csv"}
-    plain = {"data": data, "model": {"source": str(tiny_model), "max_tokens": 16}, "training": {"epochs": 8, "learning_rate": 3e-3}}
+    training = {"epochs": 8, "learning_rate": 3e-3}
+    plain = {"data": data, "model": {"source": str(tiny_model), "max_tokens": 16}, "training": training}
     run = tune(parse_config(plain), snapshot=snapshot, workspace=place, quiet=True)
     augment = {"perturbations": ["typos", "suffix"], "share": 0.1, "attack": run.id, "words": 0.5}
     config = parse_config(plain | {"data": data | {"augment": augment}})

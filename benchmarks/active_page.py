@@ -26,6 +26,12 @@ WORDS = {
         "random": "{target} random labels: macro-F1 {f1} on test, {dev} on dev.",
         "heads": "| model | {target} random | {ours}: needed | at 1,000 | small-text {peer}: needed | at 1,000 |",
         "picture": "Macro-F1 on test by number of labels",
+        "cold": "| first labels | by `cluster` | random |",
+        "forecast": (
+            "Forecasts from 500 random labels of what 500 more bring, {count} draws: the interval held the score that "
+            "came in {score:.0%} and the gain in {gain:.0%}; the gain was {came:.3f} on average, {said:.3f} by the "
+            "curve, and its interval {width:.3f} wide."
+        ),
     },
     "zh": {
         "page": "active-learning.zh-CN.md",
@@ -34,6 +40,11 @@ WORDS = {
         "random": "{target} 个随机标签：test 上 macro-F1 为 {f1}，dev 上为 {dev}。",
         "heads": "| 模型 | {target} 个随机标签 | {ours}：所需数 | 1,000 个时 | small-text {peer}：所需数 | 同前 |",
         "picture": "test 上的 macro-F1 与标签数",
+        "cold": "| 最初的标签数 | 用 `cluster` | 随机 |",
+        "forecast": (
+            "从 500 个随机标签预测再加 500 个会带来什么，共 {count} 次抽取：区间包含实际分数的占 {score:.0%}，"
+            "包含实际提升的占 {gain:.0%}；实际提升平均为 {came:.3f}，按曲线为 {said:.3f}，其区间宽 {width:.3f}。"
+        ),
     },
 }
 
@@ -77,7 +88,29 @@ def measured(found: dict[str, Any], words: dict[str, str]) -> str:
             words["heads"].format(target=target, ours=f"`{chosen['ours']}`", peer=chosen["peer"]),
             "|---|---|---|---|---|---|",
             *heads,
+            "",
+            words["cold"],
+            "|---|---|---|",
+            *_cold(found["cold_start"]),
+            "",
+            _forecast(found["forecast"], words),
         ]
+    )
+
+
+def _cold(found: dict[str, Any]) -> list[str]:
+    counts = sorted({int(name.split()[1]) for name in found})
+    return [f"| {n} | {_figure(found[f'cluster {n}'])} | {_figure(found[f'random {n}'])} |" for n in counts]
+
+
+def _forecast(found: dict[str, Any], words: dict[str, str]) -> str:
+    return words["forecast"].format(
+        count=found["count"],
+        score=found["score_held"],
+        gain=found["gain_held"],
+        came=found["mean_gain"],
+        said=found["mean_gain_forecast"],
+        width=found["mean_width"],
     )
 
 

@@ -69,7 +69,9 @@ def suggest(
         needs.append("vectors")
     _check(chosen, known)
     left = [items[row] for row in rows]
-    pool = read_pool(left, known, model, needs=needs, encoder=encoder, seed=seed, quiet=quiet)
+    pool = read_pool(
+        left, known if chosen.looks_at_labelled else [], model, needs=needs, encoder=encoder, seed=seed, quiet=quiet
+    )
     found = chosen.choose(pool, count, seed=seed)
     guesses = _guesses(model, [left[row] for row in found.rows])
     return [

@@ -48,9 +48,11 @@ def read_pool(
     Raises:
         ModelError: if the model cannot tell what is needed; it says why.
     """
+    if not needs:
+        return Pool(len(items))
     tell = _Teller(model, encoder, set(needs), quiet=quiet)
     probabilities, vectors = tell(items)
-    their_probabilities, their_vectors = tell(labelled) if labelled and needs else (None, None)
+    their_probabilities, their_vectors = tell(labelled) if labelled else (None, None)
     draws = None
     if "draws" in needs:
         check_probable(model)

@@ -42,8 +42,10 @@ def test_labelled_texts_and_copies_are_left_out(learnt, made_up) -> None:
 
 def test_the_least_sure_text_comes_first() -> None:
     items = ["good great", "good bad", "awful", "good great bad awful lovely"]
-    found = suggest(items, hotel_rows(4, seed=0), word_model(), strategy="margin", count=2, quiet=True)
+    model, labelled = word_model(), hotel_rows(4, seed=0)
+    found = suggest(items, labelled, model, strategy="margin", count=2, quiet=True)
     assert found[0].row == 1 and found[0].score == pytest.approx(1)
+    assert not set(labelled.texts) & set(model.asked)  # nobody looks at them, so nobody reads them
 
 
 def test_a_batch_is_diverse_where_the_model_tells_vectors(learnt, made_up) -> None:

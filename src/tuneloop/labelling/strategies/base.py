@@ -70,6 +70,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]
+    looks_at_labelled: bool = False
+    """Whether it looks at labelled texts; else nobody need read them."""
 
     @abstractmethod
     def choose(self, pool: Pool, count: int, *, seed: int) -> Chosen:
@@ -86,6 +88,7 @@ class ScoreStrategy(Strategy):
 
     def __init__(self, diversity: Diversity = "none") -> None:
         self.diversity = diversity
+        self.looks_at_labelled = self.looks_at_labelled or diversity == "centers"
 
     @abstractmethod
     def scores(self, pool: Pool) -> FloatArray:

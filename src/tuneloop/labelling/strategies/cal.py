@@ -19,6 +19,7 @@ class Contrastive(ScoreStrategy):
 
     name = "cal"
     needs = ("probabilities", "vectors", "labelled_probabilities", "labelled_vectors")
+    looks_at_labelled = True
 
     def scores(self, pool: Pool) -> FloatArray:
         logs = np.log(np.maximum(pool.get("probabilities"), 1e-12))

@@ -22,6 +22,7 @@ class Cluster(Strategy):
 
     name = "cluster"
     needs = ("vectors",)
+    looks_at_labelled = True
 
     def choose(self, pool: Pool, count: int, *, seed: int) -> Chosen:
         own = to_unit(pool.get("vectors"))

@@ -15,6 +15,7 @@ class Coreset(Strategy):
 
     name = "coreset"
     needs = ("vectors",)
+    looks_at_labelled = True
 
     def choose(self, pool: Pool, count: int, *, seed: int) -> Chosen:
         known = pool.labelled_vectors

@@ -20,6 +20,7 @@ class Discriminative(Strategy):
 
     name = "discriminative"
     needs = ("vectors", "labelled_vectors")
+    looks_at_labelled = True
 
     def choose(self, pool: Pool, count: int, *, seed: int) -> Chosen:
         vectors, known = to_unit(pool.get("vectors")), to_unit(pool.get("labelled_vectors"))

@@ -87,7 +87,8 @@ def next(
         print_json([item._asdict() for item in items])
     elif to is not None:
         say(t("{count} texts for {who} are in {path}.", count=len(items), who=who, path=to))
-        say(t("When they are labelled: tuneloop label import {path}", path=f"{to} --format {format}" if format else to))
+        more = (f" --format {format}" if format else "") + (f" --annotator {annotator}" if annotator else "")
+        say(t("When they are labelled: tuneloop label import {path}", path=f"{to}{more}"))
     else:
         with api.open_labels(config, task=task, project=project, workspace=workspace) as store:
             _ask(store, items, who)

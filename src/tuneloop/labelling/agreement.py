@@ -89,11 +89,11 @@ def _sums(kind: Kind, units: Sequence[Units]) -> Array:
         for unit in texts:
             given, n = list(unit.values()), len(unit)
             if kind == "number":
-                x = np.array(given, np.float64) - middle
-                sums[row] += np.array([2 * (n * (x @ x) - x.sum() ** 2) / (n - 1), n, x.sum(), x @ x], np.float64)
+                x = np.array(given, dtype=float) - middle
+                sums[row] += np.array([2 * (n * (x @ x) - x.sum() ** 2) / (n - 1), n, x.sum(), x @ x])
                 continue
             counts = np.bincount([place[value] for value in given], minlength=len(values))
-            sums[row, :2] += np.array([(n * n - counts @ counts) / (n - 1), n], np.float64)
+            sums[row, :2] += np.array([(n * n - counts @ counts) / (n - 1), n], dtype=float)
             sums[row, 2:] += counts
     return sums
 

@@ -17,9 +17,15 @@ from tuneloop.api.labelling import label_undo, open_labels
 from tuneloop.cli.app import run
 from tuneloop.cli.asking import ask
 from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.labelling.base import Suggestion
 from tuneloop.labelling.store import Item, LabelStore, item_id
 
 POOL = [f"text number {n}" for n in range(12)]
+
+
+def in_order(items: list[Any], labelled: Any, model: Any, *, count: int, **_: Any) -> list[Suggestion]:
+    """The first texts of the pool."""
+    return [Suggestion(row, item, 0.0, "order") for row, item in enumerate(items[:count])]
 
 
 @pytest.fixture
@@ -27,6 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a pool and with data of which some rows have no label."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNELOOP_ANNOTATOR", "ann")
+    monkeypatch.setattr("tuneloop.labelling.queue.find_suggest", lambda: in_order)  # strategies have their own tests
     Path("pool.txt").write_text("\n".join(POOL))
     rows = [{"text": f"known {n}", "label": ["bad", "good"][n % 2]} for n in range(20)] + [
         {"text": "open", "label": ""}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tuneloop.core.i18n import t
@@ -18,6 +22,35 @@ UNDO, SKIP, QUIT, NONE = "u", "s", "q", "-"
 ENTER = ("\r", "\n", "")
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters by which a text could move the cursor, change colours or turn the line around."""
+
+
+@contextmanager
+def single_keys() -> Iterator[Callable[[], str]]:
+    """A function that waits for one key; what is typed before it is asked for is kept."""
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows, whose console gives single keys by itself
+        import click
+
+        yield click.getchar
+        return
+    screen = sys.stdin.fileno()
+    before = termios.tcgetattr(screen)
+    tty.setcbreak(screen, termios.TCSADRAIN)
+    try:
+        yield lambda: _key(screen)
+    finally:
+        termios.tcsetattr(screen, termios.TCSADRAIN, before)
+
+
+def _key(screen: int) -> str:
+    read = os.read(screen, 1)
+    if read == b"\x1b" and select.select([screen], [], [], 0.01)[0]:
+        read += os.read(screen, 1)
+        while read[1:2] in (b"[", b"O") and (len(read) == 2 or not 0x40 <= read[-1] <= 0x7E):
+            read += os.read(screen, 1)  # an arrow or the like is several characters, and no key of ours
+    return read.decode("utf-8", "replace") or QUIT
 
 
 class Wrong(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,14 +87,15 @@ def next(
         print_json([item._asdict() for item in items])
     elif to is not None:
         say(t("{count} texts for {who} are in {path}.", count=len(items), who=who, path=to))
-        say(t("When they are labelled: tuneloop label import {path}", path=f"{to} --format {format}" if format else to))
+        more = (f" --format {format}" if format else "") + (f" --annotator {annotator}" if annotator else "")
+        say(t("When they are labelled: tuneloop label import {path}", path=f"{to}{more}"))
     else:
         with api.open_labels(config, task=task, project=project, workspace=workspace) as store:
             _ask(store, items, who)
 
 
 def _ask(store: Any, items: Any, who: str) -> None:
-    from tuneloop.cli.asking import KEYS, ask
+    from tuneloop.cli.asking import KEYS, ask, single_keys
     from tuneloop.labelling.kinds import kind_of
 
     kind, names = kind_of(store.task), store.names
@@ -103,17 +105,9 @@ def _ask(store: Any, items: Any, who: str) -> None:
               most=len(KEYS)),
             t("Name them with --labels first,second, or label in another tool: --to FILE"),
         )  # fmt: skip
-    given = ask(store, items, who, kind, read=_key if kind == "class" else _line, show=say)
+    with single_keys() if kind == "class" else nullcontext(_line) as read:
+        given = ask(store, items, who, kind, read=read, show=say)
     say(t("{count} answers are kept. See: tuneloop label status", count=given))
-
-
-def _key() -> str:
-    import click
-
-    try:
-        return click.getchar()
-    except EOFError:
-        return "q"
 
 
 def _line() -> str:

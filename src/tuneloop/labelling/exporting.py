@@ -69,7 +69,7 @@ def export_file(
     if not rows:
         raise DataError(
             t("There is nothing to export: no text is labelled yet, or people are tied on all of them."),
-            t("Label some with: tuneloop label next"),
+            t("Label some with: tuneloop label next, or settle ties with: tuneloop label next --disagreed"),
         )
     write_text(path, FORMATS.get(form).write(rows, names or Names(), kind_of(store.task)))
     texts = len({(row.text, row.pair) for row in rows})

@@ -32,7 +32,7 @@ from tuneloop.tasks import create_task
 from tuneloop.training.run import tune
 
 PATH = QUALITY / "robustness.json"
-TRAINED = ("typos", "joined_words", "emoji")
+TRAINED = ("typos", "emoji")
 HELD_OUT = ("keyboard", "confusions", "synonyms")
 ATTACKS = {"held_out": HELD_OUT} | {name: (name,) for name in HELD_OUT} | {"trained": ("typos",)}
 WORDS_SHARE = 0.3

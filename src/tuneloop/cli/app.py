@@ -29,6 +29,7 @@ from tuneloop.cli import (
     serving,
     trail,
     training,
+    watch,
     weak,
 )
 from tuneloop.core.errors import TuneloopError
@@ -64,6 +65,7 @@ app.command("prefer", help=t("Judge two models' answers blindly on a page; say w
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
+app.command("watch", help=t("Tell whether what is served is still like what the release was measured on."))(watch.watch)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
 app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))
 app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))

@@ -71,6 +71,11 @@ class Workspace:
         return self.root / "events.sqlite"
 
     @property
+    def watched(self) -> Path:
+        """What was seen of the events of releases, one folder each, and what was told of it."""
+        return self.root / "watch"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

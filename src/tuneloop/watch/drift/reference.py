@@ -32,16 +32,14 @@ class Reference:
         events: in no order that means anything.
         right: whether each answer was right; None where nobody knows. As long as `events`.
         source: "release" or "events".
+        size: how many were asked for.
     """
 
     release: str
     events: tuple[Event, ...]
     right: tuple[bool | None, ...]
     source: str
-
-    def of(self, release: str, size: int) -> bool:
-        """Whether it is the reference of this release with so many rows."""
-        return self.release == release and len(self.events) <= size
+    size: int = 0
 
 
 def language_of(text: str) -> str:
@@ -84,7 +82,18 @@ def from_rows(
         event.label == label if event.label is not None and isinstance(label, str) else None
         for event, label in zip(events, labels, strict=True)
     )
-    return Reference(release, tuple(events), right, "release")
+    return Reference(release, tuple(events), right, "release", size)
+
+
+def joined_rows(*parts: Examples) -> Examples:
+    """All rows below each other, without other columns."""
+    pairs = [part.pairs for part in parts]
+    return Examples(
+        ids=[each for part in parts for each in part.ids],
+        texts=[each for part in parts for each in part.texts],
+        labels=[each for part in parts for each in part.labels],
+        pairs=None if any(each is None for each in pairs) else [one for each in pairs for one in each or ()],
+    )
 
 
 def from_events(release: str, events: Sequence[Event]) -> Reference:
@@ -113,7 +122,7 @@ def write_reference(path: Path, reference: Reference) -> None:
         "tags": pa.array([json.dumps(dict(event.tags)) for event in events], pa.string()),
         "right": pa.array(reference.right, pa.bool_()),
     }
-    about = {"tuneloop": json.dumps({"version": VERSION, "release": reference.release, "source": reference.source})}
+    about = {"tuneloop": json.dumps(_about(reference))}
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns).replace_schema_metadata(about), buffer, compression="zstd")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +145,16 @@ def read_reference(path: Path) -> Reference:
         rows = table.to_pylist()
         release = str(about["release"])
         events = tuple(_event(release, number, row) for number, row in enumerate(rows))
-        return Reference(release, events, tuple(row["right"] for row in rows), str(about["source"]))
+        return Reference(release, events, tuple(row["right"] for row in rows), str(about["source"]), int(about["size"]))
     except (OSError, KeyError, TypeError, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
         raise DataError(
             t("The reference {path} cannot be read: {error}.", path=path, error=error),
             t("Delete it; it is made again."),
         ) from None
+
+
+def _about(reference: Reference) -> dict[str, Any]:
+    return {"version": VERSION, "release": reference.release, "source": reference.source, "size": reference.size}
 
 
 def _event(release: str, number: int, row: dict[str, Any]) -> Event:

@@ -1,0 +1,149 @@
+"""The part of the Python door that watches what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
+
+if TYPE_CHECKING:
+    from tuneloop.core.drifting import DriftConfig
+    from tuneloop.watch.alerts.base import Alert
+    from tuneloop.watch.base import Event, Feedback
+    from tuneloop.watch.drift.reference import Reference
+
+JSON, PAGE, REFERENCE = "watch.json", "watch.html", "reference.parquet"
+
+
+def watch(
+    release: str,
+    *,
+    events: Path | Sequence[Event],
+    feedback: Path | Iterable[tuple[Event, Feedback]] = (),
+    config: DriftConfig | Path | None = None,
+    workspace: Path | None = None,
+    alert: bool = True,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Whether what a release served is still like what it was measured on; who is to hear of alarms hears of them.
+
+    Args:
+        release: its name; a model's name means its newest release.
+        events: what it served, or a file of JSON lines; those of other releases are left out.
+        feedback: what people said of them, or a file of JSON lines.
+        config: how to watch, or a YAML file that says so.
+        alert: whether alarms are told.
+
+    Returns:
+        The content of watch.json, with the path of the page as `report`, the alarms in words as `alarms`, and what went
+        wrong in telling them as `untold`. The files lie in the folder `watch/RELEASE` of the workspace.
+
+    Raises:
+        DataError: if there are no events, or a file is wrong.
+        ConfigError: if a setting is wrong.
+        ReleaseError: if there is no such release.
+    """
+    from tuneloop.api.releasing import DEFAULT_WORKSPACE
+    from tuneloop.core.drifting import DriftConfig
+    from tuneloop.core.fsio import write_json, write_text
+    from tuneloop.releases.index import newest
+    from tuneloop.watch.alerts.tell import channels_of, tell
+    from tuneloop.watch.drift.files import read_events, read_feedback, read_settings
+    from tuneloop.watch.drift.monitor import create, monitor
+    from tuneloop.watch.drift.page import watch_html
+
+    settings = read_settings(config) if isinstance(config, Path) else config or DriftConfig()  # type: ignore[call-arg]
+    create(settings)  # a wrong name, before anything is computed
+    place = Workspace(Path(workspace or DEFAULT_WORKSPACE))
+    name = newest(release, place)
+    folder = place.watched / name
+    channels = channels_of(settings.alerts, folder) if alert else []
+    early = _early(settings, config)
+    seen = read_events(events) if isinstance(events, Path) else sorted(events, key=lambda event: event.at)
+    seen = [event for event in seen if event.release == name]
+    said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback)
+    if not seen:
+        raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
+    reference = _reference(name, place, settings) if settings.reference == "release" else None
+    found = monitor(name, seen, said, reference=reference, config=settings, quiet=quiet)
+    found["warnings"] = [each.to_json() for warn in early for each in _bursts(warn, seen)]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / JSON, found)
+    write_text(folder / PAGE, watch_html(found))
+    alerts = alerts_of(found)
+    untold = tell(alerts, channels, folder, cooldown_s=settings.alerts.cooldown_s) if channels else []
+    return found | {
+        "report": str(folder / PAGE),
+        "alarms": [each.sentence for each in alerts],
+        "untold": [str(error) for error in untold],
+    }
+
+
+def alerts_of(found: dict[str, Any]) -> list[Alert]:
+    """What is to be told of a watch.json, in the language in force."""
+    from tuneloop.core.hashing import hash_json
+    from tuneloop.watch.alerts.base import Alert
+    from tuneloop.watch.drift.monitor import alarms_of
+    from tuneloop.watch.drift.page import alarm_sentence
+    from tuneloop.watch.early.rules import Warned
+
+    release = found["release"]
+    alerts = []
+    for alarm in alarms_of(found):
+        about = f"drift {alarm['slice']} {alarm['detector']}"
+        key = hash_json([release, about, alarm["at"]])[:24]
+        alerts.append(Alert(key, about, release, alarm["at"], alarm_sentence(alarm), alarm))
+    for burst in found["warnings"]:
+        about = f"warning {burst['name']}"
+        key = hash_json([release, about, burst["at"]])[:24]
+        alerts.append(Alert(key, about, release, burst["at"], Warned.sentence(burst), burst))
+    return alerts
+
+
+def _early(settings: DriftConfig, config: DriftConfig | Path | None) -> Sequence[Any]:
+    """The early warnings; their file is looked for beside that of the settings."""
+    from tuneloop.watch.early.rules import read_warnings
+
+    base = config.parent if isinstance(config, Path) else Path.cwd()
+    return read_warnings(base / settings.warnings) if settings.warnings else ()
+
+
+def _bursts(warn: Any, events: Sequence[Event]) -> list[Any]:
+    from tuneloop.watch.early.rules import bursts
+
+    return bursts(warn, events)
+
+
+def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
+    """The reference of a release: the one that was kept, or a new one.
+
+    Raises:
+        ConfigError: if the data of the release is gone.
+    """
+    from contextlib import closing
+
+    from tuneloop.releases.read import open_release
+    from tuneloop.releases.scorecard import subject_of
+    from tuneloop.watch.drift.reference import from_rows, joined_rows, read_reference, write_reference
+
+    path = place.watched / name / REFERENCE
+    if path.is_file():
+        kept = read_reference(path)
+        if (kept.release, kept.size) == (name, settings.reference_events):
+            return kept
+    try:
+        subject = subject_of(open_release(name, place), place)
+    except DataError as error:
+        raise ConfigError(
+            t("The data that {name} was measured on is gone: {error}", name=name, error=error.problem),
+            t("Set reference: events, so that the first events are the reference."),
+        ) from None
+    rows = joined_rows(subject.snapshot.split("dev"), subject.snapshot.split("test"))
+    with closing(subject.predictor) as predictor:
+        made = from_rows(name, predictor, rows, size=settings.reference_events)
+    write_reference(path, made)
+    return made

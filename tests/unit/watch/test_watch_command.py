@@ -1,0 +1,67 @@
+"""`tuneloop watch` as a whole, on files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from tests.streams import events
+from tuneloop.cli.app import run
+from tuneloop.core.errors import DataError
+from tuneloop.core.i18n import use_language
+from tuneloop.watch.drift.files import read_events, read_feedback
+from tuneloop.watch.drift.page import watch_html
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    stream = events(200, seed=1) + events(300, seed=2, foreign=0.5, first=200)
+    lines = "".join(json.dumps(asdict(event)) + "\n" for event in stream)
+    (tmp_path / "events.jsonl").write_text(lines)
+    said = [{"key": str(n), "event": f"r.{n}", "good": n % 4 > 0, "label": None, "at": n} for n in range(40)]
+    (tmp_path / "said.jsonl").write_text("".join(json.dumps(each) + "\n" for each in [*said, said[0]]))
+    (tmp_path / "watch.yaml").write_text(
+        "drift: {reference: events, reference_events: 100, window: 50, detectors: [length, labels, latency],"
+        " slices: [country], warnings: early.yaml}\n"
+    )
+    (tmp_path / "early.yaml").write_text(
+        "warnings: [{name: waa, words: [waa], labels: ['no'], every_s: 60, false_alarms_per_month: 1}]\n"
+    )
+    monkeypatch.setattr("tuneloop.releases.index.newest", lambda name, workspace: "hotel-1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_alarms_are_said_written_and_told_once(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["watch", "hotel", "--events", "events.jsonl", "--feedback", "said.jsonl", "--config", "watch.yaml", "-q"]
+    assert run([*command, "-w", "ws"]) == 1
+    folder = place / "ws" / "watch" / "hotel-1"
+    found = json.loads((folder / "watch.json").read_text())
+    assert found["detectors"]["length"]["alarm"] and not found["detectors"]["labels"]["alarm"]
+    assert found["accuracy"]["measured"]["value"] == 0.75 and found["accuracy"]["measured"]["n"] == 40
+    assert "longer than in the reference" in capsys.readouterr().err
+    told = (folder / "alerts.jsonl").read_text().splitlines()
+    assert run([*command, "-w", "ws", "--json"]) == 1
+    assert (folder / "alerts.jsonl").read_text().splitlines() == told and told
+    assert json.loads(capsys.readouterr().out)["report"].endswith("watch.html")
+    english = (folder / "watch.html").read_text()
+    assert "<svg" in english and "xa" in english and "<script" not in english
+    use_language("zh")
+    try:
+        assert "观察 hotel-1" in watch_html(found) and "数值随时间的变化" in watch_html(found)
+    finally:
+        use_language(None)
+
+
+def test_a_line_that_is_no_event_is_named(place: Path) -> None:
+    path = place / "events.jsonl"
+    with path.open("a") as file:
+        file.write('{"id": "x"}\n')
+    with pytest.raises(DataError, match="line 501"):
+        read_events(path)
+    (place / "said.jsonl").write_text('{"key": 1}\n')
+    with pytest.raises(DataError, match="line 1"):
+        read_feedback(place / "said.jsonl", [])

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -232,6 +233,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=PATH)
     options = parser.parse_args()
     path = options.output
+    if not options.no_avalanche:
+        if find_spec("avalanche") is None:
+            raise SystemExit("avalanche-lib is not installed: see benchmarks/stream_avalanche.py, or --no-avalanche")
+        from benchmarks.stream_avalanche import without_image_operators
+
+        without_image_operators()
     for seed in options.seeds:
         found = measure(seed, options.ways, options.rows, avalanche=not options.no_avalanche)
         before = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.is_file() else {}

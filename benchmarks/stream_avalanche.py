@@ -1,6 +1,9 @@
 """Avalanche 0.6.0 on the stream of `benchmarks.stream`: its naive training, Replay, EWC and LwF, with the same model.
 
-    pip install avalanche-lib==0.6.0
+    pip install avalanche-lib==0.6.0        # in an environment of its own
+
+It brings torchvision, whose build from the index fits the torch from there. Beside a torch built for the CPU alone
+transformers can no longer be imported, so it is in no extra; `without_image_operators` mends that for this process.
 
 The model that tuneloop starts from is taken apart: what its four frozen layers say is computed once, and Avalanche
 trains the two layers above and the head, with the same batch size, epochs, optimiser and learning rates, and a memory
@@ -28,11 +31,23 @@ STRATEGIES = {
 }
 
 
+def without_image_operators() -> None:
+    """Let torchvision be imported where its compiled operators, of no use here, do not fit this torch."""
+    register = torch.library.register_fake
+
+    def lenient(name: Any, *given: Any, **named: Any) -> Any:
+        if str(name).startswith("torchvision::"):
+            return lambda function: function
+        return register(name, *given, **named)
+
+    torch.library.register_fake = lenient  # type: ignore[assignment]
+
+
 def peers(stream: Stream) -> dict[str, dict[str, list[list[float | None]]]]:
     """The matrices of dev and test of each strategy."""
     from benchmarks.stream import PERIODS
 
-    _without_image_operators()
+    without_image_operators()
     found: dict[str, dict[str, list[list[float | None]]]] = {}
     labels = sorted({label for classes in PERIODS.values() for label in classes})
     for name, options in STRATEGIES.items():
@@ -120,18 +135,6 @@ def _parted(labels: list[str], seed: int) -> tuple[Any, Any]:
         return out
 
     return _Upper(model, given), read
-
-
-def _without_image_operators() -> None:
-    """Avalanche imports torchvision, whose compiled operators, of no use here, may not fit this torch."""
-    register = torch.library.register_fake
-
-    def lenient(name: Any, *given: Any, **named: Any) -> Any:
-        if str(name).startswith("torchvision::"):
-            return lambda function: function
-        return register(name, *given, **named)
-
-    torch.library.register_fake = lenient  # type: ignore[assignment]
 
 
 class _Given(torch.nn.Module):

@@ -189,10 +189,11 @@ def main() -> None:
     options = parser.parse_args()
     seeds = list(map(int, options.seeds))
     found = json.loads(PATH.read_text(encoding="utf-8")) if PATH.is_file() else {}
-    found |= {"command": "python -m benchmarks.weak", "machine": machine(), "penalty": PENALTY}
+    found |= {"machine": machine(), "penalty": PENALTY}
     with TemporaryDirectory() as folder:
         for name in [options.only] if options.only else DATA:
-            found[name] = compared(name, seeds, Path(folder))
+            command = f"python -m benchmarks.weak --only '{name}' --seeds {','.join(map(str, seeds))}"
+            found[name] = {"command": command, **compared(name, seeds, Path(folder))}
             write_json(PATH, found)  # each data set alone takes minutes
     print(json.dumps(found, indent=2))
 

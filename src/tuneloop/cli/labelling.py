@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuneloop.cli import label_forecast
 from tuneloop.cli.show import AsJson, print_json, print_table, say
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
@@ -35,6 +36,10 @@ Force = Annotated[bool, typer.Option("--force", help=t("Replace a file that is t
 Workspace = Annotated[
     Path | None, typer.Option("--workspace", "-w", help=t("The workspace; that of the configuration by default."))
 ]
+
+app.command("forecast", help=t("What more labels would bring, what they would cost, and whether to go on."))(
+    label_forecast.forecast
+)
 
 
 @app.command(help=t("Texts that are worth labelling: asked in the terminal, or written to a file."))

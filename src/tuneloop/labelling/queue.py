@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Examples, Input
+from tuneloop.data.examples import Examples
 from tuneloop.data.stored import as_label
 from tuneloop.labelling.base import Suggestion
+from tuneloop.labelling.choose import suggest
 from tuneloop.labelling.kinds import as_input, kind_of
 from tuneloop.labelling.pool import Pool, Text
 from tuneloop.labelling.store import Item, LabelStore, item_id
@@ -21,28 +20,6 @@ from tuneloop.labelling.votes import adjudicate, by_item, disagreements
 TRIES = 3
 """Rounds of suggestions, where others take what was suggested at the same time."""
 ANY = 1_000_000
-
-
-class Suggest(Protocol):
-    """What chooses texts; see `labelling.choose.suggest`."""
-
-    def __call__(
-        self,
-        items: Sequence[Input],
-        labelled: Examples | None,
-        model: Any,
-        *,
-        strategy: str = ...,
-        count: int = ...,
-        seed: int = ...,
-        encoder: str = ...,
-    ) -> list[Suggestion]: ...
-
-
-def find_suggest() -> Suggest:
-    """The strategies of `labelling.choose`, where they are installed, else random order."""
-    name = "choose" if find_spec("tuneloop.labelling.choose") else "random_order"
-    return import_module(f"tuneloop.labelling.{name}").suggest  # type: ignore[no-any-return]
 
 
 def next_items(
@@ -56,7 +33,6 @@ def next_items(
     per_item: int = 1,
     seed: int = 0,
     encoder: str = "",
-    suggest: Suggest | None = None,
 ) -> list[Item]:
     """Texts for one person: first those that wait for an answer, then new ones that a strategy suggests.
 
@@ -71,7 +47,7 @@ def next_items(
     found = store.hand(annotator, list(store.items()), count=count, per_item=per_item)
     if len(found) == count:
         return found
-    pool, handle, choose = read(), None, suggest or find_suggest()
+    pool, handle = read(), None
     for attempt in range(TRIES):
         known = store.items()
         texts = _fresh(pool.unlabelled, known)
@@ -79,7 +55,7 @@ def next_items(
             break
         if attempt == 0 and strategy != "random":
             handle = model()
-        suggestions = choose(
+        suggestions = suggest(
             [as_input(*text) for text in texts], _labelled(store, pool, known), handle,
             strategy=strategy, count=count - len(found), seed=seed, encoder=encoder,
         )  # fmt: skip

@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a pool and with data of which some rows have no label."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNELOOP_ANNOTATOR", "ann")
-    monkeypatch.setattr("tuneloop.labelling.queue.find_suggest", lambda: in_order)  # strategies have their own tests
+    monkeypatch.setattr("tuneloop.labelling.queue.suggest", in_order)  # strategies have their own tests
     Path("pool.txt").write_text("\n".join(POOL))
     rows = [{"text": f"known {n}", "label": ["bad", "good"][n % 2]} for n in range(20)] + [
         {"text": "open", "label": ""}

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneloop.api.releasing import DEFAULT_WORKSPACE
+from tuneloop.api.releasing import DEFAULT_WORKSPACE, project_here
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.core.paths import CONFIG_NAME, Workspace
+from tuneloop.core.paths import Workspace
 
 if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
@@ -117,9 +117,5 @@ def _opened(workspace: Path, store: str | None) -> Iterator[EventStore]:
 
 def _store_of(workspace: Workspace) -> str:
     """The store that ./tuneloop.yaml names, if the workspace is its own."""
-    from tuneloop.core.project import open_project
-
-    if not Path(CONFIG_NAME).is_file():
-        return ""
-    project = open_project()
-    return project.config.watch.store if project.workspace.root.resolve() == workspace.root.resolve() else ""
+    project = project_here(workspace)
+    return "" if project is None else project.config.watch.store

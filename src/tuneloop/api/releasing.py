@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import parse_config
-from tuneloop.core.paths import Workspace
-from tuneloop.core.project import Config, open_project, project_of
+from tuneloop.core.paths import CONFIG_NAME, Workspace
+from tuneloop.core.project import Config, Project, open_project, project_of
 
 if TYPE_CHECKING:
     from tuneloop.releases.index import Row
@@ -184,3 +184,11 @@ def found(target: Run | Release | str, workspace: Path | None) -> tuple[Run | Re
     """A run or release, or the one with this name, and where it lies; see `find`."""
     place = workspace_of(target, workspace or DEFAULT_WORKSPACE)
     return find(target, workspace=place.root) if isinstance(target, str) else target, place
+
+
+def project_here(workspace: Workspace) -> Project | None:
+    """The project of ./tuneloop.yaml, if the workspace is its own."""
+    if not Path(CONFIG_NAME).is_file():
+        return None
+    project = open_project()
+    return project if project.workspace.root.resolve() == workspace.root.resolve() else None

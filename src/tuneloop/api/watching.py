@@ -12,6 +12,7 @@ from tuneloop.core.paths import Workspace
 
 if TYPE_CHECKING:
     from tuneloop.core.drifting import DriftConfig
+    from tuneloop.core.project import Config, Project
     from tuneloop.watch.alerts.base import Alert
     from tuneloop.watch.base import Event, Feedback
     from tuneloop.watch.drift.reference import Reference
@@ -22,9 +23,9 @@ JSON, PAGE, REFERENCE = "watch.json", "watch.html", "reference.parquet"
 def watch(
     release: str,
     *,
-    events: Path | Sequence[Event],
-    feedback: Path | Iterable[tuple[Event, Feedback]] = (),
-    config: DriftConfig | Path | None = None,
+    events: Path | Sequence[Event] | None = None,
+    feedback: Path | Iterable[tuple[Event, Feedback]] | None = None,
+    config: Config | None = None,
     workspace: Path | None = None,
     alert: bool = True,
     quiet: bool = False,
@@ -33,9 +34,11 @@ def watch(
 
     Args:
         release: its name; a model's name means its newest release.
-        events: what it served, or a file of JSON lines; those of other releases are left out.
-        feedback: what people said of them, or a file of JSON lines.
-        config: how to watch, or a YAML file that says so.
+        events: what it served, or a file of JSON lines; those of other releases are left out. By default those that the
+            server kept, with what people said of them.
+        feedback: what people said of `events`, or a file of JSON lines.
+        config: whose section `watch.drift` says how to watch; that of ./tuneloop.yaml by default, if the workspace is
+            its own.
         alert: whether alarms are told.
 
     Returns:
@@ -47,25 +50,31 @@ def watch(
         ConfigError: if a setting is wrong.
         ReleaseError: if there is no such release.
     """
-    from tuneloop.api.releasing import DEFAULT_WORKSPACE
+    from tuneloop.api.releasing import DEFAULT_WORKSPACE, project_here
     from tuneloop.core.drifting import DriftConfig
     from tuneloop.core.fsio import write_json, write_text
+    from tuneloop.core.project import open_project
     from tuneloop.releases.index import newest
     from tuneloop.watch.alerts.tell import channels_of, tell
-    from tuneloop.watch.drift.files import read_events, read_feedback, read_settings
+    from tuneloop.watch.drift.files import read_events, read_feedback
     from tuneloop.watch.drift.monitor import create, monitor
     from tuneloop.watch.drift.page import watch_html
 
-    settings = read_settings(config) if isinstance(config, Path) else config or DriftConfig()  # type: ignore[call-arg]
-    create(settings)  # a wrong name, before anything is computed
     place = Workspace(Path(workspace or DEFAULT_WORKSPACE))
+    project = project_here(place) if config is None else open_project(config)
+    settings = DriftConfig() if project is None else project.config.watch.drift  # type: ignore[call-arg]
+    create(settings)  # a wrong name, before anything is computed
     name = newest(release, place)
     folder = place.watched / name
     channels = channels_of(settings.alerts, folder) if alert else []
-    early = _early(settings, config)
-    seen = read_events(events) if isinstance(events, Path) else sorted(events, key=lambda event: event.at)
-    seen = [event for event in seen if event.release == name]
-    said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback)
+    early = _early(project)
+    if events is None:
+        store = "" if project is None else project.config.watch.store
+        seen, said = _kept(name, place, store)
+    else:
+        seen = read_events(events) if isinstance(events, Path) else sorted(events, key=lambda event: event.at)
+        seen = [event for event in seen if event.release == name]
+        said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback or ())
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
     reference = _reference(name, place, settings) if settings.reference == "release" else None
@@ -104,12 +113,20 @@ def alerts_of(found: dict[str, Any]) -> list[Alert]:
     return alerts
 
 
-def _early(settings: DriftConfig, config: DriftConfig | Path | None) -> Sequence[Any]:
-    """The early warnings; their file is looked for beside that of the settings."""
+def _kept(name: str, place: Workspace, store: str) -> tuple[list[Event], list[tuple[Event, Feedback]]]:
+    """What the server kept of a release's answers, and what people said of them."""
+    from tuneloop.api.events import events, feedback
+
+    seen = list(events(place.root, release=name, store=store))
+    return seen, [(about, said) for said, about in feedback(place.root, release=name, store=store)]
+
+
+def _early(project: Project | None) -> Sequence[Any]:
+    """The early warnings; their file is looked for beside the configuration."""
     from tuneloop.watch.early.rules import read_warnings
 
-    base = config.parent if isinstance(config, Path) else Path.cwd()
-    return read_warnings(base / settings.warnings) if settings.warnings else ()
+    path = None if project is None else project.path_of(project.config.watch.drift.warnings)
+    return read_warnings(Path(path)) if path else ()
 
 
 def _bursts(warn: Any, events: Sequence[Event]) -> list[Any]:
@@ -140,7 +157,7 @@ def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
     except DataError as error:
         raise ConfigError(
             t("The data that {name} was measured on is gone: {error}", name=name, error=error.problem),
-            t("Set reference: events, so that the first events are the reference."),
+            t("Set watch.drift.reference: events, so that the first events are the reference."),
         ) from None
     rows = joined_rows(subject.snapshot.split("dev"), subject.snapshot.split("test"))
     with closing(subject.predictor) as predictor:

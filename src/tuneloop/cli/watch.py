@@ -13,12 +13,16 @@ from tuneloop.core.i18n import t
 
 def watch(
     release: Annotated[str, typer.Argument(help=t("A release; a model's name means its newest."))],
-    events: Annotated[Path, typer.Option("--events", help=t("What it served: a file of JSON lines, an event each."))],
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", help=t("What it served, an event a line as JSON; what the server kept by default.")),
+    ] = None,
     feedback: Annotated[
         Path | None, typer.Option("--feedback", help=t("What people said of it: a file of JSON lines."))
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help=t("A YAML file that says how to watch; its section drift."))
+        Path | None,
+        typer.Option("--config", help=t("Whose watch.drift says how to watch; ./tuneloop.yaml by default.")),
     ] = None,
     alerts: Annotated[bool, typer.Option("--alerts/--no-alerts", help=t("Whether alarms are told."))] = True,
     workspace: WorkspacePath = None,
@@ -30,7 +34,7 @@ def watch(
     from tuneloop.watch.drift.page import accuracy_headers, accuracy_rows, promise
 
     found = api.watch(
-        release, events=events, feedback=feedback or (), config=config, workspace=workspace_root(workspace),
+        release, events=events, feedback=feedback, config=config, workspace=workspace_root(workspace),
         alert=alerts, quiet=quiet,
     )  # fmt: skip
     if as_json:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator
 
+from tuneloop.core.drifting import DriftConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 
@@ -30,6 +31,8 @@ class WatchConfig(Options):
     max_queue: int = Field(
         10_000, ge=1, description="Events that may wait for the disk; beyond that they are dropped and counted."
     )
+
+    drift: DriftConfig = Field(default_factory=DriftConfig)  # type: ignore[arg-type]
 
     @property
     def used(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from tests.streams import events
 from tuneloop.cli.app import run
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import use_language
+from tuneloop.core.paths import Workspace
+from tuneloop.watch.base import Feedback
 from tuneloop.watch.drift.files import read_events, read_feedback
 from tuneloop.watch.drift.page import watch_html
+from tuneloop.watch.sqlite_store import SqliteStore
 
 
 @pytest.fixture
@@ -24,8 +28,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     said = [{"key": str(n), "event": f"r.{n}", "good": n % 4 > 0, "label": None, "at": n} for n in range(40)]
     (tmp_path / "said.jsonl").write_text("".join(json.dumps(each) + "\n" for each in [*said, said[0]]))
     (tmp_path / "watch.yaml").write_text(
-        "drift: {reference: events, reference_events: 100, window: 50, detectors: [length, labels, latency],"
-        " slices: [country], warnings: early.yaml}\n"
+        "data: {source: rows.csv}\n"
+        "watch: {drift: {reference: events, reference_events: 100, window: 50, detectors: [length, labels, latency],"
+        " slices: [country], warnings: early.yaml}}\n"
     )
     (tmp_path / "early.yaml").write_text(
         "warnings: [{name: waa, words: [waa], labels: ['no'], every_s: 60, false_alarms_per_month: 1}]\n"
@@ -65,3 +70,18 @@ def test_a_line_that_is_no_event_is_named(place: Path) -> None:
     (place / "said.jsonl").write_text('{"key": 1}\n')
     with pytest.raises(DataError, match="line 1"):
         read_feedback(place / "said.jsonl", [])
+
+
+def test_what_the_server_kept_is_watched_by_default(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.move("watch.yaml", "tuneloop.yaml")
+    stream = read_events(place / "events.jsonl")
+    store = SqliteStore(Workspace(place / ".tuneloop").events)
+    store.add_events(stream)
+    store.add_feedback([Feedback(f"k{n}", stream[n].id, None, n % 4 > 0, 1e9 + n) for n in range(40)])
+    store.close()
+    assert run(["watch", "hotel", "-q", "--json"]) == 1
+    kept = json.loads(capsys.readouterr().out)
+    assert run(["watch", "hotel", "-q", "--json", "--events", "events.jsonl", "--feedback", "said.jsonl"]) == 1
+    given = json.loads(capsys.readouterr().out)
+    assert kept["accuracy"]["measured"]["n"] == 40
+    assert kept["detectors"] == given["detectors"] and kept["accuracy"] == given["accuracy"]

@@ -8,28 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tuneloop.core.config import parse_options
-from tuneloop.core.drifting import DriftConfig
-from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.watch.base import Event, Feedback
-
-
-def read_settings(path: Path) -> DriftConfig:
-    """The settings of watching in a YAML file: its section `drift`, or the whole of it.
-
-    Raises:
-        ConfigError: if it cannot be read or a setting is wrong.
-    """
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(t("{path} cannot be read: {error}.", path=path, error=error)) from None
-    if not isinstance(plain, dict):
-        raise ConfigError(t("{path} holds no settings.", path=path), t("Write it as NAME: VALUE lines."))
-    return parse_options(DriftConfig, plain.get("drift", plain), where=str(path))
 
 
 def read_events(path: Path, *, release: str = "") -> list[Event]:

@@ -6,7 +6,7 @@ Each document comes and goes in one transaction, so that whatever kills the proc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import log
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tuneloop.core.database import transaction
 from tuneloop.core.errors import DataError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.chunks import Chunk
@@ -107,7 +108,7 @@ class Store:
     def _prepare(self, create: Mapping[str, str] | None) -> None:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version == 0 and create is not None:
-            with self._transaction():
+            with transaction(self._database):
                 (version,) = self._database.execute("PRAGMA user_version").fetchone()  # another may have been faster
                 if version == 0:
                     for statement in filter(str.strip, SCHEMA.split(";")):
@@ -134,7 +135,7 @@ class Store:
 
     def put(self, name: str, *, hash: str, title: str, text: str, chunks: Sequence[Indexed]) -> None:
         """A document in the place of the one of this name, or new; all of it or nothing."""
-        with self._errors(), self._transaction() as run:
+        with self._errors(), transaction(self._database) as run:
             self._delete(name)
             now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
             document = run(
@@ -161,7 +162,7 @@ class Store:
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove documents with all that is kept of them, in one step; the space is used again."""
-        with self._errors(), self._transaction():
+        with self._errors(), transaction(self._database):
             for name in names:
                 self._delete(name)
 
@@ -253,17 +254,6 @@ class Store:
         """A copy of the file as it is now, without unused space."""
         with self._errors():
             self._database.execute("VACUUM INTO ?", (str(path),))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database.execute
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:  # a full disk has rolled back by itself
-                self._database.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

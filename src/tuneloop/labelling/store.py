@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from tuneloop.core.database import transaction
 from tuneloop.core.errors import DataError, StorageError
 from tuneloop.core.fsio import new_file, sweep
 from tuneloop.core.hashing import hash_texts
@@ -295,15 +296,8 @@ class LabelStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        with self._lock, self._errors():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database.execute
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:  # a full disk has rolled back by itself
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._lock, self._errors(), transaction(self._database) as run:
+            yield run
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

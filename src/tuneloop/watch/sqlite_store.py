@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tuneloop.core import fsio
+from tuneloop.core.database import transaction
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.watch.sql_store import SqlStore
@@ -63,15 +64,8 @@ class SqliteStore(SqlStore):
 
     @contextmanager
     def _changing(self) -> Iterator[Any]:
-        with self._refusals():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database.cursor()
-                self._database.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # some errors have ended the transaction already
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._refusals(), transaction(self._database):
+            yield self._database.cursor()
 
     @contextmanager
     def _reading(self) -> Iterator[Any]:

@@ -28,6 +28,7 @@ from tuneloop.api.releasing import serve as serve
 from tuneloop.api.releasing import workspace_of as workspace_of
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
+from tuneloop.api.updating import update as update
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import write_text

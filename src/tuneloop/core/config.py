@@ -24,6 +24,7 @@ from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions, without_password
 from tuneloop.core.preparation import AugmentConfig
 from tuneloop.core.preparation import CleanConfig as CleanConfig
+from tuneloop.core.updating import UpdateConfig
 from tuneloop.core.watching import WatchConfig
 
 TASK_TOKENS = {"generation": 512}
@@ -221,6 +222,7 @@ class RunConfig(Options):
     release: ReleaseConfig = Field(default_factory=ReleaseConfig)  # type: ignore[arg-type]
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
     watch: WatchConfig = Field(default_factory=WatchConfig)  # type: ignore[arg-type]
+    update: UpdateConfig = Field(default_factory=UpdateConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod

@@ -21,8 +21,8 @@ def lineage(run_name: str, run: dict[str, Any], config: RunConfig, workspace: Wo
 
     Returns:
         `run`, `seed`, `config_hash`; `data` with the snapshot's `hash` and, for each split that was read from a file,
-        its name, rows and SHA-256; `trained` and `released`, each with `code` (see `core.provenance`) and
-        `environment`. What an older run did not note is missing.
+        its name, rows and SHA-256; `from`, what was gone on from, if anything; `trained` and `released`, each with
+        `code` (see `core.provenance`) and `environment`. What an older run did not note is missing.
     """
     trained = {key: run[key] for key in ("started", "code", "environment") if key in run}
     data_hash = str(run.get("snapshot_hash", ""))
@@ -31,6 +31,7 @@ def lineage(run_name: str, run: dict[str, Any], config: RunConfig, workspace: Wo
         "seed": config.seed,
         "config_hash": hash_json(config.model_dump(mode="json")),
         "data": {"hash": data_hash, "sources": _sources(data_hash, workspace)},
+        **({"from": config.continual.model} if config.continual.model else {}),
         "trained": trained,
         "released": {"code": code_version(), "environment": environment()},
     }

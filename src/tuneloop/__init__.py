@@ -25,6 +25,7 @@ __all__ = [
     "search",
     "snapshot",
     "tune",
+    "update",
     "verify_trail",
     "weak_label",
     "weak_table",

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tuneloop.core.config import CleanConfig, ServeConfig, TaskConfig
+from tuneloop.core.config import ServeConfig, TaskConfig
 from tuneloop.core.paths import Workspace
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.inference.writing import Writer, WritingEngine
 from tuneloop.releases import index
 from tuneloop.serve.app import create_app

@@ -32,6 +32,7 @@ from tuneloop.api.releasing import serve as serve
 from tuneloop.api.releasing import workspace_of as workspace_of
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
+from tuneloop.api.updating import update as update
 from tuneloop.api.watching import watch as watch
 from tuneloop.api.weak import weak_label as weak_label
 from tuneloop.api.weak import weak_table as weak_table

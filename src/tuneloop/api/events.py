@@ -71,6 +71,15 @@ def feedback(
         )
 
 
+@contextmanager
+def stored_feedback(
+    workspace: Workspace, store: str | None, *, name: str
+) -> Iterator[Iterator[tuple[Feedback, Event]]]:
+    """All feedback on releases of the model `name`, the oldest first, while the store is open."""
+    with _opened(workspace.root, store) as opened:
+        yield (each for each in opened.feedback() if each[1].release.rpartition("-")[0] == name)
+
+
 def event_counts(workspace: Path = DEFAULT_WORKSPACE, *, store: str | None = None) -> Counts:
     """How many events and how much feedback there are, and from when.
 

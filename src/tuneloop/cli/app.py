@@ -29,6 +29,7 @@ from tuneloop.cli import (
     serving,
     trail,
     training,
+    update,
     watch,
     weak,
 )
@@ -63,6 +64,9 @@ app.command("prefer", help=t("Judge two models' answers blindly on a page; say w
     preferences.prefer
 )
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
+app.command("update", help=t("Make a release better with new rows; exit code 0 released, 1 held, 3 ask a person."))(
+    update.update
+)
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
 app.command("watch", help=t("Tell whether what is served is still like what the release was measured on."))(watch.watch)

@@ -85,6 +85,8 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
 def lineage_rows(found: dict[str, Any]) -> Iterator[list[str]]:
     """Data, settings, code and environment that a release comes from, a row each."""
     yield [t("run"), found["run"]]
+    if "went_on_from" in found:
+        yield [t("goes on from"), found["went_on_from"]["model"]]
     yield [t("data"), found["data"]["hash"]]
     for split, source in found["data"]["sources"].items():
         yield [t("file of {split}", split=split), f"{source['file']} {source.get('sha256', '')}".strip()]

@@ -22,8 +22,8 @@ from tuneloop.core.forecast import ForecastConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions, without_password
-from tuneloop.core.preparation import AugmentConfig
-from tuneloop.core.preparation import CleanConfig as CleanConfig
+from tuneloop.core.preparation import AugmentConfig, CleanConfig
+from tuneloop.core.updating import UpdateConfig
 from tuneloop.core.watching import WatchConfig
 from tuneloop.core.weak import WeakConfig
 
@@ -223,6 +223,7 @@ class RunConfig(Options):
     serve: ServeConfig = Field(default_factory=ServeConfig)  # type: ignore[arg-type]
     watch: WatchConfig = Field(default_factory=WatchConfig)  # type: ignore[arg-type]
     weak: WeakConfig = Field(default_factory=WeakConfig)  # type: ignore[arg-type]
+    update: UpdateConfig = Field(default_factory=UpdateConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod

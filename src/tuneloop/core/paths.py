@@ -66,6 +66,11 @@ class Workspace:
         return self.root / "labels"
 
     @property
+    def updates(self) -> Path:
+        """What updates have tried and decided, one folder each, and the new rows that they were given."""
+        return self.root / "updates"
+
+    @property
     def events(self) -> Path:
         """The SQLite file of served events and feedback, where no other store is named."""
         return self.root / "events.sqlite"

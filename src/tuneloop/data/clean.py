@@ -8,8 +8,8 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
-from tuneloop.core.config import CleanConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.examples import Input, Span
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")

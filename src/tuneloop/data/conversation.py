@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from tuneloop.core.config import CleanConfig
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.clean import CONTROL, SURROGATE, clean_text
 
 ROLES = ("system", "user", "assistant")

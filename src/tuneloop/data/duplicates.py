@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tuneloop.core.config import CleanConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.conversation import instruction, said, shortened
 from tuneloop.data.examples import Examples
 from tuneloop.data.near import NearDuplicates, comparable, content_key

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from tuneloop.core.config import CleanConfig, Columns, DataConfig
+from tuneloop.core.config import Columns, DataConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.examples import Examples, Input, Label
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.samples import columns_of

@@ -12,9 +12,10 @@ import numpy as np
 from tuneloop.abstaining.abstainer import Abstainer
 from tuneloop.abstaining.base import Reading
 from tuneloop.abstaining.folder import open_abstainer
-from tuneloop.core.config import CleanConfig, TaskConfig
+from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input

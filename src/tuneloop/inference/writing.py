@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.config import CleanConfig, RunConfig, TaskConfig
+from tuneloop.core.config import RunConfig, TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.i18n import t
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.examples import Input, Label

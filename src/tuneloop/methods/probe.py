@@ -32,6 +32,10 @@ class ProbeOptions(Options):
         min_length=1,
         description="Strengths of the L2 penalty to try; the best on dev is kept.",
     )
+    recalibrate: bool = Field(
+        False,
+        description="Keep the layer of a tuned model; only scale its logits and move each class's, as fits dev best.",
+    )
 
 
 class LinearProbe(SolvedMethod):
@@ -58,8 +62,10 @@ class LinearProbe(SolvedMethod):
     def solve(
         self, model: PreTrainedModel, task: Task, *, train: Split, dev: Split, precision: str, cache: Path
     ) -> Solution:
-        features = cached_features(model, train.tokens, precision, cache=cache)
         dev_features = cached_features(model, dev.tokens, precision, cache=cache)
+        if self.options.recalibrate:
+            return _recalibrated(head_of(model), dev_features, dev, task)
+        features = cached_features(model, train.tokens, precision, cache=cache)
         problem = _Problem(features, train.targets(task), task, with_bias=head_of(model).bias is not None)
         trials, layers, start = [], [], None
         for penalty in sorted(self.options.penalties, reverse=True):
@@ -129,6 +135,36 @@ def solve_head(head: torch.nn.Linear, features: FloatArray, labels: list[Any], t
     """Give a linear layer the best weights for what it receives, (n, hidden), with one strength of the penalty."""
     problem = _Problem(features, task.targets(labels), task, with_bias=head.bias is not None)
     _write(head, *problem.layer(problem.solve(penalty, None)))
+
+
+def _recalibrated(head: torch.nn.Linear, features: FloatArray, dev: Split, task: Task) -> Solution:
+    """Scale the layer's logits and add a number for each output, so that the task's loss on dev is the least.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017), section 4.2, with the biases of vector scaling alone:
+    one number more than outputs, which a change of the classes' shares needs and few rows tell.
+    """
+    import torch
+    from scipy.optimize import minimize
+
+    weight = head.weight.detach().numpy(force=True).astype(np.float64)
+    bias = np.zeros(len(weight)) if head.bias is None else head.bias.detach().numpy(force=True).astype(np.float64)
+    logits = features @ weight.T + bias
+    given, targets = torch.from_numpy(logits), torch.from_numpy(task.targets(dev.labels))
+    movable = float(head.bias is not None)
+
+    def value(flat: Array) -> tuple[float, Array]:
+        variable = torch.tensor(flat, dtype=torch.float64, requires_grad=True)
+        found = task.loss((given * variable[0].exp() + variable[1:] * movable).float(), targets).mean()
+        # a little hold, or the scale has no end where every answer is right
+        loss = found + 1e-3 * variable.square().sum()
+        (gradient,) = torch.autograd.grad(loss, variable)
+        return float(loss.detach()), gradient.numpy()
+
+    flat: Array = minimize(value, np.zeros(1 + len(bias)), method="L-BFGS-B", jac=True).x
+    scale, moved = float(np.exp(flat[0])), flat[1:] * movable
+    _write(head, weight * scale, bias * scale + moved)
+    figures = task.metrics(dev.labels, task.scores(task.unscale((logits * scale + moved).astype(np.float32))))
+    return Solution([{"scale": scale, **{f"dev_{name}": value for name, value in figures.items()}}], 0)
 
 
 def _write(head: torch.nn.Linear, weight: Array, bias: Array) -> None:

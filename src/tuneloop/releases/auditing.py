@@ -22,7 +22,7 @@ from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
-from tuneloop.data.snapshot_folder import find_snapshot
+from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
 from tuneloop.models.device import choose_device
 from tuneloop.releases.index import rows
@@ -119,19 +119,29 @@ def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Su
 
 
 def _earlier(measured: Measured, workspace: Workspace) -> dict[str, Examples]:
-    """The test splits of earlier releases of the same name whose data is still there, each data once."""
-    found: dict[str, Examples] = {}
-    seen = {measured.snapshot.hash}
+    found = earlier_snapshots(
+        measured.config.name, before=measured.name, without=measured.snapshot.hash, workspace=workspace
+    )
+    return {name: snapshot.split("test") for name, snapshot in found.items()}
+
+
+def earlier_snapshots(name: str, *, before: str, without: str, workspace: Workspace) -> dict[str, Snapshot]:
+    """By release, the data of releases of a model's name whose data is still there, each data once.
+
+    Args:
+        before: the release before which they were made; all of them, where it is none.
+        without: hash of data that does not count.
+    """
+    found: dict[str, Snapshot] = {}
+    seen = {without}
     for row in rows(workspace):
-        if row.id == measured.name:
+        if row.id == before:
             break
-        if row.id.rpartition("-")[0] != measured.config.name or row.data_hash in seen:
+        if row.id.rpartition("-")[0] != name or row.data_hash in seen:
             continue
         seen.add(row.data_hash)
-        try:
-            found[row.id] = find_snapshot(row.data_hash, workspace).split("test")
-        except DataError:  # its data was deleted: what is gone cannot be asked
-            continue
+        with suppress(DataError):  # its data was deleted: what is gone cannot be asked
+            found[row.id] = find_snapshot(row.data_hash, workspace)
     return found
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tuneloop.core.config import CleanConfig
+    from tuneloop.core.preparation import CleanConfig
     from tuneloop.data.tokens import Tokens
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import FloatArray

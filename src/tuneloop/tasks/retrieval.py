@@ -16,7 +16,7 @@ from tuneloop.tasks.embedding import EmbeddingTask, numbered
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tuneloop.core.config import CleanConfig
+    from tuneloop.core.preparation import CleanConfig
     from tuneloop.data.tokens import Tokens
     from tuneloop.tasks.base import FloatArray
 

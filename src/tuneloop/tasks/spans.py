@@ -18,7 +18,7 @@ from tuneloop.tasks.parted import PartedTask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuneloop.core.config import CleanConfig
+    from tuneloop.core.preparation import CleanConfig
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import FloatArray
 

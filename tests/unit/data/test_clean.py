@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.core.config import CleanConfig
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.clean import clean_inputs, clean_text, clean_texts
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tuneloop.core.config import CleanConfig
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.clean import clean_inputs
 from tuneloop.data.conversation import (
     NEVER_BROKEN,

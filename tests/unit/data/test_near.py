@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuneloop.core.config import CleanConfig
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.duplicates import DuplicateReport, comparables, components, remove_duplicates, remove_leaks
 from tuneloop.data.examples import Examples
 from tuneloop.data.near import comparable, jaccard, near_pairs

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from tuneloop import api
-from tuneloop.core.config import CleanConfig, TaskConfig, parse_config
+from tuneloop.core.config import TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.core.project import open_project
 from tuneloop.inference.constrained import compile_constraint
 from tuneloop.inference.predictor import open_predictor

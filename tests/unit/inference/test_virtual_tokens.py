@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import CleanConfig, TaskConfig, parse_config
+from tuneloop.core.config import TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.continuous import Draft, Limits, TooLong
 from tuneloop.inference.decoding import Decoding

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tuneloop.core.config import CleanConfig, ServeConfig, TaskConfig
+from tuneloop.core.config import ServeConfig, TaskConfig
 from tuneloop.core.errors import ReleaseError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import ContinuousBatch, Limits

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.core.config import CleanConfig, parse_config
+from tuneloop.core.config import parse_config
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ConfigError, ServeError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.knowledge import NewIndex, open_index
 from tuneloop.releases.read import Release
 from tuneloop.serve import rate

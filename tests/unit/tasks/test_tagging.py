@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuneloop.core.config import CleanConfig, TaskConfig
+from tuneloop.core.config import TaskConfig
+from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.clean import clean_inputs, moved, place_back
 from tuneloop.data.examples import Examples, Span
 from tuneloop.data.tags import joined, spans_of_tags

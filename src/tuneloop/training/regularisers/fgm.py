@@ -32,7 +32,8 @@ def passes(model: PreTrainedModel, length: float) -> Iterator[None]:
         return vectors
 
     yield from _with_hook(words, watch)
-    steps = [_towards(vectors.grad, length) for vectors in seen]
+    # what was read only to be a target of others has no gradient, and stays where it is
+    steps = [0.0 if vectors.grad is None else _towards(vectors.grad, length) for vectors in seen]
     seen.clear()  # room for the second pass
     yield from _with_hook(words, lambda _, __, output: output + steps.pop(0))
 

@@ -82,18 +82,24 @@ app.command("doctor", help=t("Tell what this machine can do and what is missing.
 app.command("demo", help=t("See the whole way once, on packaged data and a packaged model."))(demo.demo)
 
 
-@app.callback()
-def options(
-    debug: Annotated[bool, typer.Option("--debug", help=t("Show the traceback of an error."))] = False,
-    lang: Annotated[str, typer.Option("--lang", help=t("en or zh; the environment decides by default."))] = "",
-    version: Annotated[bool, typer.Option("--version", help=t("Print the version."), is_eager=True)] = False,
-) -> None:
-    """What every command takes; --debug and --lang are read by `run` and `main`."""
-    if version:
+def _print_version(asked: bool) -> None:
+    """Before a command is looked for, as there is none."""
+    if asked:
         from importlib.metadata import version as installed
 
         print(installed("tuneloop"))
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help=t("Show the traceback of an error."))] = False,
+    lang: Annotated[str, typer.Option("--lang", help=t("en or zh; the environment decides by default."))] = "",
+    version: Annotated[
+        bool, typer.Option("--version", help=t("Print the version."), is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What every command takes; --debug and --lang are read by `run` and `main`."""
 
 
 def run(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tuneloop.core.config import ModelConfig
 from tuneloop.core.project import Config, Project, open_project
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import joined
 
 
 def label_forecast(
@@ -46,7 +46,7 @@ def label_forecast(
     settings, asked = project.config, project.config.forecast
     check_task(task_class(settings.task))
     snapshot = api.snapshot(project, quiet=quiet)
-    rows = _joined(snapshot.split("train"), snapshot.split("dev"))
+    rows = joined(snapshot.split("train"), snapshot.split("dev"))
     measured_on = rows.select(np.random.default_rng(settings.seed).permutation(len(rows))[: asked.rows].tolist())
     source = encoder or settings.model.source or ModelConfig().source
     vectors = embedded(measured_on.inputs, str(resolve(source, base=project.base)), quiet=quiet)
@@ -65,8 +65,3 @@ def label_forecast(
     if asked.goal is not None:
         told["goal"] = {"score": asked.goal, "labels": labels_for(found.curve, asked.goal)}
     return told
-
-
-def _joined(one: Examples, other: Examples) -> Examples:
-    pairs = None if one.pairs is None or other.pairs is None else [*one.pairs, *other.pairs]
-    return Examples([*one.ids, *other.ids], [*one.texts, *other.texts], [*one.labels, *other.labels], pairs)

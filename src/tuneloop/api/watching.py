@@ -72,8 +72,8 @@ def watch(
         store = "" if project is None else project.config.watch.store
         seen, said = _kept(name, place, store)
     else:
-        seen = read_events(events) if isinstance(events, Path) else sorted(events, key=lambda event: event.at)
-        seen = [event for event in seen if event.release == name]
+        given = read_events(events) if isinstance(events, Path) else events
+        seen = sorted((event for event in given if event.release == name), key=lambda event: event.at)
         said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback or ())
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
@@ -143,9 +143,10 @@ def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
     """
     from contextlib import closing
 
+    from tuneloop.data.examples import joined
     from tuneloop.releases.read import open_release
     from tuneloop.releases.scorecard import subject_of
-    from tuneloop.watch.drift.reference import from_rows, joined_rows, read_reference, write_reference
+    from tuneloop.watch.drift.reference import from_rows, read_reference, write_reference
 
     path = place.watched / name / REFERENCE
     if path.is_file():
@@ -159,7 +160,7 @@ def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
             t("The data that {name} was measured on is gone: {error}", name=name, error=error.problem),
             t("Set watch.drift.reference: events, so that the first events are the reference."),
         ) from None
-    rows = joined_rows(subject.snapshot.split("dev"), subject.snapshot.split("test"))
+    rows = joined(subject.snapshot.split("dev"), subject.snapshot.split("test"))
     with closing(subject.predictor) as predictor:
         made = from_rows(name, predictor, rows, size=settings.reference_events)
     write_reference(path, made)

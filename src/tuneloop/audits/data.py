@@ -16,7 +16,7 @@ from tuneloop.audits.length import LengthBias, length_bias
 from tuneloop.audits.reliance import Reliance, reliances
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import shortened
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, joined
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -114,7 +114,7 @@ class Data(Audit):
     def _words(self, subject: Subject, train: Examples, tell: Tell) -> tuple[list[Reliance], int]:
         """What the model makes of the strongest words, and how many others predict a class too."""
         known = vocabulary(train, subject.task.labels)
-        held_out = _joined(_sample(subject.dev, HELD_OUT, subject, "held out"), subject.test)
+        held_out = joined(_sample(subject.dev, HELD_OUT, subject, "held out"), subject.test)
         found = cues(known, most=self.options.words)
         tried = strongest(found, self.options.all_words)
         measured = reliances(replace(subject, train=train), tried, neutral_words(known), held_out, tell)
@@ -221,8 +221,3 @@ def _sample(examples: Examples, most: int, subject: Subject, purpose: str) -> Ex
     if len(examples) <= most:
         return examples
     return examples.select(sorted(subject.random(purpose).permutation(len(examples))[:most].tolist()))
-
-
-def _joined(one: Examples, other: Examples) -> Examples:
-    pairs = None if one.pairs is None or other.pairs is None else [*one.pairs, *other.pairs]
-    return Examples([*one.ids, *other.ids], [*one.texts, *other.texts], [*one.labels, *other.labels], pairs)

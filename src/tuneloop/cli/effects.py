@@ -65,9 +65,10 @@ def counterfactual(
 ) -> None:
     """The fewest words to change for another answer; none found is an answer too."""
     from tuneloop.api import effects
+    from tuneloop.data.examples import as_input
     from tuneloop.explain.counterfactual import sentences
 
-    item = text if pair is None else (text, pair)
+    item = as_input(text, pair)
     found = effects.counterfactual(release, item, target=target, budget=budget, workspace=workspace_root(workspace))
     if as_json:
         print_json(found.to_json())
@@ -93,9 +94,10 @@ def evidence(
 ) -> None:
     """The training rows nearest to a text, and those that speak for and against its label."""
     from tuneloop.api import effects
+    from tuneloop.data.examples import as_input
     from tuneloop.explain import nearest
 
-    item = text if pair is None else (text, pair)
+    item = as_input(text, pair)
     near, influences = effects.evidence(
         release, item, label=label, rows=rows, workspace=workspace_root(workspace), quiet=quiet
     )

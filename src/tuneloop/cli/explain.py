@@ -35,10 +35,11 @@ def explain(
     """What each word adds to the answer, with the error that the method states."""
     from tuneloop import api
     from tuneloop.core.fsio import write_text
+    from tuneloop.data.examples import as_input
     from tuneloop.explain.show import explanation_html
 
     found = api.explain(
-        release, text if pair is None else (text, pair), method=method, target=target, options=overrides(options),
+        release, as_input(text, pair), method=method, target=target, options=overrides(options),
         workspace=workspace_root(workspace),
     )  # fmt: skip
     if html is not None:

@@ -1,10 +1,14 @@
-"""Changes of a SQLite file, all or none."""
+"""SQLite files: changes that count together, and what becomes of SQLite's errors."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from tuneloop.core.errors import StorageError, TuneloopError
+from tuneloop.core.i18n import t
 
 
 @contextmanager
@@ -22,3 +26,22 @@ def transaction(database: sqlite3.Connection) -> Iterator[Callable[..., sqlite3.
         if database.in_transaction:  # a full disk has rolled back by itself
             database.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def database_errors(path: Path, hint: str, damaged: Callable[[str], TuneloopError]) -> Iterator[None]:
+    """What SQLite says of a file, as errors of ours.
+
+    Args:
+        hint: what to do where the file cannot be used.
+        damaged: the error for a file that is no sound database, from what SQLite says of it.
+
+    Raises:
+        StorageError: if the file cannot be used.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StorageError(t("Cannot use {path}: {reason}.", path=path, reason=error), hint) from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(str(error)) from error

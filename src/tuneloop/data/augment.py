@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuneloop.core.errors import ConfigError
-from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
-from tuneloop.data.perturbations.base import UNIT_SHARE, Perturbation, UnitPerturbation, create_perturbations
+from tuneloop.data.perturbations.base import UNIT_SHARE, Perturbation, UnitPerturbation, keeping_perturbations
 
 if TYPE_CHECKING:
     from tuneloop.core.preparation import AugmentConfig
 
+
+SETTING = "data.augment.perturbations"
 
 Copy = tuple[int, str]
 """The number of a row and the text of its copy."""
@@ -41,13 +41,7 @@ def augmented(train: Examples, config: AugmentConfig, *, seed: int, more: Sequen
 
 
 def _perturbed_copies(train: Examples, config: AugmentConfig, seed: int) -> list[Copy]:
-    made = create_perturbations(config.perturbations)
-    for each in made:
-        if each.effect != "keeps":
-            raise ConfigError(
-                t("data.augment: {name} changes the right answer, and labels are kept.", name=each.name),
-                t("Leave it out of data.augment.perturbations."),
-            )
+    made = keeping_perturbations(config.perturbations, setting=SETTING)
     if not made:
         return []
     random = np.random.default_rng([seed, *b"augment"])

@@ -57,3 +57,19 @@ class Examples:
             pairs=None if self.pairs is None else [self.pairs[row] for row in rows],
             columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
         )
+
+
+def joined(*parts: Examples) -> Examples:
+    """Rows of several kinds one behind the other, without their other columns, which may differ."""
+    pairs = [pair for part in parts for pair in part.pairs or ()]
+    return Examples(
+        ids=[number for part in parts for number in part.ids],
+        texts=[text for part in parts for text in part.texts],
+        labels=[label for part in parts for label in part.labels],
+        pairs=pairs or None,
+    )
+
+
+def as_input(text: str, pair: str | None) -> Input:
+    """What a model judges: the text alone, or with its pair."""
+    return text if pair is None else (text, pair)

@@ -11,10 +11,10 @@ import numpy as np
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
-from tuneloop.core.hashing import hash_file, hash_json
+from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
-from tuneloop.models.source import deciding_files
+from tuneloop.models.source import deciding_files, deciding_hashes
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def open_embedder(folder: Path, *, engine: str | None = None) -> SentenceEmbedde
 
 def identity_of(folder: Path) -> str:
     """A hash of all that the vectors of the model in a folder depend on."""
-    return hash_json([MAX_TOKENS, {name: hash_file(path) for name, path in deciding_files(folder).items()}])
+    return hash_json([MAX_TOKENS, deciding_hashes(folder)])
 
 
 def copy_embedder(folder: Path, target: Path) -> None:

@@ -6,8 +6,8 @@ Each document comes and goes in one transaction, so that whatever kills the proc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from math import log
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tuneloop.core.database import transaction
-from tuneloop.core.errors import DataError, StorageError, TuneloopError
+from tuneloop.core.database import database_errors, transaction
+from tuneloop.core.errors import DataError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.chunks import Chunk
 from tuneloop.knowledge.vectors import BytesArray, FloatArray, Packed
@@ -255,17 +255,9 @@ class Store:
         with self._errors():
             self._database.execute("VACUUM INTO ?", (str(path),))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                t("Cannot use {path}: {reason}.", path=self.path, reason=error),
-                t("Look at the disk's space and permissions; nothing that was saved before has been changed."),
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        hint = t("Look at the disk's space and permissions; nothing that was saved before has been changed.")
+        return database_errors(self.path, hint, self._damaged)
 
     def _damaged(self, reason: str) -> TuneloopError:
         return DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from tuneloop.core.config import DataConfig
 from tuneloop.core.errors import ConfigError, DataError
-from tuneloop.core.fsio import write_text
+from tuneloop.core.fsio import write_json_lines, write_text
 from tuneloop.core.i18n import t
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.samples import columns_of
@@ -141,7 +140,7 @@ def add_to_data(
         lines.append(_plain(values))
     names = Names(columns.text, columns.pair or "pair", columns.label)
     fresh = [_object(items[key], each, names) for key, each in left.items() if key not in seen]
-    write_text(path, "".join(json.dumps(each, ensure_ascii=False, default=str) + "\n" for each in [*lines, *fresh]))
+    write_json_lines(path, [*lines, *fresh])
     return Exported(path, len(fresh), undecided, filled=filled, kept=kept)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Input
 from tuneloop.data.stored import as_label, plain_label
 from tuneloop.tasks import task_class
 
@@ -103,8 +102,3 @@ def refuse_unknown(task: str, label: Any, known: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             reason = t("{name!r} is none of the classes {known}", name=name[:60], known=", ".join(known[:20]))
             raise ValueError(reason + (" (" + t("did you mean {name}?", name=near[0]) + ")" if near else ""))
-
-
-def as_input(text: str, pair: str | None) -> Input:
-    """What a model takes."""
-    return text if pair is None else (text, pair)

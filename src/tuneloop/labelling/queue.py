@@ -8,14 +8,14 @@ from typing import Any
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, as_input
 from tuneloop.data.stored import as_label
 from tuneloop.labelling.base import Suggestion
 from tuneloop.labelling.choose import suggest
-from tuneloop.labelling.kinds import as_input, kind_of
+from tuneloop.labelling.kinds import kind_of
 from tuneloop.labelling.pool import Pool, Text
 from tuneloop.labelling.store import Item, LabelStore, item_id
-from tuneloop.labelling.votes import adjudicate, by_item, disagreements
+from tuneloop.labelling.votes import adjudicate, disagreements
 
 TRIES = 3
 """Rounds of suggestions, where others take what was suggested at the same time."""
@@ -86,11 +86,6 @@ def disagreed_items(store: LabelStore, annotator: str, *, count: int = 20) -> li
             t("Let somebody else settle them: --annotator NAME") if ids else t("See: tuneloop label status"),
         )
     return found
-
-
-def said_of(store: LabelStore) -> dict[str, list[tuple[str, Any]]]:
-    """Who says what of each text."""
-    return {item: [(each.annotator, each.label) for each in given] for item, given in by_item(store.answers()).items()}
 
 
 def _fresh(texts: Sequence[Text], known: dict[str, Item]) -> list[Text]:

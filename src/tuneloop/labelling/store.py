@@ -11,12 +11,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from tuneloop.core.database import transaction
-from tuneloop.core.errors import DataError, StorageError
+from tuneloop.core.database import database_errors, transaction
+from tuneloop.core.errors import DataError
 from tuneloop.core.fsio import new_file, sweep
 from tuneloop.core.hashing import hash_texts
 from tuneloop.core.i18n import t
@@ -299,17 +299,9 @@ class LabelStore:
         with self._lock, self._errors(), transaction(self._database) as run:
             yield run
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                t("Cannot use {path}: {reason}.", path=self.path, reason=error),
-                t("Look at the disk's space and permissions; every answer that was kept before is still there."),
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        hint = t("Look at the disk's space and permissions; every answer that was kept before is still there.")
+        return database_errors(self.path, hint, self._damaged)
 
     def _damaged(self, reason: str) -> DataError:
         return DataError(

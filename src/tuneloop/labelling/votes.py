@@ -17,7 +17,6 @@ from tuneloop.labelling.kinds import Kind
 from tuneloop.labelling.store import Answer
 
 OUTSIDE = "O"
-SPAN = "stretch"
 
 
 class Taken(NamedTuple):

@@ -12,7 +12,7 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.data.augment import perturbed
 from tuneloop.data.batches import training_batches
-from tuneloop.data.perturbations.base import create_perturbations
+from tuneloop.data.perturbations.base import keeping_perturbations
 from tuneloop.methods.base import Split, check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.methods.self_training import cycled
@@ -76,12 +76,7 @@ class Consistency(FullFineTuning):
             )
 
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
-        made = create_perturbations(self.options.perturbations)
-        if turning := [each.name for each in made if each.effect != "keeps"]:
-            raise ConfigError(
-                t("method.perturbations: {name} changes the right answer.", name=turning[0]),
-                t("Leave it out."),
-            )
+        made = keeping_perturbations(self.options.perturbations, setting="method.perturbations")
         random = np.random.default_rng([len(train.labels), *b"consistency"])
         texts = sources.unlabelled(self.options.texts)
 

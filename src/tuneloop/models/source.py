@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from tuneloop.core.errors import ModelError
+from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models import gguf
@@ -76,6 +77,11 @@ def deciding_files(folder: Path, *more: str) -> dict[str, Path]:
     paths = [path for pattern in (*DECIDING, *more) for path in folder.glob(pattern)]
     found = {path.relative_to(folder).as_posix(): path for path in paths}
     return {name: path for name, path in found.items() if not name.startswith(f"{KNOWLEDGE}/")}
+
+
+def deciding_hashes(folder: Path, *more: str) -> dict[str, str]:
+    """SHA-256 of each of `deciding_files`."""
+    return {name: hash_file(path) for name, path in deciding_files(folder, *more).items()}
 
 
 def _package_folder(source: str) -> Path:

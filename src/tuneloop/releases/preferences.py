@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError
-from tuneloop.core.fsio import storage_errors, write_text
+from tuneloop.core.fsio import storage_errors, write_json_lines, write_text
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -79,7 +78,7 @@ def judge(
     pair = _pair(first, second, workspace, data)
     found = read_judgements(judgements, pair)
     if chosen is not None:
-        write_text(chosen, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in chosen_rows(pair, found)))
+        write_json_lines(chosen, chosen_rows(pair, found))
     tested = _tested(first) | _tested(second)
     rows = [pair.by_id[name] for name in found]
     asked = comparables(Examples([row.id for row in rows], [row.prompt for row in rows]), prompts=True)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
+from tuneloop.data.examples import as_input
 from tuneloop.explain import EXPLAINERS, create_explainer
 from tuneloop.explain.base import ExplainerOptions, Explanation
 from tuneloop.serve.batching import Batcher
@@ -140,7 +141,7 @@ class Explaining:
             queued = _QueuedModel(model, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}
-            item = request.text if request.pair is None else (request.text, request.pair)
+            item = as_input(request.text, request.pair)
             try:
                 explainer = create_explainer(request.method, options)
                 return model.release, explainer.explain(queued, item, label=request.target)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Input
+from tuneloop.data.examples import Input, as_input
 from tuneloop.serve.problems import Problem
 
 TAG = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
@@ -229,7 +229,7 @@ def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Inpu
             else t("Text {number} has a pair, and this model judges single texts.", number=number)
         )
         raise Problem(422, detail, _example())
-    return text if pair is None else (text, pair)
+    return as_input(text, pair)
 
 
 def misfit(error: Any, hint: str) -> Problem:

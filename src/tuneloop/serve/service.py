@@ -16,7 +16,7 @@ from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
-from tuneloop.data.examples import Input
+from tuneloop.data.examples import Input, as_input
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
@@ -184,7 +184,7 @@ class Service:
         request = self.explaining.request(body)
         if recount is not None:
             recount(math.ceil(request.most_answers / self.config.max_texts))
-        await self.allow([request.text if request.pair is None else (request.text, request.pair)])
+        await self.allow([as_input(request.text, request.pair)])
         return await self.explaining.answer(request, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:

@@ -16,16 +16,16 @@ import numpy as np
 
 from tuneloop.core import fsio
 from tuneloop.core.errors import ConfigError
-from tuneloop.core.hashing import hash_file, hash_json, hash_texts
+from tuneloop.core.hashing import hash_json, hash_texts
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
-from tuneloop.data.augment import Copy
-from tuneloop.data.perturbations.base import UnitPerturbation, create_perturbations
+from tuneloop.data.augment import SETTING, Copy
+from tuneloop.data.perturbations.base import UnitPerturbation, keeping_perturbations
 from tuneloop.inference.attack import attack
 from tuneloop.inference.changed import right, text_of
 from tuneloop.inference.predictor import Predictor, open_predictor
 from tuneloop.models.device import choose_device, choose_precision
-from tuneloop.models.source import deciding_files
+from tuneloop.models.source import deciding_hashes
 from tuneloop.training.continual.past import folder_of, run_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def attacked(
     if not config.attack:
         return []
     run_of(config.attack, workspace, setting="data.augment.attack")
-    kinds = [each for each in create_perturbations(config.perturbations) if isinstance(each, UnitPerturbation)]
+    made = keeping_perturbations(config.perturbations, setting=SETTING)
+    kinds = [each for each in made if isinstance(each, UnitPerturbation)]
     if not kinds:
         raise ConfigError(
             t("data.augment.attack needs a perturbation that changes single words."),
@@ -94,9 +95,8 @@ def _found(train: Examples, model: Predictor, kinds: list[UnitPerturbation], wor
 
 
 def _key(train: Examples, config: AugmentConfig, folder: Path, seed: int) -> str:
-    model = {name: hash_file(path) for name, path in deciding_files(folder).items()}
     rows = [hash_texts(train.texts), hash_texts(train.pairs or ()), hash_json([str(label) for label in train.labels])]
-    return hash_json([VERSION, model, rows, list(config.perturbations), config.words, seed])[:24]
+    return hash_json([VERSION, deciding_hashes(folder), rows, list(config.perturbations), config.words, seed])[:24]
 
 
 def _kept(path: Path) -> list[Copy] | None:

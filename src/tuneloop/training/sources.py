@@ -10,7 +10,7 @@ import numpy as np
 
 from tuneloop.core.config import DataConfig
 from tuneloop.core.errors import ConfigError, DataError
-from tuneloop.core.hashing import hash_file, hash_json, hash_texts
+from tuneloop.core.hashing import hash_json, hash_texts
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.clean import clean_inputs, clean_texts
@@ -22,7 +22,7 @@ from tuneloop.data.tokens import Tokens
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.models.features import remember
 from tuneloop.models.shots import EXAMPLES
-from tuneloop.models.source import deciding_files
+from tuneloop.models.source import deciding_hashes
 from tuneloop.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ class RunSources:
 
     def teacher(self, name: str, inputs: Sequence[Input]) -> FloatArray:
         folder = self._folder(name)
-        files = deciding_files(folder, EXAMPLES)
-        self.hashes["teacher"] = hash_json({name: hash_file(path) for name, path in files.items()})
+        self.hashes["teacher"] = hash_json(deciding_hashes(folder, EXAMPLES))
         if self.cache is None:
             return self._answers(folder, name, inputs)
         key = hash_json([self.hashes["teacher"], self.task.state, _hash_inputs(inputs)])

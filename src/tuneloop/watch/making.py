@@ -79,7 +79,7 @@ class EventMaker:
             confidence=max(map(float, found.probabilities.values()), default=None),
             probabilities=probabilities,
             chars=answered.chars,
-            language=LANGUAGES.get(script(text), "other"),
+            language=language_of(text),
             took_ms=round(answered.took_ms, 3),
             text=self.shown(text) if keeps else None,
             pair=self.shown(pair) if keeps and pair is not None else None,
@@ -97,3 +97,8 @@ class EventMaker:
         """A text as it may be kept, of signs that every database takes."""
         left = text if self._config.raw else redact(text)
         return left.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def language_of(text: str) -> str:
+    """ "en", "zh" or "other", by its characters."""
+    return LANGUAGES.get(script(text), "other")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tuneloop.core import fsio
 from tuneloop.core.config import RunConfig, TaskConfig
 from tuneloop.core.errors import ConfigError
+from tuneloop.core.fsio import write_json_lines
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
@@ -157,19 +156,15 @@ def write_rows(made: Study, path: Path) -> dict[str, Any]:
         StorageError: if the disk refuses.
     """
     columns, rows = made.config.data.columns, list(made.rows())
-    _write(path, rows)
+    write_json_lines(path, rows)
     beside = {}
     for name, examples in made.found.dealt.items():
         pairs = zip(examples.texts, examples.labels, strict=True)
         beside[name] = str(path.with_suffix(f".{name}.jsonl"))
-        _write(Path(beside[name]), [{columns.text: text, columns.label: label} for text, label in pairs])
+        write_json_lines(Path(beside[name]), [{columns.text: text, columns.label: label} for text, label in pairs])
     counts = Counter(row[columns.label] for row in rows)
     left = len(made.found.texts) - len(rows)
     return {"path": str(path), "rows": len(rows), "left_out": left, "labels": dict(counts), "beside": beside}
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    fsio.write_text(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows))
 
 
 def _priors(config: RunConfig, classes: tuple[str, ...], dev: Examples | None) -> Array | None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from tuneloop.core.errors import ConfigError, MissingExtraError
+from tuneloop.core.i18n import t
 from tuneloop.data.perturbations import PERTURBATIONS
 from tuneloop.data.units import HAN
 
@@ -104,6 +105,26 @@ def create_perturbations(names: Sequence[str]) -> list[Perturbation]:
         MissingExtraError: if a package is missing.
     """
     return [PERTURBATIONS.get(name)() for name in names]
+
+
+def keeping_perturbations(names: Sequence[str], *, setting: str) -> list[Perturbation]:
+    """The perturbations of these names, after which a text has the same right answer.
+
+    Args:
+        setting: which names them.
+
+    Raises:
+        ConfigError: if one changes the right answer; and as `create_perturbations`.
+        MissingExtraError: if a package is missing.
+    """
+    made = create_perturbations(names)
+    for each in made:
+        if each.effect != "keeps":
+            raise ConfigError(
+                t("{setting}: {name} changes the right answer.", setting=setting, name=each.name),
+                t("Leave it out."),
+            )
+    return made
 
 
 def available(names: Sequence[str]) -> tuple[list[Perturbation], dict[str, str]]:

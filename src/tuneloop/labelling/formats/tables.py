@@ -24,7 +24,6 @@ from tuneloop.labelling.rows import Names, Row, iso, seconds_of
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 QUOTED = re.compile(r"'+[=+\-@\t\r]")
-OURS = ("annotator", "skipped", "at", "seconds", "guess")
 
 
 class _Table:

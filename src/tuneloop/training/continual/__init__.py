@@ -12,10 +12,11 @@ from tuneloop.core.config import RunConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.hashing import hash_json, hash_texts
 from tuneloop.core.i18n import t
+from tuneloop.data.examples import joined
 from tuneloop.methods.base import GradientMethod, Method
 from tuneloop.training.continual.held import Held
 from tuneloop.training.continual.past import Past, find_past
-from tuneloop.training.continual.replay import OldRows, joined, old_rows
+from tuneloop.training.continual.replay import OldRows, old_rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import RunConfig, TaskConfig, load_config
 from tuneloop.core.errors import ConfigError, DataError
-from tuneloop.core.hashing import hash_file, hash_json
+from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, joined
 from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.inference.opening import read_settings
 from tuneloop.models.load import describe_outputs, head_of
-from tuneloop.models.source import deciding_files
+from tuneloop.models.source import deciding_hashes
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Past:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of what its answers hang on."""
-        return hash_json({name: hash_file(path) for name, path in deciding_files(self.folder).items()})
+        return hash_json(deciding_hashes(self.folder))
 
     def rows(self, split: str) -> Examples:
         """The rows of train, dev or test of this model and of those it came from, the oldest first.
@@ -68,13 +68,7 @@ class Past:
             ConfigError: if a run or its data is no longer in the workspace.
         """
         parts = [(run, self._snapshot(run, digest).split(split)) for run, digest in reversed(list(self._runs()))]
-        pairs = [pair for _, part in parts for pair in part.pairs or ()]
-        return Examples(
-            ids=[f"{run}:{number}" for run, part in parts for number in part.ids],
-            texts=[text for _, part in parts for text in part.texts],
-            labels=[label for _, part in parts for label in part.labels],
-            pairs=pairs or None,
-        )
+        return joined(*(replace(part, ids=[f"{run}:{number}" for number in part.ids]) for run, part in parts))
 
     def load(self, method: Method, config: RunConfig, task: Task) -> PreTrainedModel:
         """The old model in float32, with outputs for the new classes too; drawn from torch's global generator."""

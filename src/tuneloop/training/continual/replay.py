@@ -11,7 +11,7 @@ import numpy as np
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.duplicates import comparables
-from tuneloop.data.examples import Examples
+from tuneloop.data.examples import Examples, joined
 from tuneloop.training.continual.buffer import choose
 
 if TYPE_CHECKING:
@@ -81,17 +81,6 @@ def old_rows(
     size = config.memory or len(old)
     chosen = choose(config.buffer, old.labels, size, seed=seed, vectors=lambda: vectors(old))
     return OldRows(old.select(chosen), old_dev, aside, sum(text in trained for text in new["test"]))
-
-
-def joined(*parts: Examples) -> Examples:
-    """Rows of several kinds one behind the other, without their other columns, which may differ."""
-    pairs = [pair for part in parts for pair in part.pairs or ()]
-    return Examples(
-        ids=[number for part in parts for number in part.ids],
-        texts=[text for part in parts for text in part.texts],
-        labels=[label for part in parts for label in part.labels],
-        pairs=pairs or None,
-    )
 
 
 def _without(rows: Examples, texts: Collection[str]) -> Examples:

@@ -13,17 +13,13 @@ from tuneloop.core.i18n import t
 from tuneloop.watch.base import Event, Feedback
 
 
-def read_events(path: Path, *, release: str = "") -> list[Event]:
-    """The events of a file, a JSON object with the fields of `Event` on each line, the oldest first.
-
-    Args:
-        release: of it alone; all by default.
+def read_events(path: Path) -> list[Event]:
+    """The events of a file, a JSON object with the fields of `Event` on each line, in its order.
 
     Raises:
         DataError: naming the line, if one is no event.
     """
-    found = [_event(row, where) for row, where in _rows(path)]
-    return sorted((each for each in found if not release or each.release == release), key=lambda event: event.at)
+    return [_event(row, where) for row, where in _rows(path)]
 
 
 def read_feedback(path: Path, events: Sequence[Event]) -> list[tuple[Event, Feedback]]:

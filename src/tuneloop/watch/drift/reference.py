@@ -16,10 +16,9 @@ from tuneloop.core.fsio import write_bytes
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Examples
 from tuneloop.data.personal_data import redact
-from tuneloop.data.text_statistics import script
 from tuneloop.watch.base import Event
+from tuneloop.watch.making import language_of
 
-LANGUAGES = {"han": "zh", "mixed": "zh", "latin": "en"}
 VERSION = 1
 
 
@@ -42,11 +41,6 @@ class Reference:
     size: int = 0
 
 
-def language_of(text: str) -> str:
-    """ "en", "zh" or "other", by its characters."""
-    return LANGUAGES.get(script(text), "other")
-
-
 def from_rows(
     release: str, predictor: Any, rows: Examples, *, size: int, seed: int = 0, raw: bool = False
 ) -> Reference:
@@ -61,8 +55,7 @@ def from_rows(
     order = np.random.default_rng(seed).permutation(len(rows))[:size]
     drawn = rows.select(order.tolist())
     inputs = drawn.inputs
-    predictions = predictor.predict(inputs)
-    vectors = _vectors(predictor, inputs)
+    predictions, vectors = _answered(predictor, inputs)
     shown = (lambda text: text) if raw else redact
     events = []
     for row, (item, found) in enumerate(zip(inputs, predictions, strict=True)):
@@ -83,17 +76,6 @@ def from_rows(
         for event, label in zip(events, labels, strict=True)
     )
     return Reference(release, tuple(events), right, "release", size)
-
-
-def joined_rows(*parts: Examples) -> Examples:
-    """All rows below each other, without other columns."""
-    pairs = [part.pairs for part in parts]
-    return Examples(
-        ids=[each for part in parts for each in part.ids],
-        texts=[each for part in parts for each in part.texts],
-        labels=[each for part in parts for each in part.labels],
-        pairs=None if any(each is None for each in pairs) else [one for each in pairs for one in each or ()],
-    )
 
 
 def from_events(release: str, events: Sequence[Event]) -> Reference:
@@ -167,8 +149,9 @@ def _event(release: str, number: int, row: dict[str, Any]) -> Event:
     )  # fmt: skip
 
 
-def _vectors(predictor: Any, inputs: Sequence[Any]) -> list[tuple[float, ...] | None]:
+def _answered(predictor: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[float, ...] | None]]:
+    """Predictions, and the vector of each input, where the engine tells vectors."""
     if not getattr(predictor, "has_vectors", False):
-        return [None] * len(inputs)
-    found = predictor.read(inputs).vectors
-    return [tuple(map(float, row)) for row in found]
+        return predictor.predict(inputs), [None] * len(inputs)
+    predictions, vectors = predictor.predict_with_vectors(inputs)
+    return predictions, [tuple(map(float, row)) for row in vectors]

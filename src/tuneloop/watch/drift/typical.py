@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuneloop.data.examples import Input
+from tuneloop.data.examples import as_input
 from tuneloop.labelling.base import Suggestion
 from tuneloop.watch.base import Event
 from tuneloop.watch.drift.base import joined
@@ -62,10 +62,7 @@ def to_label(reference: Sequence[Event], events: Sequence[Event], n: int, *, see
         if group not in best or _doubt(chosen[place]) > _doubt(chosen[best[group]]):
             best[group] = place
     ordered = sorted(best.values(), key=lambda place: (-_doubt(chosen[place]), place))
-    return [
-        Suggestion(rows[place], _input(chosen[place]), round(_doubt(chosen[place]), 4), "drift", chosen[place].label)
-        for place in ordered
-    ]
+    return [_suggestion(rows[place], chosen[place]) for place in ordered]
 
 
 def _rows(reference: Sequence[Event], events: Sequence[Event]) -> Any:
@@ -85,5 +82,5 @@ def _doubt(event: Event) -> float:
     return 1 - (event.confidence or 0.0)
 
 
-def _input(event: Event) -> Input:
-    return str(event.text) if event.pair is None else (str(event.text), event.pair)
+def _suggestion(row: int, event: Event) -> Suggestion:
+    return Suggestion(row, as_input(str(event.text), event.pair), round(_doubt(event), 4), "drift", event.label)

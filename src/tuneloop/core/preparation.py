@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tuneloop.core.options import Options
 
@@ -34,11 +34,16 @@ class AugmentConfig(Options):
     )
     share: float = Field(1.0, gt=0, le=10, description="Copies for each training row; 0.5 copies every other row.")
     together: int = Field(1, ge=1, le=10, description="Perturbations that are laid on one copy, where they change it.")
-    attack: str = Field(
-        "",
-        description="A release or run whose weak spots on training rows are searched for, with those perturbations "
+    attack: tuple[str, ...] = Field(
+        (),
+        description="Releases or runs whose weak spots on training rows are searched for, with those perturbations "
         "that change single words; what the search made of a row is a copy too.",
     )
     words: float = Field(
         0.3, gt=0, le=1, description="Share of words or characters that a perturbation of single ones changes."
     )
+
+    @field_validator("attack", mode="before")
+    @classmethod
+    def _one_is_a_list_too(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value

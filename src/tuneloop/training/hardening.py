@@ -43,7 +43,7 @@ VERSION = 1
 def attacked(
     train: Examples, config: AugmentConfig, workspace: Workspace, *, seed: int, cache: Path | None = None
 ) -> list[Copy]:
-    """What the search made of the rows that the attacked model answers rightly; nothing where none is to be attacked.
+    """What the search made of the rows that an attacked model answers rightly; nothing where none is to be attacked.
 
     Args:
         cache: where what was found is kept for the next run on the same rows.
@@ -51,9 +51,18 @@ def attacked(
     Raises:
         ConfigError: if there is no such model, or no perturbation changes single words.
     """
-    if not config.attack:
-        return []
-    run_of(config.attack, workspace, setting="data.augment.attack")
+    for name in config.attack:
+        run_of(name, workspace, setting="data.augment.attack")
+    kinds = _single_word_kinds(config) if config.attack else []
+    copies = [
+        copy
+        for name in config.attack
+        for copy in _attacked(folder_of(name, workspace), train, config, kinds, seed=seed, cache=cache)
+    ]
+    return list(dict.fromkeys(copies))
+
+
+def _single_word_kinds(config: AugmentConfig) -> list[UnitPerturbation]:
     made = keeping_perturbations(config.perturbations, setting=SETTING)
     kinds = [each for each in made if isinstance(each, UnitPerturbation)]
     if not kinds:
@@ -61,7 +70,14 @@ def attacked(
             t("data.augment.attack needs a perturbation that changes single words."),
             t("Choose such as typos, keyboard, synonyms, homophones, shapes."),
         )
-    folder = folder_of(config.attack, workspace)
+    return kinds
+
+
+def _attacked(
+    folder: Path, train: Examples, config: AugmentConfig, kinds: list[UnitPerturbation], *, seed: int,
+    cache: Path | None,
+) -> list[Copy]:  # fmt: skip
+    """What breaks one model, found anew or kept."""
     path = cache and cache / "attacks" / f"{_key(train, config, folder, seed)}.json"
     copies = _kept(path) if path else None
     if copies is None:

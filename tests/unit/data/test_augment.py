@@ -95,6 +95,8 @@ def test_what_an_attack_made_of_training_rows_is_learnt_from_and_kept(
     monkeypatch.setattr("tuneloop.training.hardening.open_predictor", None)  # what was found is not searched again
     again = prepare(config, snapshot, workspace=place, cache=place.cache)
     assert again.train.inputs == ready.train.inputs
+    twice = parse_config(plain | {"data": data | {"augment": augment | {"attack": [run.id, run.id]}}})
+    assert prepare(twice, snapshot, workspace=place, cache=place.cache).train.inputs == ready.train.inputs
     nothing = parse_config(plain | {"data": data | {"augment": {"perturbations": ["suffix"], "attack": run.id}}})
     with pytest.raises(ConfigError, match="single words"):
         prepare(nothing, snapshot, workspace=place)

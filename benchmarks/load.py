@@ -30,6 +30,7 @@ class Load:
     Args:
         statuses: responses by status; `LOST` for requests without one.
         latencies_s: seconds of each 200, in the order of the answers.
+        rejections_s: seconds of each 429 and 503, from sending the request.
         refused: connections that the server did not take.
         seconds: from the first request to the last answer.
         last: body of the last answer.
@@ -37,6 +38,7 @@ class Load:
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
+    rejections_s: list[float] = field(default_factory=list)
     refused: int = 0
     seconds: float = 0.0
     last: bytes = b""
@@ -48,14 +50,19 @@ class Load:
 
     def percentile_ms(self, share: float) -> float:
         """Latency in milliseconds below which `share` (0 to 1) of the answers lie; nan without answers."""
-        ordered = sorted(self.latencies_s)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else float("nan")
+        return percentile_ms(self.latencies_s, share)
 
     def __str__(self) -> str:
         quantiles = ", ".join(
             f"p{round(share * 100)} {self.percentile_ms(share):.1f} ms" for share in (0.5, 0.95, 0.99)
         )
         return f"{self.rps:.1f} requests/s, {quantiles}, {dict(self.statuses)}, refused {self.refused}"
+
+
+def percentile_ms(seconds: Sequence[float], share: float) -> float:
+    """Milliseconds below which `share` (0 to 1) of them lie; nan of none."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else float("nan")
 
 
 def post(path: str, body: bytes, *, host: str = "localhost", headers: Mapping[str, str] | None = None) -> bytes:
@@ -200,10 +207,13 @@ async def open_loop(
 
 
 async def _ask(connection: Connection, request: bytes, load: Load, *, due_s: float) -> None:
+    begin_s = time.perf_counter()
     status, load.last = await connection.ask(request)
     load.statuses[status] += 1
     if status == 200:
         load.latencies_s.append(time.perf_counter() - due_s)
+    elif status in (429, 503):
+        load.rejections_s.append(time.perf_counter() - begin_s)
 
 
 def _wire(url: str, bodies: Sequence[bytes], headers: Mapping[str, str] | None) -> list[bytes]:

@@ -79,13 +79,14 @@ def config(number: int) -> RunConfig:
 
 
 def _ours(few: Few, number: int, test: Examples) -> tuple[float, Any]:
+    from tuneloop.models.device import torch_form
     from tuneloop.training.run import tune
 
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
         finished = tune(config(number), snapshot=few, workspace=Workspace(Path(folder)), quiet=True)
         taken = time.perf_counter() - begin
-        return taken, finished.handle("torch-bf16").scores(test.inputs)
+        return taken, finished.handle(torch_form()).scores(test.inputs)
 
 
 def _setfit(few: Few, number: int, test: Examples) -> tuple[float, Any]:

@@ -29,6 +29,7 @@ from tuneloop.core.fsio import write_json
 from tuneloop.data.perturbations.base import UnitPerturbation, create_perturbations
 from tuneloop.inference.attack import attack
 from tuneloop.inference.changed import right
+from tuneloop.models.device import torch_form
 from tuneloop.training.run import tune
 
 PATH = QUALITY / "robustness.json"
@@ -46,7 +47,7 @@ def measure(*, rows: int, texts: int, share_of_copies: float, fgm: float, seed: 
     settings = plain
     for name in ("plain", "hardened"):
         run = tune(parse_config(settings), snapshot=data, workspace=WORKSPACE, quiet=True)
-        model = Remembering(run.handle("torch-bf16"))
+        model = Remembering(run.handle(torch_form()))
         test = data.split("test")
         found[name] = {"accuracy": float(np.mean(right(model.predict(test.texts), test.labels)))}
         found[name] |= {kind: _attacked(model, data, texts, kinds, seed) for kind, kinds in ATTACKS.items()}

@@ -32,6 +32,7 @@ from tuneloop.core.fsio import write_json
 from tuneloop.core.paths import Workspace
 from tuneloop.data.readers import read_table
 from tuneloop.evaluation.continual import kept
+from tuneloop.models.device import torch_form
 
 PATH = QUALITY / "stream.json"
 SEEDS = (0, 1, 2)
@@ -110,7 +111,7 @@ class Stream:
 
     def scores(self, run: Any, periods: int) -> dict[str, list[float | None]]:
         """Accuracy on dev and test of the first periods; None of those that were not learnt yet."""
-        model = run.handle("torch-bf16")
+        model = run.handle(torch_form())
         found: dict[str, list[float | None]] = {"dev": [], "test": []}
         for split, each in found.items():
             for period in list(PERIODS)[:periods]:

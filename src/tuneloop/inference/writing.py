@@ -26,7 +26,7 @@ from tuneloop.inference.opening import open_model, open_tokenizer
 from tuneloop.inference.predictor import Predictor
 from tuneloop.inference.sharing import share_weights
 from tuneloop.knowledge.attach import open_knowledge
-from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.device import choose_device, torch_form
 from tuneloop.models.encoder_decoder import first_logits
 from tuneloop.models.forward import places_for_texts, virtual_tokens
 from tuneloop.models.load import load_writer
@@ -315,7 +315,7 @@ def writes_with() -> str:
     Decoding is bound by reading the weights, of which bf16 is half; the published figures of language models are
     those of 16 bits too.
     """
-    return f"torch-{choose_precision('auto', choose_device())}"
+    return torch_form()
 
 
 def open_writer(folder: Path, *, engine: str, task: Generation, settings: dict[str, Any]) -> Writer:

@@ -24,7 +24,7 @@ from tuneloop.data.perturbations.base import UnitPerturbation, keeping_perturbat
 from tuneloop.inference.attack import attack
 from tuneloop.inference.changed import right, text_of
 from tuneloop.inference.predictor import Predictor, open_predictor
-from tuneloop.models.device import choose_device, choose_precision
+from tuneloop.models.device import torch_form
 from tuneloop.models.source import deciding_hashes
 from tuneloop.training.continual.past import folder_of, run_of
 
@@ -81,8 +81,7 @@ def _attacked(
     path = cache and cache / "attacks" / f"{_key(train, config, folder, seed)}.json"
     copies = _kept(path) if path else None
     if copies is None:
-        precision = choose_precision("auto", choose_device())
-        with closing(open_predictor(folder, engine=f"torch-{precision}")) as model:
+        with closing(open_predictor(folder, engine=torch_form())) as model:
             copies = list(_found(train, model, kinds, config.words, seed))
         if path:
             with fsio.storage_errors(path):

@@ -110,7 +110,8 @@ def test_the_reference_is_as_raw_as_the_events(
     for kept in (not raw, raw):
         Path("watch.yaml").write_text(
             "data: {source: rows.csv}\n"
-            f"watch: {{raw: {str(kept).lower()}, drift: {{reference_events: 100, window: 50, detectors: [vocabulary]}}}}\n"
+            f"watch: {{raw: {str(kept).lower()}, drift: {{reference_events: 100, window: 50, "
+            "detectors: [vocabulary]}}\n"
         )
         shown = (lambda text: text) if kept else redact
         served = [replace(event, text=shown(f"{event.text} mail me: ann{n}@example.com"), release="hotel-1")

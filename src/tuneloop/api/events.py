@@ -16,7 +16,7 @@ from tuneloop.core.paths import Workspace
 
 if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
-    from tuneloop.watch.store import Counts, EventStore
+    from tuneloop.watch.store import Counts, EventStore, Wanted
 
 Moment = str | float | datetime | None
 
@@ -45,12 +45,8 @@ def events(
         DataError: if there are no events, or a moment cannot be read.
         StorageError: if the store cannot be read.
     """
-    from tuneloop.watch.times import moment
-
     with _opened(workspace, store) as opened:
-        yield from opened.events(
-            since=moment(since), until=moment(until), release=release, limit=last, newest_first=last is not None
-        )
+        yield from opened.events(_wanted(since, until, release, last))
 
 
 def feedback(
@@ -63,12 +59,15 @@ def feedback(
     store: str | None = None,
 ) -> Iterator[tuple[Feedback, Event]]:
     """What people said of answers, with the event that each is about; arguments as those of `events`."""
+    with _opened(workspace, store) as opened:
+        yield from opened.feedback(_wanted(since, until, release, last))
+
+
+def _wanted(since: Moment, until: Moment, release: str | None, last: int | None) -> Wanted:
+    from tuneloop.watch.store import Wanted
     from tuneloop.watch.times import moment
 
-    with _opened(workspace, store) as opened:
-        yield from opened.feedback(
-            since=moment(since), until=moment(until), release=release, limit=last, newest_first=last is not None
-        )
+    return Wanted(since=moment(since), until=moment(until), release=release, limit=last, newest_first=last is not None)
 
 
 @contextmanager

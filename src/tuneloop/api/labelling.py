@@ -301,6 +301,7 @@ def _pool(place: Project, task: str, file: str | None) -> Pool:
 
 def _model(place: Project, name: str) -> Any:
     """What answers, of a run or release; None where none is named and the configuration has no release."""
+    from tuneloop.inference.inside import ENGINE
     from tuneloop.releases.index import rows
 
     if not name:
@@ -309,7 +310,8 @@ def _model(place: Project, name: str) -> Any:
             return None
         name = place.config.name
     subject = find(name, workspace=place.workspace.root)
-    return subject.predictor() if hasattr(subject, "predictor") else subject.handle()
+    # a release may answer by a form that tells no vectors and cannot drop weights, which strategies need
+    return subject.predictor(ENGINE) if hasattr(subject, "predictor") else subject.handle()
 
 
 def _names(place: Project) -> Names:

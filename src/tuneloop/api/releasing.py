@@ -11,6 +11,7 @@ from tuneloop.core.paths import CONFIG_NAME, Workspace
 from tuneloop.core.project import Config, Project, open_project, project_of
 
 if TYPE_CHECKING:
+    from tuneloop.core.deployment import AuditConfig
     from tuneloop.releases.index import Row
     from tuneloop.releases.read import Release
     from tuneloop.training.run import Run
@@ -34,25 +35,42 @@ def release(
         TrainingError: if there is no such run.
         ReleaseError: if the run is not finished, or does not pass the gate of its section `audit`.
     """
+    from tuneloop.training.run import open_run
+
+    place = workspace_of(run, workspace)
+    subject = open_run(run, place) if isinstance(run, str) else run
+    gate = None if config is None else open_project(config).config.audit
+    return release_of(subject, place, gate=gate, quiet=quiet)
+
+
+def release_of(
+    run: Run,
+    workspace: Workspace,
+    *,
+    gate: AuditConfig | None = None,
+    audited: dict[str, Any] | None = None,
+    quiet: bool = False,
+) -> Release:
+    """A release of a finished run, see `release`.
+
+    Args:
+        gate: the section `audit` to go by; the run's own by default.
+        audited: what `audit` has just said of the run by the same section; else it is audited here.
+    """
     from tuneloop.data.snapshot import find_snapshot
     from tuneloop.releases import scorecard
     from tuneloop.releases.auditing import audit_for_release
     from tuneloop.releases.proof import real_tools
     from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
-    from tuneloop.training.run import open_run
 
-    place = workspace_of(run, workspace)
-    subject = open_run(run, place) if isinstance(run, str) else run
     return write_release(
-        subject.path,
-        workspace=place,
-        config=subject.config,
-        dev=find_snapshot(subject.snapshot_hash, place).split("dev"),
-        evaluation=scorecard.evaluation_of(subject, workspace=place, quiet=quiet),
-        audit=audit_for_release(
-            subject, workspace=place, config=None if config is None else open_project(config).config.audit, quiet=quiet
-        ),
+        run.path,
+        workspace=workspace,
+        config=run.config,
+        dev=find_snapshot(run.snapshot_hash, workspace).split("dev"),
+        evaluation=scorecard.evaluation_of(run, workspace=workspace, quiet=quiet),
+        audit=audit_for_release(run, workspace=workspace, config=gate, found=audited, quiet=quiet),
         tools=real_tools(serve=scores_over_http),
         quiet=quiet,
     )

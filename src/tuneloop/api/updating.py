@@ -37,7 +37,8 @@ def update(
         data: labelled files with the columns of the release's data.
         feedback: take what people said of answers too, where events kept the texts.
         steps: what to try, of recalibrate, head, adapter, full; as the section `update` says by default.
-        config: whose sections `update` and `continual` hold; those of the release by default.
+        config: whose sections `update` and `continual` hold, and whose `watch.store` has the feedback; those of the
+            release and the store that `events` reads by default.
         store: of events; see `events`.
         workspace: where names are looked up.
         dry_run: only collect the rows, and say what would be tried and judged.
@@ -62,6 +63,7 @@ def update(
     if config is not None:
         given = open_project(config).config
         settings = settings.model_copy(update={"update": given.update, "continual": given.continual})
+        store = given.watch.store if store is None else store
     if steps:
         plain = settings.update.model_dump() | {"steps": list(steps)}
         settings = settings.model_copy(update={"update": parse_options(UpdateConfig, plain, where="update")})
@@ -78,4 +80,6 @@ def update(
         )
     if dry_run:
         return outlook(found)
-    return run_update(found, lambda run: releasing.release(run, quiet=quiet), quiet=quiet)
+    return run_update(
+        found, lambda run, audited: releasing.release_of(run, place, audited=audited, quiet=quiet), quiet=quiet
+    )

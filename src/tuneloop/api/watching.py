@@ -11,8 +11,8 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 
 if TYPE_CHECKING:
-    from tuneloop.core.drifting import DriftConfig
     from tuneloop.core.project import Config, Project
+    from tuneloop.core.watching import WatchConfig
     from tuneloop.watch.alerts.base import Alert
     from tuneloop.watch.base import Event, Feedback
     from tuneloop.watch.drift.reference import Reference
@@ -51,9 +51,9 @@ def watch(
         ReleaseError: if there is no such release.
     """
     from tuneloop.api.releasing import DEFAULT_WORKSPACE, project_here
-    from tuneloop.core.drifting import DriftConfig
     from tuneloop.core.fsio import write_json, write_text
     from tuneloop.core.project import open_project
+    from tuneloop.core.watching import WatchConfig
     from tuneloop.releases.index import newest
     from tuneloop.watch.alerts.tell import channels_of, tell
     from tuneloop.watch.drift.files import read_events, read_feedback
@@ -62,22 +62,22 @@ def watch(
 
     place = Workspace(Path(workspace or DEFAULT_WORKSPACE))
     project = project_here(place) if config is None else open_project(config)
-    settings = DriftConfig() if project is None else project.config.watch.drift  # type: ignore[call-arg]
+    watched = WatchConfig() if project is None else project.config.watch  # type: ignore[call-arg]
+    settings = watched.drift
     create(settings)  # a wrong name, before anything is computed
     name = newest(release, place)
     folder = place.watched / name
     channels = channels_of(settings.alerts, folder) if alert else []
     early = _early(project)
     if events is None:
-        store = "" if project is None else project.config.watch.store
-        seen, said = _kept(name, place, store)
+        seen, said = _kept(name, place, watched.store)
     else:
         given = read_events(events) if isinstance(events, Path) else events
         seen = sorted((event for event in given if event.release == name), key=lambda event: event.at)
         said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback or ())
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
-    reference = _reference(name, place, settings) if settings.reference == "release" else None
+    reference = _reference(name, place, watched) if settings.reference == "release" else None
     found = monitor(name, seen, said, reference=reference, config=settings, quiet=quiet)
     found["warnings"] = [each.to_json() for warn in early for each in _bursts(warn, seen)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _bursts(warn: Any, events: Sequence[Event]) -> list[Any]:
     return bursts(warn, events)
 
 
-def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
+def _reference(name: str, place: Workspace, config: WatchConfig) -> Reference:
     """The reference of a release: the one that was kept, or a new one.
 
     Raises:
@@ -151,7 +151,7 @@ def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
     path = place.watched / name / REFERENCE
     if path.is_file():
         kept = read_reference(path)
-        if (kept.release, kept.size) == (name, settings.reference_events):
+        if (kept.release, kept.size, kept.raw) == (name, config.drift.reference_events, config.raw):
             return kept
     try:
         subject = subject_of(open_release(name, place), place)
@@ -162,6 +162,6 @@ def _reference(name: str, place: Workspace, settings: DriftConfig) -> Reference:
         ) from None
     rows = joined(subject.snapshot.split("dev"), subject.snapshot.split("test"))
     with closing(subject.predictor) as predictor:
-        made = from_rows(name, predictor, rows, size=settings.reference_events)
+        made = from_rows(name, predictor, rows, size=config.drift.reference_events, raw=config.raw)
     write_reference(path, made)
     return made

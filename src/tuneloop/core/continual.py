@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,10 @@ class ContinualConfig(Options):
         False, description="Mix the old and the new weights, in the shares that are best on dev of old and new."
     )
 
+    adapters: bool = Field(
+        False, description="Leave the old model as it is; each period has an adapter, and each text finds its own."
+    )
+
     @property
     def used(self) -> bool:
         """Whether a run is another one for this section."""
@@ -46,9 +50,22 @@ class ContinualConfig(Options):
         """Whether rows of the old model's data are needed."""
         return bool(self.model and (self.replay or self.ewc or self.average))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_replayed_beside_adapters(cls, given: Any) -> Any:
+        return {"replay": 0, **given} if isinstance(given, dict) and given.get("adapters") else given
+
     @model_validator(mode="after")
     def _there_is_something_to_remember(self) -> ContinualConfig:
-        for name in ("ewc", "lwf", "average"):
+        for name in ("replay", "ewc", "lwf", "l2_sp", "average"):
+            if self.adapters and getattr(self, name):
+                raise ValueError(
+                    t(
+                        "continual.adapters leaves the old model as it is: continual.{name} has nothing to hold",
+                        name=name,
+                    )
+                )
+        for name in ("ewc", "lwf", "average", "adapters"):
             if getattr(self, name) and not self.model:
                 raise ValueError(t("continual.{name} needs continual.model, the model that it keeps to", name=name))
         if self.replay >= 1 and self.replay != int(self.replay):

@@ -32,7 +32,10 @@ class LookingInside(Explainer):
         if why := super().refuses(model):
             return why
         if look_inside(model) is None:
-            return t("it looks into the model, which only the engine {engine} lets it do.", engine=ENGINE)
+            return t(
+                "it looks into the model, which only the engine {engine} lets it do, and no model of several adapters.",
+                engine=ENGINE,
+            )
         return ""
 
     def opened(self, model: ModelHandle) -> Inside:

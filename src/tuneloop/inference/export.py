@@ -14,7 +14,7 @@ from tuneloop.core.errors import ConfigError, ModelError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.inference.engine import ENGINES
 from tuneloop.inference.onnx_export import write_onnx
-from tuneloop.inference.opening import open_model
+from tuneloop.inference.opening import open_model, read_settings
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
@@ -43,6 +43,11 @@ def export_form(folder: Path, form: str, out_folder: Path) -> list[Path]:
         MissingExtraError: if a package for the form is not installed.
     """
     target = ENGINES.get(form)
+    if target and read_settings(folder).get("periods"):
+        raise ModelError(
+            t("A model with an adapter for each period cannot be exported as {form}.", form=form),
+            t("Only torch chooses between adapters; leave {form} out of release.forms.", form=form),
+        )
     if target is None:
         known = ", ".join(name for name, file in ENGINES.items() if file)
         raise ConfigError(t("There is no form called {name!r}.", name=form), t("Choose one of: {known}.", known=known))

@@ -11,17 +11,23 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.methods import create_method
 from tuneloop.models.embedding import keep_head
-from tuneloop.models.load import APART, load_trained, writing_architecture
+from tuneloop.models.growing import grow
+from tuneloop.models.load import APART, load_classifier, load_trained, writing_architecture
 from tuneloop.models.quantized import moved
+from tuneloop.models.router import Router
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Adapter
+    from tuneloop.methods.base import Adapter, Method
     from tuneloop.models.tokenizer import Tokenizer
     from tuneloop.tasks.base import Task
+
+
+ROUTER = "router.safetensors"
+"""In a model folder with an adapter for each period, what chooses between them."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -57,8 +63,10 @@ def open_model(folder: Path, *, dtype: torch.dtype) -> PreTrainedModel:
         kind = writing_architecture(folder) if task.generates else task.architecture
         whole = load_trained(folder, architecture=kind, dtype=dtype, trust_remote_code=trust)
         return whole.requires_grad_(False)  # type: ignore[return-value]
+    if settings.get("periods"):
+        return _open_periods(folder, settings, task, dtype=dtype)
     model, _ = _open_apart(folder, settings, task)
-    return moved(model.requires_grad_(False).train(False), dtype=dtype)
+    return _answering(model, dtype)
 
 
 def open_adapter(folder: Path) -> tuple[PreTrainedModel, Adapter | None]:
@@ -73,15 +81,78 @@ def open_adapter(folder: Path) -> tuple[PreTrainedModel, Adapter | None]:
     return model, method.adapter(model)
 
 
-def _open_apart(folder: Path, settings: dict[str, Any], task: Task) -> tuple[PreTrainedModel, Any]:
-    """The model, which could be trained further, and the method that changed it."""
+def load_on(base: Path, method: Method, task: Task, settings: dict[str, Any]) -> PreTrainedModel:
+    """What a method that keeps its part apart starts from, in float32: drawn from torch's global generator.
+
+    Args:
+        base: the folder of the frozen model.
+        settings: `pooling`, `trust_remote_code` and, where that model has been tuned, its classes as `base_labels`,
+            which stay the first ones.
+    """
+    known = settings.get("base_labels") or []
+    first = type(task)(task.options, {"labels": known}) if known else task
     trust = bool(settings.get("trust_remote_code"))
+    model = method.load(base, first, pooling=settings["pooling"], trust_remote_code=trust)
+    if known and task.outputs > first.outputs:
+        grow(model, task)
+    return model
+
+
+def open_base(folder: Path, settings: dict[str, Any]) -> PreTrainedModel:
+    """The frozen model in a folder with `periods`, or in that of a tuned one, as it answers alone, in float32."""
+    import torch
+
+    apart = bool(settings.get("apart"))
+    known = settings.get("base_labels") if apart else settings["state"]["labels"]
+    task = create_task(
+        TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), {"labels": known or ["a", "b"]}
+    )
+    place, trust = folder / "base" if apart else folder, bool(settings.get("trust_remote_code"))
+    if known:
+        model = load_trained(place, architecture=task.architecture, dtype=torch.float32, trust_remote_code=trust)
+    else:  # only its states are asked for
+        model = load_classifier(place, task, trust_remote_code=trust)
+    return _answering(model, torch.float32)
+
+
+def _answering(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
+    return moved(model.requires_grad_(False).train(False), dtype=dtype)
+
+
+def _open_periods(folder: Path, settings: dict[str, Any], task: Task, *, dtype: torch.dtype) -> PreTrainedModel:
+    """The frozen model, what answers in each period, and what routes texts between them."""
+    from tuneloop.models.routed import Routed
+
+    base = moved(open_base(folder, settings), dtype=dtype)
+    models = []
+    for number, period in enumerate(settings["periods"], start=1):
+        own = create_task(
+            TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), {"labels": period["labels"]}
+        )
+        if period["method"] is None:
+            models.append(base)
+        else:
+            model, _ = _open_apart(folder, settings | period, own, period_file(folder, number))
+            models.append(_answering(model, dtype))
+    newest, _ = _open_apart(folder, settings, task)
+    return Routed(base, [*models, _answering(newest, dtype)], Router.read(folder / ROUTER))  # type: ignore[return-value]
+
+
+def period_file(folder: Path, number: int) -> Path:
+    """What period `number`, from 1, has learnt; that of the newest stands where any part that is kept apart does."""
+    return folder / "periods" / f"{number}.safetensors"
+
+
+def _open_apart(
+    folder: Path, settings: dict[str, Any], task: Task, learnt: Path | None = None
+) -> tuple[PreTrainedModel, Any]:
+    """The model, which could be trained further, and the method that changed it."""
     method = create_method(MethodConfig(**settings["method"]))
-    model = method.load(folder / "base", task, pooling=settings["pooling"], trust_remote_code=trust)
+    model = load_on(folder / "base", method, task, settings)
     method.prepare(model)
     if task.embeds:
         keep_head(model)
-    _put(model, folder / APART)
+    _put(model, learnt or folder / APART)
     return model, method
 
 

@@ -71,7 +71,10 @@ class TorchEngine:
         return {name: torch.from_numpy(batch[name]).to(self.model.device) for name in self._inputs}
 
     @cached_property
-    def _head_input(self) -> HeadInput | None:
+    def _head_input(self) -> Any:
+        """What tells vectors; None where nothing does."""
+        if hasattr(self.model, "vectors"):
+            return self.model
         try:
             return HeadInput(self.model)
         except ModelError:

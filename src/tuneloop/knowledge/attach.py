@@ -183,3 +183,9 @@ def _index(name: str, base: Path, indexes: Path | None) -> Path:
 def _lexicon(folder: Path, about: dict[str, Any]) -> Lexicon:
     read = read_lexicon(about["file"], base=folder)
     return Lexicon(read.entries, name=about["name"], source=about["source"], licence=about["licence"])
+
+
+def reading_of(model: Path) -> str:
+    """The hash of what is written behind texts by the knowledge in a model's folder; empty if nothing is."""
+    about = model / FOLDER / ABOUT
+    return str(json.loads(about.read_text(encoding="utf-8"))["reading"]) if about.is_file() else ""

@@ -51,10 +51,11 @@ def step_config(config: RunConfig, step: Step, rows: NewRows, *, release: str, b
 def _method(step: Step, config: RunConfig) -> dict[str, Any]:
     """The release's own settings of the method, where it was made with that."""
     wanted = METHODS[step]
+    kept = {"keep": "apart" if config.continual.adapters else "merged"} if step == "adapter" else {}
     if config.method.type != wanted["type"] or step == "recalibrate":
-        return wanted
+        return wanted | kept
     own = {"type": config.method.type, **config.method.options}
-    return own | ({"keep": "merged"} if step == "adapter" else {}) | ({"recalibrate": False} if step == "head" else {})
+    return own | kept | ({"recalibrate": False} if step == "head" else {})
 
 
 def refuse_recalibration(classes: list[str], current: tuple[str, ...]) -> None:

@@ -39,6 +39,11 @@ from tuneloop.training.run import Run
 if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
 
+Audit = dict[str, Any]
+"""The content of an audit.json."""
+
+MakeRelease = Callable[["Run", "Audit | None"], "Release"]
+
 DECISION, PAGE = "decision.json", "decision.html"
 
 
@@ -116,14 +121,14 @@ def outlook(update: Update) -> dict[str, Any]:
     }
 
 
-def run_update(update: Update, make_release: Callable[[Run], Release], *, quiet: bool = False) -> dict[str, Any]:
+def run_update(update: Update, make_release: MakeRelease, *, quiet: bool = False) -> dict[str, Any]:
     """Try the steps, judge one candidate on test, release it if it is better; the decision as JSON.
 
     The steps are screened on dev. Only the first that passes there is judged on test, and once: so trying several steps
     makes no step more likely to be promoted by chance.
 
     Args:
-        make_release: makes a release of a run.
+        make_release: makes a release of a run, with the audit that the gate has seen, where it has seen one.
 
     Returns:
         The content of decision.json, with the path of the page as `report`.
@@ -136,12 +141,12 @@ def run_update(update: Update, make_release: Callable[[Run], Release], *, quiet:
     with closing(update.release.predictor(engine)) as current:
         judge = Judge(current, update.step("full"), update.snapshot, trained=update.trained, workspace=update.workspace)
         tried, chosen, decision = _screen(update, judge, quiet=quiet)
-        judged_on = "dev"
+        judged_on, audited = "dev", None
         if decision.verdict == "promote":
             judged_on = "test"
-            decision = _judge(update, judge, chosen, quiet=quiet)
+            decision, audited = _judge(update, judge, chosen, quiet=quiet)
         rows = {each.name: {"rows": len(each.examples), "left_out": each.left_out} for each in judge.rows(judged_on)}
-    made = _release(chosen, make_release, update.workspace) if decision.verdict == "promote" else None
+    made = _release(chosen, make_release, audited, update.workspace) if decision.verdict == "promote" else None
     found = {
         "version": 1,
         "name": update.config.name,
@@ -205,18 +210,19 @@ def _rank(decision: Decision) -> tuple[bool, float]:
     return decision.verdict != "hold", gains[0] if gains else 0.0
 
 
-def _judge(update: Update, judge: Judge, run: Run, *, quiet: bool) -> Decision:
-    """What the test rows say, and the audits where a release needs them."""
+def _judge(update: Update, judge: Judge, run: Run, *, quiet: bool) -> tuple[Decision, Audit | None]:
+    """What the test rows say, and the audits where a release needs them; the audit of the run."""
     gate = update.config.update.gate
     with closing(run.handle(evaluated_with(run.config.task))) as candidate:
         evidence = judge.evidence(candidate, "test")
     decision = decide(evidence, gate)
     if decision.verdict == "hold" or not run.config.audit.required:
-        return decision
+        return decision, None
     found = audit(run, workspace=update.workspace, config=run.config.audit, quiet=quiet)
     before = _kinds(_audit_of(update.release, run.config, update.workspace, quiet=quiet))
     alarms = {name: sorted(kinds - before.get(name, set())) for name, kinds in _kinds(found).items()}
-    return decide(evidence, gate, broken=failed(found), alarms={name: kinds for name, kinds in alarms.items() if kinds})
+    new = {name: kinds for name, kinds in alarms.items() if kinds}
+    return decide(evidence, gate, broken=failed(found), alarms=new), found
 
 
 def _audit_of(release: Release, config: RunConfig, workspace: Workspace, *, quiet: bool) -> dict[str, Any]:
@@ -234,12 +240,12 @@ def _kinds(found: dict[str, Any]) -> dict[str, set[str]]:
     return kinds
 
 
-def _release(run: Run, make_release: Callable[[Run], Release], workspace: Workspace) -> Release:
+def _release(run: Run, make_release: MakeRelease, audited: Audit | None, workspace: Workspace) -> Release:
     """A release of the run: the one there is, where an update was stopped behind it, or a new one."""
     from tuneloop.releases.read import open_release
 
     known = [row.id for row in released(workspace) if row.run == run.id]
-    return open_release(known[0], workspace) if known else make_release(run)
+    return open_release(known[0], workspace) if known else make_release(run, audited)
 
 
 def _tested_before(update: Update, chosen: Run) -> int:

@@ -44,7 +44,8 @@ def read_first_token_only(model: PreTrainedModel) -> PreTrainedModel:
 
 def encoder_layers(model: PreTrainedModel) -> Any:
     """The transformer layers of a model that has them where BERT has them, else None."""
-    return getattr(getattr(model.base_model, "encoder", None), "layer", None)
+    body = getattr(model, "base_model", None)  # several models behind one door have none
+    return getattr(getattr(body, "encoder", None), "layer", None)
 
 
 def is_like_bert(layer: torch.nn.Module) -> bool:

@@ -69,12 +69,18 @@ def audit(
 
 
 def audit_for_release(
-    run: Run, *, workspace: Workspace, config: AuditConfig | None = None, quiet: bool = False
+    run: Run,
+    *,
+    workspace: Workspace,
+    config: AuditConfig | None = None,
+    found: Mapping[str, Any] | None = None,
+    quiet: bool = False,
 ) -> dict[str, Any] | None:
     """The audit that a release of this run must pass; None if its configuration asks for none.
 
     Args:
         config: the section `audit` to go by; the run's own by default.
+        found: what `audit` has just said of the run by that section; else it is asked here.
 
     Raises:
         ReleaseError: if it does not pass; the audit stays in the run's folder.
@@ -84,15 +90,15 @@ def audit_for_release(
     config = config or run.config.audit
     if not config.required:
         return None
-    found = audit(run, workspace=workspace, config=config, quiet=quiet)
-    report = found.pop("report")
-    broken = failed(found)
+    made = dict(found) if found else audit(run, workspace=workspace, config=config, quiet=quiet)
+    report = made.pop("report")
+    broken = failed(made)
     if broken:
         raise ReleaseError(
             t("The run {name} does not pass its gate: {rules}", name=run.id, rules=" ".join(broken)),
             t("Look at {path}, then mend the data or the model, or change audit.limits and audit.forbid.", path=report),
         )
-    return found
+    return made
 
 
 def write_audit(folder: Path, found: Mapping[str, Any], *, partial: bool = False) -> None:

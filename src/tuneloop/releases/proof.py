@@ -15,6 +15,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
 from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.opening import ROUTER
 from tuneloop.inference.ruling import final_scores
 from tuneloop.releases.agreement import Agreement, agree, batch_effect
 from tuneloop.releases.next_tokens import agree_on_answers, agree_on_next, neighbours_effect, next_tokens
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 REFERENCE = "torch-fp32"
 """The engine that the evaluation of models that judge texts is made with."""
 
-WRITING_FORMS = ("torch-fp32", "torch-bf16")
-"""The forms of a model that writes."""
-
+TORCH_FORMS = ("torch-fp32", "torch-bf16")
+"""The forms of a model that writes, and of one that chooses between adapters."""
 
 SERVED_PROMPTS = 16
 """Rows of dev that a model that writes answers over HTTP: each takes as long as its answer."""
@@ -80,11 +80,8 @@ class Proof:
         forms: dict[str, Any] = {}
         with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
             reference = self.tools.open(self.folder, self.reference)
-            tried = [
-                form
-                for form in (WRITING_FORMS if reference.task.generates else self.rules.forms)
-                if form != self.reference
-            ]
+            torch_alone = reference.task.generates or (self.folder / ROUTER).is_file()
+            tried = [form for form in (TORCH_FORMS if torch_alone else self.rules.forms) if form != self.reference]
             try:
                 self.task, self.expected = reference.task, self._answers(reference)
                 speed = self.tools.speed(reference, self.dev.inputs)

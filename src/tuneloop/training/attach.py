@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from tuneloop.core.fsio import remove_dir, write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.ruling import check_rules
-from tuneloop.knowledge.attach import ABOUT, FOLDER
+from tuneloop.knowledge.attach import FOLDER, reading_of
 from tuneloop.tasks import create_task
 from tuneloop.training.knowledge import find_knowledge, keep_all
 from tuneloop.training.run import Run, alone, open_run
@@ -46,7 +45,7 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
     settings = read_settings(run.model_path)
     task = create_task(TaskConfig(type=settings["task"]["type"], **settings["task"]["options"]), settings["state"])
     check_rules(knowledge, task)
-    if (knowledge.reading if knowledge else "") != _reading(run.model_path):
+    if (knowledge.reading if knowledge else "") != reading_of(run.model_path):
         raise TrainingError(
             t("What the model {name} reads behind its texts would be other than in its training.", name=run.id),
             t("Keep lexicons, graph and knowledge.context as they were, or tune again."),
@@ -62,9 +61,3 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
         plain = yaml.safe_dump(changed.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         write_text(run.path / "config.yaml", plain)
     return open_run(run.id, workspace)
-
-
-def _reading(model: Path) -> str:
-    """The hash of what is written behind texts in the folder's knowledge; empty if nothing is."""
-    about = model / FOLDER / ABOUT
-    return str(json.loads(about.read_text(encoding="utf-8"))["reading"]) if about.is_file() else ""

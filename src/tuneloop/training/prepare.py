@@ -131,7 +131,7 @@ def prepare(
     method = create_method(config.method)
     going_on.check(method)
     method.fit(task)
-    source = going_on.past.folder if going_on.past else resolve(config.model.source, base=base)
+    source = going_on.past.source if going_on.past else resolve(config.model.source, base=base)
     knowledge = find_knowledge(config.knowledge, base=root, workspace=place)
     check_rules(knowledge, task)
     places = bool(task.spans_in)

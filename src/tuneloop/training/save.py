@@ -13,6 +13,7 @@ from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
+from tuneloop.training.continual.periods import keep_periods
 from tuneloop.training.knowledge import keep_all
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 model.save_pretrained(staging)
         else:
             _save_apart(staging, model, ready)
+        adapters = config.continual.adapters and ready.past is not None
+        periods = keep_periods(staging, ready, ready.past) if adapters else {}
         copy_tokenizer(ready.source, staging)
         if ready.task.generates and not model.config.is_encoder_decoder:
             _write_template(staging, ready.task.options.instruction)  # type: ignore[attr-defined]
@@ -53,7 +56,9 @@ def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunC
                 "pooling": "cls" if mean_layer(model) is None else "mean",
                 "template": ready.method.template,
                 "apart": not ready.method.mergeable,
-            },
+                "base_labels": ready.past.source_labels if ready.past and not ready.method.mergeable else [],
+            }
+            | periods,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.watch.base import Event, Feedback
-from tuneloop.watch.store import Counts, EventStore, Receipt, Verdict
+from tuneloop.watch.store import ALL, Counts, EventStore, Receipt, Verdict, Wanted
 
 VERSION = 1
 PORTION = 500
@@ -86,36 +86,16 @@ class SqlStore(EventStore):
         row = cursor.fetchone()
         return None if row is None else _feedback(row)
 
-    def events(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        release: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> Iterator[Event]:
-        wanted = {"e.at >= ?": since, "e.at < ?": until, "e.release = ?": release}
+    def events(self, wanted: Wanted = ALL) -> Iterator[Event]:
         columns = _columns("e", ("number", *EVENT))
         statement = f"SELECT {columns} FROM tuneloop_events e"
-        for row in self._rows(statement, "e", wanted, after=after, limit=limit, newest_first=newest_first):
+        for row in self._rows(statement, "e", wanted):
             yield _event(row)
 
-    def feedback(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        release: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> Iterator[tuple[Feedback, Event]]:
-        wanted = {"f.at >= ?": since, "f.at < ?": until, "e.release = ?": release}
+    def feedback(self, wanted: Wanted = ALL) -> Iterator[tuple[Feedback, Event]]:
         columns = f"{_columns('f', ('number', *FEEDBACK))}, {_columns('e', ('number', *EVENT))}"
         statement = f"SELECT {columns} FROM tuneloop_feedback f JOIN tuneloop_events e ON e.id = f.event"
-        for row in self._rows(statement, "f", wanted, after=after, limit=limit, newest_first=newest_first):
+        for row in self._rows(statement, "f", wanted):
             yield _feedback(row[: 1 + len(FEEDBACK)]), _event(row[1 + len(FEEDBACK) :])
 
     def counts(self) -> Counts:
@@ -150,35 +130,29 @@ class SqlStore(EventStore):
                 t("Use that version, or name another store."),
             )
 
-    def _rows(
-        self,
-        statement: str,
-        table: str,
-        wanted: dict[str, Any],
-        *,
-        after: int,
-        limit: int | None,
-        newest_first: bool,
-    ) -> Iterator[Any]:
-        """Rows in the order of their first column, a portion at a time."""
-        conditions = [condition for condition, value in wanted.items() if value is not None]
-        values = [value for value in wanted.values() if value is not None]
+    def _rows(self, statement: str, table: str, wanted: Wanted) -> Iterator[Any]:
+        """Rows in the order of their first column, a portion at a time; times are those of the table."""
+        named = {
+            f"{table}.at >= ?": wanted.since, f"{table}.at < ?": wanted.until, "e.release = ?": wanted.release,
+        }  # fmt: skip
+        conditions = [condition for condition, value in named.items() if value is not None]
+        values = [value for value in named.values() if value is not None]
         where = " AND ".join([f"{table}.number > ?", *conditions])
         # the number of the last row of a portion begins the next, whatever came or went meanwhile
-        beyond = f" AND {table}.number < ?" if newest_first else ""
-        order = f" ORDER BY {table}.number {'DESC' if newest_first else 'ASC'} LIMIT ?"
+        beyond = f" AND {table}.number < ?" if wanted.newest_first else ""
+        order = f" ORDER BY {table}.number {'DESC' if wanted.newest_first else 'ASC'} LIMIT ?"
         query = self._sql(f"{statement} WHERE {where}{beyond}{order}")
-        low, high, left = after, sys.maxsize, sys.maxsize if limit is None else limit
+        low, high, left = wanted.after, sys.maxsize, sys.maxsize if wanted.limit is None else wanted.limit
         while left > 0:
             size = min(PORTION, left)
             with self._reading() as cursor:
-                cursor.execute(query, (low, *values, *([high] if newest_first else []), size))
+                cursor.execute(query, (low, *values, *([high] if wanted.newest_first else []), size))
                 rows = cursor.fetchall()
             yield from rows
             if len(rows) < size:
                 return
             left -= size
-            low, high = (low, rows[-1][0]) if newest_first else (rows[-1][0], high)
+            low, high = (low, rows[-1][0]) if wanted.newest_first else (rows[-1][0], high)
 
 
 def _columns(table: str, names: Sequence[str]) -> str:

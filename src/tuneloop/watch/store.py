@@ -50,6 +50,30 @@ class Counts:
     last_at: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which events, or which feedback, are read.
+
+    Args:
+        since: seconds since 1970, UTC; earlier ones are left out.
+        until: this moment and later ones are left out.
+        release: of one release alone.
+        after: number up to which they are left out.
+        limit: at most so many.
+        newest_first: the other way round.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    release: str | None = None
+    after: int = 0
+    limit: int | None = None
+    newest_first: bool = False
+
+
+ALL = Wanted()
+
+
 class EventStore(ABC):
     """Events and feedback, in the order in which they came, each with a number that only grows.
 
@@ -66,38 +90,11 @@ class EventStore(ABC):
         """Keep feedback that is new, and say of each what became of it, in order."""
 
     @abstractmethod
-    def events(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        release: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> Iterator[Event]:
-        """Events in the order of their numbers, read in portions.
-
-        Args:
-            since: seconds since 1970, UTC; earlier ones are left out.
-            until: this moment and later ones are left out.
-            release: of one release alone.
-            after: number up to which they are left out.
-            limit: at most so many.
-            newest_first: the other way round.
-        """
+    def events(self, wanted: Wanted = ALL) -> Iterator[Event]:
+        """Events in the order of their numbers, read in portions."""
 
     @abstractmethod
-    def feedback(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        release: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> Iterator[tuple[Feedback, Event]]:
+    def feedback(self, wanted: Wanted = ALL) -> Iterator[tuple[Feedback, Event]]:
         """Feedback with the event that it is about, in the order of its numbers; times are those of the feedback."""
 
     @abstractmethod

@@ -176,3 +176,17 @@ def test_every_kind_of_label_can_be_typed_and_what_is_none_is_asked_again(tmp_pa
     said, shown = asked(tmp_path / "e", "tagging", "Ann Lee in Rome", ["9 1", "1-2 1, 4 2"])
     assert said == [[{"start": 0, "end": 7, "label": "per"}, {"start": 11, "end": 15, "label": "loc"}]]
     assert "The text has the words 1 to 4." in shown and "1:Ann 2:Lee" in shown
+
+
+def test_a_release_chooses_by_the_engine_that_tells_vectors(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever form answers by default."""
+    opened: list[str | None] = []
+
+    class Answering:
+        def predictor(self, engine: str | None = None) -> Any:
+            opened.append(engine)
+            return None
+
+    monkeypatch.setattr("tuneloop.api.labelling.find", lambda name, workspace: Answering())
+    assert len(api.label_next(pool="pool.txt", count=2, model="hotel-1")) == 2
+    assert opened == ["torch-fp32"]

@@ -15,15 +15,17 @@ import tuneloop as tl
 from tests.conftest import WORDS
 from tuneloop.api import releases
 from tuneloop.cli.app import run as command
-from tuneloop.core.config import TaskConfig
+from tuneloop.core.config import TaskConfig, parse_config, parse_options
 from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.paths import Workspace
+from tuneloop.core.watching import WatchConfig
 from tuneloop.evaluation.paired import Difference
 from tuneloop.loop import candidates
 from tuneloop.loop.evidence import among, of_classes
+from tuneloop.releases import auditing
 from tuneloop.tasks import create_task
 from tuneloop.watch.base import Event, Feedback
-from tuneloop.watch.sqlite_store import SqliteStore
+from tuneloop.watch.store import open_store
 
 MARKS = {"no": "bad", "yes": "good"}
 NEW_MARKS = {"no": "a", "yes": "b"}
@@ -54,13 +56,15 @@ def made(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model": {"source": str(tiny_model), "max_tokens": 16},
         "training": {
             "epochs": 6,
+            "evaluations_per_epoch": 1,
             "batch_size": 8,
             "precision": "fp32",
             "report_to": [],
             "learning_rate": 3e-3,
             "ema": 0,
         },
-        "evaluation": {"resamples": 200},
+        "evaluation": {"resamples": 100},
+        "audit": {"audits": ["cost"], "limits": {"cost.size_mb": 1e6}},
         "release": {"forms": []},
     }
     tl.release(tl.tune(settings, quiet=True), quiet=True)
@@ -78,8 +82,13 @@ def update(project: Path, file: Path | None, *steps: Any, **more: Any) -> dict[s
     return tl.update("mood-1", data=file or (), steps=steps, workspace=project / "w", quiet=True, **more)
 
 
-def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(project: Path) -> None:
+def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited: list[int] = []
     new = write(project / "new.csv", 160, 2, NEW_MARKS)
+    real = auditing.run_audits
+    monkeypatch.setattr(auditing, "run_audits", lambda *given, **more: audited.append(1) or real(*given, **more))
     found = update(project, new, "recalibrate", "full", "adapter")
     assert found["verdict"] == "promote" and found["judged_on"] == "test"
     assert found["tried"][0]["dev"]["verdict"] != "promote"
@@ -87,6 +96,7 @@ def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
     release = tl.load("mood", workspace=project / "w")
     assert release.id == found["release"] == "mood-2"
     assert release.info["lineage"]["went_on_from"]["model"] == "mood-1" and release.info["run"] == found["candidate"]
+    assert audited == [1] and (release.path / "audit.json").is_file()  # the gate's audit is the release's
     about = {reason["about"]: reason for reason in found["reasons"]}
     assert about["new"]["outcome"] == "gained" and about["mood-1"]["outcome"] == "kept"
     decision = json.loads((Path(found["report"]).parent / "decision.json").read_text())
@@ -132,8 +142,17 @@ def test_a_stopped_update_trains_nothing_twice_and_releases_once(project: Path, 
     assert len(releases(workspace=project / "w")) == 2
 
 
-def test_feedback_becomes_rows_and_what_contradicts_itself_does_not(project: Path) -> None:
-    store = SqliteStore(Workspace(project / "w").events)
+@pytest.fixture(params=["sqlite", "postgres"])
+def events_at(request: pytest.FixtureRequest, project: Path) -> str | None:
+    """Where events are kept: the workspace, or the URL of a database."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
+def test_feedback_becomes_rows_and_what_contradicts_itself_does_not(project: Path, events_at: str | None) -> None:
+    place, more = Workspace(project / "w"), {}
+    if events_at:  # as a configuration names it
+        more = {"config": parse_config({"data": {"source": "old.csv"}, "watch": {"store": events_at}})}
+    store = open_store(parse_options(WatchConfig, {"store": events_at or ""}, where="watch"), place)
     texts = ["a c d", "a c e", "a c f", "b c d", "b c e", None, "b c g", "b d g"]
     answers = ["yes"] * 8
     events = [
@@ -146,7 +165,8 @@ def test_feedback_becomes_rows_and_what_contradicts_itself_does_not(project: Pat
             ("s.0", "no", None)]  # fmt: skip
     store.add_feedback([Feedback(f"k{n}", event, label, good, 2.0) for n, (event, label, good) in enumerate(said)])
     store.close()
-    found = update(project, write(project / "new.csv", 40, 6, NEW_MARKS), feedback=True, dry_run=True)
+    new = write(project / "new.csv", 40, 6, NEW_MARKS)
+    found = update(project, new, feedback=True, dry_run=True, **more)
     assert found["new_rows"]["feedback"] == {
         "used": 3, "repeated": 1, "contradictory": 2, "without_label": 1, "without_text": 1, "unknown_class": 1,
         "known": 0,

@@ -14,7 +14,7 @@ from tuneloop.core.errors import StorageError
 from tuneloop.watch.base import Event, Feedback
 from tuneloop.watch.sql_store import PORTION, SqlStore
 from tuneloop.watch.sqlite_store import SqliteStore
-from tuneloop.watch.store import EventStore, Verdict
+from tuneloop.watch.store import EventStore, Verdict, Wanted
 
 Open = Callable[[], EventStore]
 
@@ -93,9 +93,9 @@ def test_a_clock_that_is_set_back_reorders_nothing(opened: Open) -> None:
         store.add_feedback([said(f"k{name}", name, at=at)])
     assert [each.id for each in store.events()] == ["r.0", "r.1", "r.2"]
     assert [about.id for _, about in store.feedback()] == ["r.0", "r.1", "r.2"]
-    (middle,) = store.events(since=50.0, until=75.0)
+    (middle,) = store.events(Wanted(since=50.0, until=75.0))
     assert middle.id == "r.1"
-    assert [each.id for each in store.events(after=middle.number)] == ["r.2"]
+    assert [each.id for each in store.events(Wanted(after=middle.number))] == ["r.2"]
 
 
 def test_reading_goes_in_portions_and_meets_every_event_once(opened: Open) -> None:
@@ -107,9 +107,9 @@ def test_reading_goes_in_portions_and_meets_every_event_once(opened: Open) -> No
     opened().add_events([event("late.0")])
     seen += [each.id for each in reading]
     assert seen == [*names, "late.0"]
-    assert [each.id for each in store.events(newest_first=True)] == seen[::-1]
-    assert [each.id for each in store.events(release="m-1", limit=PORTION + 1)] == names[1::2][: PORTION + 1]
-    assert [each.id for each in store.events(newest_first=True, limit=2)] == ["late.0", names[-1]]
+    assert [each.id for each in store.events(Wanted(newest_first=True))] == seen[::-1]
+    assert [each.id for each in store.events(Wanted(release="m-1", limit=PORTION + 1))] == names[1::2][: PORTION + 1]
+    assert [each.id for each in store.events(Wanted(newest_first=True, limit=2))] == ["late.0", names[-1]]
 
 
 def test_old_events_go_with_their_feedback_but_not_under_a_late_word(opened: Open) -> None:

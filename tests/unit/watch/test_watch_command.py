@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,9 +15,12 @@ from tuneloop.cli.app import run
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import use_language
 from tuneloop.core.paths import Workspace
+from tuneloop.data.examples import Examples
+from tuneloop.data.personal_data import redact
 from tuneloop.watch.base import Feedback
 from tuneloop.watch.drift.files import read_events, read_feedback
 from tuneloop.watch.drift.page import watch_html
+from tuneloop.watch.drift.reference import read_reference
 from tuneloop.watch.sqlite_store import SqliteStore
 
 
@@ -85,3 +89,35 @@ def test_what_the_server_kept_is_watched_by_default(place: Path, capsys: pytest.
     given = json.loads(capsys.readouterr().out)
     assert kept["accuracy"]["measured"]["n"] == 40
     assert kept["detectors"] == given["detectors"] and kept["accuracy"] == given["accuracy"]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_the_reference_is_as_raw_as_the_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raw: bool
+) -> None:
+    """And one that was kept before `watch.raw` was changed is made again."""
+    texts = [f"{event.text} mail me: ann{n}@example.com" for n, event in enumerate(events(300, seed=1))]
+    rows = Examples([str(n) for n in range(300)], texts, ["yes"] * 300)
+    answer = SimpleNamespace(label="yes", probabilities={"yes": 0.9, "no": 0.1}, abstained=False)
+    subject = SimpleNamespace(
+        snapshot=SimpleNamespace(split=lambda name: rows.select(range(200) if name == "dev" else range(200, 300))),
+        predictor=SimpleNamespace(predict=lambda inputs: [answer] * len(inputs), close=lambda: None),
+    )
+    monkeypatch.setattr("tuneloop.releases.index.newest", lambda name, workspace: "hotel-1")
+    monkeypatch.setattr("tuneloop.releases.read.open_release", lambda name, workspace: name)
+    monkeypatch.setattr("tuneloop.releases.scorecard.subject_of", lambda release, workspace: subject)
+    monkeypatch.chdir(tmp_path)
+    for kept in (not raw, raw):
+        Path("watch.yaml").write_text(
+            "data: {source: rows.csv}\n"
+            f"watch: {{raw: {str(kept).lower()}, drift: {{reference_events: 100, window: 50, "
+            "detectors: [vocabulary]}}\n"
+        )
+        shown = (lambda text: text) if kept else redact
+        served = [replace(event, text=shown(f"{event.text} mail me: ann{n}@example.com"), release="hotel-1")
+                  for n, event in enumerate(events(300, seed=5))]  # fmt: skip
+        Path("events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in served))
+        assert run(["watch", "hotel", "--events", "events.jsonl", "--config", "watch.yaml", "-w", "ws", "-q"]) == 0
+        capsys.readouterr()
+    reference = read_reference(tmp_path / "ws" / "watch" / "hotel-1" / "reference.parquet")
+    assert all(("@example.com" in str(event.text)) == raw for event in reference.events)

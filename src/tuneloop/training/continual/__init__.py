@@ -16,6 +16,7 @@ from tuneloop.data.examples import joined
 from tuneloop.methods.base import GradientMethod, Method
 from tuneloop.training.continual.held import Held
 from tuneloop.training.continual.past import Past, find_past
+from tuneloop.training.continual.periods import check_periods
 from tuneloop.training.continual.replay import OldRows, old_rows
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Continual:
         if self.past is None:
             return {}
         found: dict[str, Any] = {"model": self.past.name, "run": self.past.run, "old_classes": len(self.past.labels)}
+        if self.config.continual.adapters:
+            found["periods"] = len(self.past.settings.get("periods") or []) + 2
         if self.old is not None:
             given = self.split("train")
             new = len(self.old.beside(given, 0, seed=0))
@@ -115,6 +118,8 @@ class Continual:
                 t("method {name} does not start from a tuned model's own last layer.", name=method.name),
                 t("Choose method: full, lora, bitfit or probe, or leave continual.model out."),
             )
+        if settings.adapters and self.past is not None:
+            check_periods(self.past, method, self.config)
         stepwise = [name for name in ("ewc", "lwf", "l2_sp") if getattr(settings, name)]
         if stepwise and not (isinstance(method, GradientMethod) and method.trains_answers):
             raise ConfigError(

@@ -16,8 +16,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.data.examples import Examples, joined
 from tuneloop.data.snapshot_folder import find_snapshot
-from tuneloop.inference.opening import read_settings
-from tuneloop.models.load import describe_outputs, head_of
+from tuneloop.inference.opening import load_on, read_settings
 from tuneloop.models.source import deciding_hashes
 from tuneloop.tasks import create_task
 
@@ -52,6 +51,11 @@ class Past:
         """Its classes, in the order of its logits."""
         return tuple(self.settings["state"].get("labels", ()))
 
+    @property
+    def task(self) -> TaskConfig:
+        """What it was made for."""
+        return TaskConfig(type=self.settings["task"]["type"], **self.settings["task"]["options"])
+
     def with_new(self, labels: list[str]) -> list[str]:
         """Its classes as they stand, and behind them those of `labels` that it lacks."""
         return [*self.labels, *(label for label in labels if label not in self.labels)]
@@ -70,15 +74,21 @@ class Past:
         parts = [(run, self._snapshot(run, digest).split(split)) for run, digest in reversed(list(self._runs()))]
         return joined(*(replace(part, ids=[f"{run}:{number}" for number in part.ids]) for run, part in parts))
 
+    @property
+    def source(self) -> Path:
+        """The folder of the weights that are gone on from: of the frozen ones, where what was learnt lies apart."""
+        return self.folder / "base" if self.settings.get("apart") else self.folder
+
+    @property
+    def source_labels(self) -> list[str]:
+        """The classes that the model in `source` answers with; none of a pretrained one."""
+        return list(self.settings.get("base_labels") or []) if self.settings.get("apart") else list(self.labels)
+
     def load(self, method: Method, config: RunConfig, task: Task) -> PreTrainedModel:
         """The old model in float32, with outputs for the new classes too; drawn from torch's global generator."""
-        old = create_task(config.task, {"labels": list(self.labels)})
-        model = method.load(
-            self.folder, old, pooling=config.model.pooling, trust_remote_code=config.model.trust_remote_code
-        )
-        if task.outputs > old.outputs:
-            grow(model, task)
-        return model
+        pooling = self.settings["pooling"] if self.settings.get("apart") else config.model.pooling
+        settings = {"base_labels": self.source_labels, "pooling": pooling}
+        return load_on(self.source, method, task, settings | {"trust_remote_code": config.model.trust_remote_code})
 
     def _runs(self) -> Iterator[tuple[str, str]]:
         """Ids and data hashes of the runs behind this model, the newest first."""
@@ -105,7 +115,10 @@ class Past:
     def _gone(self, run: str) -> ConfigError:
         return ConfigError(
             t("The data of the run {run}, from which {name} comes, is not in the workspace.", run=run, name=self.name),
-            t("Set continual.replay and continual.ewc to 0, continual.average to false; lwf and l2_sp need no rows."),
+            t(
+                "Set continual.replay and continual.ewc to 0, continual.average to false; lwf and l2_sp need no rows, "
+                "and adapters those of the first period alone, once."
+            ),
         )
 
 
@@ -169,30 +182,12 @@ def _check(name: str, settings: dict[str, Any], config: RunConfig) -> None:
             ),
             t("Go on with the same task, or leave continual.model out."),
         )
-    if settings.get("apart") or settings.get("template"):
+    apart = settings.get("apart") and not config.continual.adapters
+    if apart or settings.get("template"):
         raise ConfigError(
             t(
                 "{name} is no ordinary model that could be trained further: its method keeps parts of its own.",
                 name=name,
             ),
-            t("Train it again with method: full or lora (keep: merged)."),
+            t("Set continual.adapters: true, or train it again with method: full or lora (keep: merged)."),
         )
-
-
-def grow(model: PreTrainedModel, task: Task) -> None:
-    """Give the last layer an output for each class that is new, behind the old ones, whose logits stay as they are."""
-    import torch
-
-    old = head_of(model)
-    new = torch.nn.Linear(old.in_features, task.outputs, bias=old.bias is not None)
-    with torch.no_grad():
-        new.weight.normal_(std=float(getattr(model.config, "initializer_range", 0.02)))
-        new.weight[: old.out_features] = old.weight
-        if old.bias is not None:
-            new.bias.zero_()
-            new.bias[: old.out_features] = old.bias
-    place = next(name for name, module in model.named_modules() if module is old)
-    parent, _, last = place.rpartition(".")
-    setattr(model.get_submodule(parent), last, new)
-    describe_outputs(model.config, task, None)
-    model.num_labels = task.outputs  # type: ignore[assignment]

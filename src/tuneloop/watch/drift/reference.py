@@ -32,6 +32,7 @@ class Reference:
         right: whether each answer was right; None where nobody knows. As long as `events`.
         source: "release" or "events".
         size: how many were asked for.
+        raw: whether its texts keep personal data, as those of events do under `watch.raw`.
     """
 
     release: str
@@ -39,6 +40,7 @@ class Reference:
     right: tuple[bool | None, ...]
     source: str
     size: int = 0
+    raw: bool = False
 
 
 def from_rows(
@@ -75,7 +77,7 @@ def from_rows(
         event.label == label if event.label is not None and isinstance(label, str) else None
         for event, label in zip(events, labels, strict=True)
     )
-    return Reference(release, tuple(events), right, "release", size)
+    return Reference(release, tuple(events), right, "release", size, raw)
 
 
 def from_events(release: str, events: Sequence[Event]) -> Reference:
@@ -127,7 +129,9 @@ def read_reference(path: Path) -> Reference:
         rows = table.to_pylist()
         release = str(about["release"])
         events = tuple(_event(release, number, row) for number, row in enumerate(rows))
-        return Reference(release, events, tuple(row["right"] for row in rows), str(about["source"]), int(about["size"]))
+        right = tuple(row["right"] for row in rows)
+        raw = bool(about.get("raw"))  # an older file does not say; its texts are without personal data
+        return Reference(release, events, right, str(about["source"]), int(about["size"]), raw)
     except (OSError, KeyError, TypeError, ValueError) as error:  # pyarrow's errors are ValueErrors and OSErrors
         raise DataError(
             t("The reference {path} cannot be read: {error}.", path=path, error=error),
@@ -136,7 +140,8 @@ def read_reference(path: Path) -> Reference:
 
 
 def _about(reference: Reference) -> dict[str, Any]:
-    return {"version": VERSION, "release": reference.release, "source": reference.source, "size": reference.size}
+    named = {"release": reference.release, "source": reference.source, "size": reference.size, "raw": reference.raw}
+    return {"version": VERSION} | named
 
 
 def _event(release: str, number: int, row: dict[str, Any]) -> Event:

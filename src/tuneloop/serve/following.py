@@ -169,7 +169,8 @@ class Following(Worker):
     def _wanted(self) -> list[str]:
         """Releases that are to be open, the most urgent first."""
         tried = self.state.candidate.release if self.state.candidate else None
-        before = self.state.before if self._deploy.keep_before else None
+        # where nothing was ever deployed, nobody expects the memory of two
+        before = self.state.before if self._deploy.keep_before and self.state.change else None
         return list(dict.fromkeys(each for each in (self.state.current, tried, before) if each is not None))
 
     def _take_opened(self) -> None:

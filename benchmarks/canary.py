@@ -1,9 +1,9 @@
 """How often an equal canary is taken out, and how soon a worse one is: canaries of which the truth is known.
 
-    python -m benchmarks.canary [--canaries 1000] [--worse 100]
+    python -m benchmarks.canary [--canaries 1000] [--worse 40]
 
 Writes `benchmarks/quality/canary.json`. An equal canary fails 2 %, is slow on 5 %, abstains on 3 % and is wrong on 20 %
-of its requests, as the current release does; all four criteria are looked at after every one of 1,000 requests, and one
+of its requests, as the current release does; all four criteria are looked at after every one of 500 requests, and one
 that is called worse by any of them counts. Of a worse one a single criterion differs, and what is counted are the
 requests of both sides, or pieces of feedback, until it is called worse at the level that it has among four criteria.
 """
@@ -11,6 +11,7 @@ requests of both sides, or pieces of feedback, until it is called worse at the l
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from tuneloop.watch.canary import CRITERIA, Comparison, Criterion
 
 PATH = QUALITY / "canary.json"
 EQUAL = {"failed": 0.02, "slow": 0.05, "abstained": 0.03, "wrong": 0.2}
-REQUESTS, MOST = 1000, 20_000
+REQUESTS, MOST = 500, 20_000
 SHARES = (0.1, 0.5)
 WORSE = [(before, more) for before in (0.01, 0.05, 0.2) for more in (0.05, 0.1)]
 
@@ -59,14 +60,16 @@ def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.canary", description=__doc__)
     parser.add_argument("--canaries", type=int, default=1000)
-    parser.add_argument("--worse", type=int, default=100)
+    parser.add_argument("--worse", type=int, default=40)
     options = parser.parse_args()
     config = DeployConfig()  # type: ignore[call-arg]
     random = np.random.default_rng(0)
     equal = []
     for share in SHARES:
         taken = sum(is_taken_out(random, share, config) for _ in range(options.canaries))
-        equal.append({"share": share, "canaries": options.canaries, "taken_out": share_of(taken, options.canaries)})
+        equal.append(
+            {"share": share, "canaries": options.canaries, "taken_out": asdict(share_of(taken, options.canaries))}
+        )
         print(equal[-1], flush=True)
     worse: list[dict[str, Any]] = []
     for share in SHARES:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.core import fsio
+from tuneloop.core.database import transaction
 from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
@@ -43,12 +44,10 @@ def row_of(info: dict[str, Any]) -> Row:
 
 def next_id(name: str, workspace: Workspace) -> str:
     """A release id that nobody else gets; a number lost in a crash is never used again."""
-    with _connect(workspace) as database:
-        database.execute("BEGIN IMMEDIATE")
-        found = database.execute("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
+    with _connect(workspace) as database, transaction(database) as run:
+        found = run("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
         last = max([found[0] if found else 0, *_numbers_on_disk(name, workspace)])
-        database.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
-        database.execute("COMMIT")
+        run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
     return check_id(f"{name}-{last + 1}")
 
 
@@ -58,12 +57,21 @@ def insert(row: Row, workspace: Workspace) -> None:
         database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
 
 
+def withdraw(release_id: str, workspace: Workspace) -> None:
+    """Take a release's row away, and any that a failed `insert` may have left in the log for a later reader to find."""
+    with _connect(workspace) as database, transaction(database) as run:
+        run("DELETE FROM releases WHERE id = ?", (release_id,))
+        run("UPDATE numbers SET last = last")  # a change: what is in the log behind this one does not count
+
+
 def rows(workspace: Workspace) -> list[Row]:
-    """All releases, the oldest first."""
+    """All releases, the oldest first; those of one model by number, as the clock may have been set back."""
     if not workspace.index.exists():
         return []
     with _connect(workspace) as database:
-        return [Row(*found) for found in database.execute("SELECT * FROM releases ORDER BY created, id")]
+        found = [Row(*each) for each in database.execute("SELECT * FROM releases ORDER BY created, id")]
+    by_number = {model: iter(sorted(each, key=_number)) for model, each in _by_model(found).items()}
+    return [next(by_number[_model(row)]) for row in found]
 
 
 def find(release_id: str, workspace: Workspace) -> Row:
@@ -96,9 +104,8 @@ def newest(name: str, workspace: Workspace) -> str:
 
 def reindex(workspace: Workspace) -> list[Row]:
     """Rebuild the table from the folders; a damaged folder is left out. Returns the rows."""
-    with _connect(workspace) as database:
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("DELETE FROM releases")
+    with _connect(workspace) as database, transaction(database) as run:
+        run("DELETE FROM releases")
         for folder in sorted(workspace.releases.glob("[a-z0-9]*")):
             try:
                 verify(folder)
@@ -106,9 +113,24 @@ def reindex(workspace: Workspace) -> list[Row]:
             except (ReleaseError, OSError, ValueError, KeyError):
                 continue
             if row.id == folder.name:
-                database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
-        database.execute("COMMIT")
+                run("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
     return rows(workspace)
+
+
+def _model(row: Row) -> str:
+    return row.id.rpartition("-")[0]
+
+
+def _number(row: Row) -> tuple[int, str]:
+    digits = row.id.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 0, row.id
+
+
+def _by_model(found: list[Row]) -> dict[str, list[Row]]:
+    models: dict[str, list[Row]] = {}
+    for row in found:
+        models.setdefault(_model(row), []).append(row)
+    return models
 
 
 def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,7 +44,7 @@ class Victim(ABC):
     """What a full run must have hit, each at least once."""
 
     processes: ClassVar[int] = 1
-    """How many work side by side; the first is killed, the others must finish."""
+    """How many work side by side; the last is killed, the others must finish."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,6 +71,9 @@ class Victim(ABC):
         Raises:
             Broken: if a promise was not kept.
         """
+
+    def killed(self) -> None:
+        """The last process is dead, or has ended; others may be told so."""
 
     def finish(self) -> None:
         """What must hold at the end of all rounds.
@@ -112,32 +116,31 @@ def torture(victim: Victim, kills: int, chance: random.Random, *, each: Callable
             usual_s = _round(victim, None, tally)
         _round(victim, chance.uniform(0, LONGEST * usual_s), tally)
         each()
-    with _noted(tally, "end"):
+    with noted(tally, "end"):
         victim.finish()
     return tally
 
 
 def _round(victim: Victim, delay_s: float | None, tally: Tally) -> float:
-    """Let a victim work and kill its first process after a delay, or nobody; then look at what is left.
+    """Let a victim work and kill its last process after a delay, or nobody; then look at what is left.
 
     Returns:
-        How long its first process lived, in seconds.
+        How long that process lived, in seconds.
     """
     victim.round += 1
     victim.prepare()
     files = [victim.folder / f"told-{number}" for number in range(victim.processes)]
     for file in files:
         file.unlink(missing_ok=True)
+    others = [spawn(partial(victim.work, number=n), file) for n, file in enumerate(files[:-1])]
     began_s = time.monotonic()
-    children = [
-        spawn(lambda report, n=n: victim.work(report, n), file, linger=delay_s is not None and n == 0)
-        for n, file in enumerate(files)
-    ]
-    killed = end_after(children[0], PATIENCE_S if delay_s is None else delay_s)
+    child = spawn(partial(victim.work, number=len(others)), files[-1], linger=delay_s is not None)
+    killed = end_after(child, PATIENCE_S if delay_s is None else delay_s)
     lived_s = time.monotonic() - began_s
-    failed = [wait(child) for child in children[1:]]
+    victim.killed()
+    failed = [wait(other) for other in others]
     told = [line for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()]
-    with _noted(tally, f"round {victim.round}"):
+    with noted(tally, f"round {victim.round}"):
         if any(failed) or killed is not (delay_s is not None):
             raise Broken("a process failed: " + " ".join(line for line in told if line.startswith("!")))
         state = victim.check(told)
@@ -148,7 +151,8 @@ def _round(victim: Victim, delay_s: float | None, tally: Tally) -> float:
 
 
 @contextmanager
-def _noted(tally: Tally, when: str) -> Iterator[None]:
+def noted(tally: Tally, when: str) -> Iterator[None]:
+    """Inside the block a broken promise is noted, and the torture goes on."""
     try:
         yield
     except Exception as error:  # whatever it is, what lies on the disk could not be read as promised

@@ -1,4 +1,4 @@
-"""What the victims work on: a tiny model, a run of it, and tools that export and prove in no time."""
+"""What the victims work on: a finished run, made up or of a tiny model, and tools that prove a release in no time."""
 
 from __future__ import annotations
 
@@ -12,53 +12,77 @@ import numpy as np
 
 from torture.tiny import WORDS, write_tiny_model
 from tuneloop.core import fsio
-from tuneloop.core.config import RunConfig, TaskConfig
+from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
-from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.releases.proof import Tools
 from tuneloop.releases.read import Release
 from tuneloop.releases.write import write_release
-from tuneloop.tasks import create_task
-from tuneloop.training.run import Run, open_run
 
 NAME = "mood"
+LABELS = ("no", "yes")
 MARKS = {"no": "bad", "yes": "good"}
 NEW_MARKS = {"no": "a", "yes": "b"}
 """The words that stand for the classes in new rows."""
 
-
-def write_rows(path: Path, rows: int, seed: int, marks: Mapping[str, str]) -> Path:
-    """A labelled CSV file that a tiny model can learn."""
-    random = np.random.default_rng(seed)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for row in range(rows):
-            label = ("no", "yes")[row % 2]
-            writer.writerow([" ".join([marks[label]] * 2 + list(random.choice(WORDS[8:-1], 6))), label])
-    return path
+WEIGHTS = 200_000
+"""Bytes of a made-up model."""
 
 
-def settings(folder: Path, **changes: Any) -> dict[str, Any]:
-    """A configuration of the tiny model."""
-    return {
-        "name": NAME,
-        "workspace": str(folder / "w"),
-        "data": {"source": str(folder / "old.csv"), "clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
-        "model": {"source": str(folder / "tiny"), "max_tokens": 16},
-        "training": {
-            "epochs": 3, "batch_size": 8, "precision": "fp32", "report_to": [], "learning_rate": 3e-3,
-            "checkpoint_every_steps": 4, "evaluations_per_epoch": 2, **changes.pop("training", {}),
-        },
-        "evaluation": {"resamples": 200},
-        "release": {"forms": ["onnx-fp32"], "max_loss": 0.5, "max_batch_effect": 0.5},
-        **changes,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Rows:
+    """Data of which the light victims need nothing but a few rows."""
+
+    hash: str
+    labels: tuple[str, ...] = LABELS
+
+    def split(self, name: str) -> Examples:
+        """The same rows for each split."""
+        return Examples(["1", "2", "3"], ["good c", "bad d", "good e"], ["yes", "no", "yes"])
+
+
+@dataclass(frozen=True)
+class World:
+    """A finished run in a workspace below `folder`.
+
+    Args:
+        run: its folder.
+    """
+
+    folder: Path
+    run: Path
+    config: RunConfig
+    snapshot: Rows
+
+    @property
+    def tools(self) -> Tools:
+        """Tools that export a file and prove in no time."""
+        speeds = {"torch-fp32": 2.0, "onnx-fp32": 1.0}
+        return Tools(_export, lambda _, engine: Answers(engine), lambda model, _: speeds[model.engine])
+
+    def release(self, run: Path, workspace: Workspace) -> Release:
+        """A release of a run, through all that makes one but the model's own answers."""
+        return write_release(
+            run, workspace=workspace, config=self.config, dev=self.snapshot.split("dev"),
+            evaluation={"metrics": {}}, tools=self.tools, quiet=True,
+        )  # fmt: skip
+
+
+def light_world(folder: Path) -> World:
+    """A run whose model is a file of zeros: it can be released, not opened."""
+    config = parse_config(settings(folder))
+    run = folder / "w" / "runs" / f"{NAME}-made-up"
+    (run / "model").mkdir(parents=True)
+    (run / "model" / "model.safetensors").write_bytes(bytes(WEIGHTS))
+    for name in ("config.json", "tokenizer.json", "tuneloop.json"):
+        fsio.write_json(run / "model" / name, {"name": name})
+    info = {"status": "finished", "snapshot_hash": "0" * 64, "model": {"trained_parameters": 1}}
+    fsio.write_json(run / "run.json", info)
+    return World(folder, run, config, Rows("0" * 64))
 
 
 def build(folder: Path) -> None:
-    """Make the tiny model, its data and one finished run in `folder`; needs threads, so it has a process of its own."""
+    """Make the tiny model, its data and a finished run of it; needs threads, so it has a process of its own."""
     import torch
 
     import tuneloop as tl
@@ -69,49 +93,75 @@ def build(folder: Path) -> None:
     tl.tune(settings(folder), quiet=True)
 
 
-@dataclass(frozen=True)
-class World:
-    """What `build` has made in `folder`."""
+def real_world(folder: Path) -> World:
+    """The run that `build` has made there: releases of it can be served."""
+    from tuneloop.training.run import open_run
 
-    folder: Path
-    run: Run
-    config: RunConfig
-    snapshot: Snapshot
-
-    @property
-    def dev(self) -> Examples:
-        """A few rows of its dev split."""
-        return self.snapshot.split("dev").select(list(range(6)))
-
-    @property
-    def tools(self) -> Tools:
-        """Tools that export a file and prove in no time."""
-        speeds = {"torch-fp32": 2.0, "onnx-fp32": 1.0}
-        return Tools(
-            _export, lambda _, engine: Answers(engine, self.snapshot.labels), lambda model, _: speeds[model.engine]
-        )
-
-    def release(self, run: Path, workspace: Workspace) -> Release:
-        """A release of a run, through all that makes one but the model's own answers."""
-        return write_release(
-            run, workspace=workspace, config=self.config, dev=self.dev, evaluation={"metrics": {}},
-            tools=self.tools, quiet=True,
-        )  # fmt: skip
+    run = open_run("latest", Workspace(folder / "w"))
+    return World(folder, run.path, run.config, Rows(run.snapshot_hash))
 
 
-def open_world(folder: Path) -> World:
-    """What `build` has made there."""
-    place = Workspace(folder / "w")
-    run = open_run("latest", place)
-    return World(folder, run, run.config, find_snapshot(run.snapshot_hash, place))
+def write_rows(path: Path, rows: int, seed: int, marks: Mapping[str, str]) -> Path:
+    """A labelled CSV file that the tiny model can learn."""
+    random = np.random.default_rng(seed)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for row in range(rows):
+            label = LABELS[row % 2]
+            writer.writerow([" ".join([marks[label]] * 2 + list(random.choice(WORDS[8:-1], 6))), label])
+    return path
+
+
+def settings(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A configuration of the tiny model.
+
+    Args:
+        changes: other sections; those of `training` are added to its own.
+    """
+    training = {
+        "epochs": 3, "batch_size": 8, "precision": "fp32", "report_to": [], "learning_rate": 3e-3,
+        "checkpoint_every_steps": 4, "evaluations_per_epoch": 2, **changes.pop("training", {}),
+    }  # fmt: skip
+    return {
+        "name": NAME,
+        "workspace": str(folder / "w"),
+        "data": {"source": str(folder / "old.csv"), "clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
+        "model": {"source": str(folder / "tiny"), "max_tokens": 16},
+        "training": training,
+        "evaluation": {"resamples": 200},
+        "release": {"forms": ["onnx-fp32"]},
+        **changes,
+    }
+
+
+class Judgement:
+    """As much of a task as a proof needs."""
+
+    primary_metric = "accuracy"
+    generates = False
+    labels = LABELS
+
+    def decide(self, scores: Any) -> list[str]:
+        """The class of each row."""
+        return [LABELS[int(row.argmax())] for row in scores]
+
+    def changes(self, scores: Any, others: Any) -> Any:
+        """How far apart they are, (rows,)."""
+        return np.abs(scores - others).max(axis=1)
+
+    def metrics(self, labels: Sequence[str], scores: Any) -> dict[str, float]:
+        """The share of right answers."""
+        return {"accuracy": float(np.mean([a == b for a, b in zip(labels, self.decide(scores), strict=True)]))}
 
 
 class Answers:
     """Answers as the tiny model should, without one."""
 
-    def __init__(self, engine: str, labels: Sequence[str]) -> None:
+    task = Judgement()
+
+    def __init__(self, engine: str) -> None:
         self.engine = engine
-        self.task = create_task(TaskConfig(type="classification"), {"labels": list(labels)})
 
     def scores(self, inputs: Sequence[Any]) -> Any:
         """Certain of `yes` where the text says so, (inputs, 2)."""
@@ -125,5 +175,5 @@ class Answers:
 def _export(folder: Path, form: str, out: Path) -> list[Path]:
     path = out / "onnx" / f"{form}.onnx"
     path.parent.mkdir(exist_ok=True)
-    fsio.write_bytes(path, bytes(200_000))
+    fsio.write_bytes(path, bytes(WEIGHTS))
     return [path]

@@ -31,7 +31,7 @@ class EventWriting(Victim):
     """Keeps events and feedback; what is reported was acknowledged, and is sent again by the next process."""
 
     name = "event writing"
-    states = ("before", "events without feedback", "acknowledged")
+    states = ("before", "events, feedback not yet", "acknowledged")
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -80,11 +80,12 @@ class EventWriting(Victim):
         once(behind, events, [f"{key}.{part}" for key in (*sent, *batches) for part in range(EVENTS)])
         own = [key for key in sent if key.startswith(f"r{self.round}t")]
         self.again = [key for key in own if f"{key}.0" in events][-3:]
-        if self.acknowledged & set(own):
-            return "acknowledged"
-        if keys.keys() & set(own):
-            return "written, not acknowledged"
-        return "events without feedback" if any(f"{key}.0" in events for key in own) else "before"
+        begun = [key for key in own if f"{key}.0" in events]
+        if not begun:
+            return "before"
+        if begun[-1] not in keys:
+            return "events, feedback not yet"
+        return "acknowledged" if begun[-1] in self.acknowledged else "written, not acknowledged"
 
 
 def _acknowledged(writer: EventWriter, key: str, report: Report) -> None:

@@ -48,5 +48,5 @@ class IndexSharing(Victim):
             raise Broken(f"rows that were acknowledged and are gone: {sorted(self.inserted - found)}")
         if {row.id for row in index.rows(self.workspace)} != found:
             raise Broken("tuneloop sees other rows than SQLite")
-        mine = [kind for number, kind, _ in said if number == "0"]
+        mine = [kind for number, kind, _ in said if number == str(self.processes - 1)]
         return {None: "before", "id": "id without row", "row": "row"}[mine[-1] if mine else None]

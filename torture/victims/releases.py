@@ -31,7 +31,7 @@ class ReleaseWriting(Victim):
         self.workspace.releases.mkdir(parents=True, exist_ok=True)
 
     def work(self, report: Report, number: int) -> None:
-        report(self.world.release(self.world.run.path, self.workspace).id)
+        report(self.world.release(self.world.run, self.workspace).id)
 
     def check(self, told: Sequence[str]) -> str:
         ids, orphans = sound_releases(self.workspace, known=self.known)
@@ -72,7 +72,7 @@ class NaiveReleaseWriting(ReleaseWriting):
 
     def work(self, report: Report, number: int) -> None:
         made = index.next_id(NAME, self.workspace)
-        index.insert(index.Row(made, self.world.run.id, "hash", "2026-01-01", "torch-fp32"), self.workspace)
+        index.insert(index.Row(made, self.world.run.name, "hash", "2026-01-01", "torch-fp32"), self.workspace)
         source = self.folder / "whole" / "releases"
         source = next(source.glob(f"{NAME}-*"))
         target = self.workspace.releases / made
@@ -93,7 +93,7 @@ class NaiveReleaseWriting(ReleaseWriting):
         super().prepare()
         if not (self.folder / "whole").exists():
             undisturbed(
-                lambda _: (self.world.release(self.world.run.path, Workspace(self.folder / "whole")), None)[1],
+                lambda _: (self.world.release(self.world.run, Workspace(self.folder / "whole")), None)[1],
                 self.folder / "told-whole",
             )
         # each round begins anew, so that one broken release is counted once

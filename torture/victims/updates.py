@@ -35,7 +35,7 @@ class LightRun(Run):
         return self.known
 
     def handle(self, engine: str = "torch-fp32") -> Any:
-        return Answers(engine, ("no", "yes"))
+        return Answers(engine)
 
 
 class LightJudge:
@@ -72,15 +72,15 @@ class Updating(Victim):
     def prepare(self) -> None:
         self.workspace.runs.mkdir(parents=True, exist_ok=True)
         self.workspace.updates.mkdir(exist_ok=True)
-        self.candidate.symlink_to(self.world.run.path.resolve(), target_is_directory=True)
+        self.candidate.symlink_to(self.world.run.resolve(), target_is_directory=True)
         if self.round == 1:
             undisturbed(self._first_release, self.folder / "told-first")
 
     def _first_release(self, report: Report) -> None:
-        self.world.release(self.world.run.path, self.workspace)
+        self.world.release(self.world.run, self.workspace)
 
     def work(self, report: Report, number: int) -> None:
-        run = LightRun(self.candidate, self.world.run.info, self.world.config)
+        run = LightRun(self.candidate, {"model": {"trained_parameters": 1}}, self.world.config)
         current = open_release(f"{NAME}-1", self.workspace)
         start = loop.Update(
             current, self.world.config, NewRows(self.folder / "rows.jsonl", self.world.config.data.columns, {}),
@@ -128,6 +128,6 @@ def light(run: Run) -> Any:
         patch.object(loop, "Judge", LightJudge),
         patch.object(loop, "train", lambda *_, **__: (run, True)),
         patch.object(loop, "refuse_recalibration", lambda *_: None),
-        patch.object(Release, "predictor", lambda self, engine=None: Answers("torch-fp32", ("no", "yes"))),
+        patch.object(Release, "predictor", lambda self, engine=None: Answers("torch-fp32")),
     ):
         yield

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +73,7 @@ class World:
 
 def light_world(folder: Path) -> World:
     """A run whose model is a file of zeros: it can be released, not opened."""
-    config = parse_config(settings(folder))
+    config = parse_config(settings(folder, release={"forms": ["onnx-fp32"]}))
     run = folder / "w" / "runs" / f"{NAME}-made-up"
     (run / "model").mkdir(parents=True)
     (run / "model" / "model.safetensors").write_bytes(bytes(WEIGHTS))
@@ -81,8 +84,11 @@ def light_world(folder: Path) -> World:
     return World(folder, run, config, Rows("0" * 64))
 
 
-def build(folder: Path) -> None:
-    """Make the tiny model, its data and a finished run of it; needs threads, so it has a process of its own."""
+def build(folder: Path, report: Callable[[str], None]) -> None:
+    """Make the tiny model, its data and the release mood-1 of a run of it; reports what has been imported on the way.
+
+    It computes, and with that starts threads: it needs a process of its own.
+    """
     import torch
 
     import tuneloop as tl
@@ -90,7 +96,17 @@ def build(folder: Path) -> None:
     torch.set_num_threads(1)
     write_tiny_model(folder / "tiny")
     write_rows(folder / "old.csv", 160, 1, MARKS)
-    tl.tune(settings(folder), quiet=True)
+    write_rows(folder / "new.csv", 160, 2, NEW_MARKS)
+    tl.release(tl.tune(settings(folder), quiet=True), quiet=True)
+    for name in sys.modules.copy():
+        report(name)
+
+
+def preload(names: Iterable[str]) -> None:
+    """Import modules, so that no forked process need do it again."""
+    for name in names:
+        with suppress(Exception):  # some are no modules, or made while others were imported
+            importlib.import_module(name)
 
 
 def real_world(folder: Path) -> World:
@@ -129,8 +145,8 @@ def settings(folder: Path, **changes: Any) -> dict[str, Any]:
         "data": {"source": str(folder / "old.csv"), "clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
         "model": {"source": str(folder / "tiny"), "max_tokens": 16},
         "training": training,
-        "evaluation": {"resamples": 200},
-        "release": {"forms": ["onnx-fp32"]},
+        "evaluation": {"resamples": 200}, "watch": {"events": "hashes"},
+        "release": {"forms": []},
         **changes,
     }
 

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.deploying import deploy as deploy
+from tuneloop.api.deploying import deployments as deployments
+from tuneloop.api.deploying import rollback as rollback
 from tuneloop.api.effects import effect as effect
 from tuneloop.api.labelling import label_export as label_export
 from tuneloop.api.labelling import label_import as label_import

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,8 @@ def serve(
     """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
 
     Args:
-        name: a release.
+        name: a release. A model's name follows what is deployed of it: the server starts with the current release, or
+            the newest where nothing was deployed yet, and exchanges it when another is.
         host: address to listen on; off localhost an API key is needed.
         port: port to listen on; 0 takes a free one.
         engine: another engine than the release's own; "vllm" where it is installed, for models that write.
@@ -165,14 +167,36 @@ def serve(
     """
     from tuneloop.serve.start import serve as start
 
-    found = load(name, workspace=workspace)
-    project = open_project(config) if config else project_of(parse_config(found.info["config"]), Path(workspace))
+    place = Workspace(Path(workspace))
+    found = _served(name, place)
+    follow = "" if found.id == name else name
+    project = open_project(config) if config else project_of(parse_config(found.info["config"]), place.root)
     given = {"host": host, "port": port, "refuse": project.path_of(project.config.serve.refuse)}
     changes = {key: value for key, value in given.items() if value is not None}
     start(
-        found.id, workspace=Workspace(Path(workspace)), config=project.config.serve.model_copy(update=changes),
-        watch=project.config.watch, engine=engine, api_key=api_key, ready=ready, dry_run=dry_run,
+        found.id, workspace=place, config=project.config.serve.model_copy(update=changes), watch=project.config.watch,
+        engine=engine, api_key=api_key, ready=ready, dry_run=dry_run, follow=follow, deploy=project.config.deploy,
     )  # fmt: skip
+
+
+def _served(name: str, workspace: Workspace) -> Release:
+    """The release with this id, every file checked; or the one that is current of the model with this name, if its
+    release.json is there, else the newest before it: a server that follows a model checks what it opens.
+
+    Raises:
+        ReleaseError: if there is none.
+    """
+    from tuneloop.core.errors import ReleaseError
+    from tuneloop.releases.deployment import deployed
+    from tuneloop.releases.index import newest
+    from tuneloop.releases.read import open_release
+
+    if newest(name, workspace) == name:
+        return open_release(name, workspace)
+    for release in reversed(deployed(name, workspace).releases):
+        with suppress(ReleaseError, OSError, ValueError):
+            return open_release(release, workspace, verify=False)
+    return open_release(newest(name, workspace), workspace)
 
 
 def workspace_of(target: Run | Release | str, workspace: Path) -> Workspace:

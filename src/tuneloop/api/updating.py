@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.api import releasing
-from tuneloop.core.config import parse_config
+from tuneloop.api import deploying, releasing
+from tuneloop.core.config import RunConfig, parse_config
+from tuneloop.core.errors import ConfigError
+from tuneloop.core.i18n import t
 from tuneloop.core.project import Config, open_project, project_of
 
 if TYPE_CHECKING:
@@ -37,14 +39,15 @@ def update(
         data: labelled files with the columns of the release's data.
         feedback: take what people said of answers too, where events kept the texts.
         steps: what to try, of recalibrate, head, adapter, full; as the section `update` says by default.
-        config: whose sections `update` and `continual` hold; those of the release by default.
+        config: whose sections `update`, `continual` and `deploy` hold; those of the release by default.
         store: of events; see `events`.
         workspace: where names are looked up.
         dry_run: only collect the rows, and say what would be tried and judged.
 
     Returns:
-        The content of decision.json, with the path of the page as `report`; `verdict` is promote, hold or ask, and
-        `release` the id of the new release or None. Of a dry run what there is to do.
+        The content of decision.json, with the path of the page as `report`; `verdict` is promote, hold or ask,
+        `release` the id of the new release or None, and `deployed` what `deploy` returned, where `update.deploy` asks
+        for it. Of a dry run what there is to do.
 
     Raises:
         DataError: if there are no new rows, one cannot be used, or the release's data is no longer in the workspace.
@@ -61,7 +64,9 @@ def update(
     settings = parse_config(current.info["config"])
     if config is not None:
         given = open_project(config).config
-        settings = settings.model_copy(update={"update": given.update, "continual": given.continual})
+        taken = {"update": given.update, "continual": given.continual, "deploy": given.deploy}
+        settings = settings.model_copy(update=taken)
+    _refuse_canary(settings)
     if steps:
         plain = settings.update.model_dump() | {"steps": list(steps)}
         settings = settings.model_copy(update={"update": parse_options(UpdateConfig, plain, where="update")})
@@ -78,4 +83,23 @@ def update(
         )
     if dry_run:
         return outlook(found)
-    return run_update(found, lambda run: releasing.release(run, quiet=quiet), quiet=quiet)
+    decision = run_update(found, lambda run: releasing.release(run, quiet=quiet), quiet=quiet)
+    return decision | {"deployed": _deploy(decision["release"], settings, place.root)}
+
+
+def _refuse_canary(settings: RunConfig) -> None:
+    """Before hours of training."""
+    from tuneloop.tasks import task_class
+
+    if settings.update.deploy == "canary" and task_class(settings.task).generates:
+        raise ConfigError(
+            t("update.deploy: canary is not for models that write: two of them cannot be compared request by request."),
+            t("Set update.deploy: none or promote."),
+        )
+
+
+def _deploy(release: str | None, settings: RunConfig, workspace: Path) -> dict[str, Any] | None:
+    if release is None or settings.update.deploy == "none":
+        return None
+    share = settings.deploy.share if settings.update.deploy == "canary" else None
+    return deploying.deploy(release, canary=share, why="tuneloop update", workspace=workspace)

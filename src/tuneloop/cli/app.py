@@ -14,6 +14,7 @@ from tuneloop.cli import (
     bench,
     data,
     demo,
+    deploying,
     doctor,
     effects,
     evaluation,
@@ -69,6 +70,13 @@ app.command("update", help=t("Make a release better with new rows; exit code 0 r
 )
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
+app.command("deploy", help=t("Let a release answer on running servers, or try it there: --shadow, --canary 0.1."))(
+    deploying.deploy
+)
+app.command("rollback", help=t("Go back to the release before, at once."))(deploying.rollback)
+app.command("deployments", help=t("Tell which release answers, what is being tried, and what was before."))(
+    deploying.deployments
+)
 app.command("watch", help=t("Tell whether what is served is still like what the release was measured on."))(watch.watch)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
 app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))

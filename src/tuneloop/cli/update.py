@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuneloop.cli.deploying import told_sentences
 from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
 
@@ -27,7 +28,9 @@ def update(
     ] = "",
     config: Annotated[
         Path | None,
-        typer.Option("--config", help=t("Whose sections update and continual hold; those of the release by default.")),
+        typer.Option(
+            "--config", help=t("Whose sections update, continual, deploy hold; those of the release by default.")
+        ),
     ] = None,
     store: Annotated[
         str | None,
@@ -72,6 +75,11 @@ def _show(found: dict[str, Any]) -> None:
     print_table(tried_headers(), tried_rows(found))
     for line in summary(found):
         say(line)
+    if found["deployed"]:
+        for line in told_sentences(found["deployed"]):
+            say(line)
+    elif found["release"]:
+        say(t("Next: tuneloop deploy {name} --canary 0.1", name=found["release"]))
     say(t("Report: {path}", path=found["report"]))
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from tuneloop.core.continual import ContinualConfig
+from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
@@ -26,6 +27,7 @@ from tuneloop.core.preparation import AugmentConfig, CleanConfig
 from tuneloop.core.updating import UpdateConfig
 from tuneloop.core.watching import WatchConfig
 from tuneloop.core.weak import WeakConfig
+from tuneloop.core.yaml_lines import line_numbers
 
 TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
@@ -224,6 +226,7 @@ class RunConfig(Options):
     watch: WatchConfig = Field(default_factory=WatchConfig)  # type: ignore[arg-type]
     weak: WeakConfig = Field(default_factory=WeakConfig)  # type: ignore[arg-type]
     update: UpdateConfig = Field(default_factory=UpdateConfig)  # type: ignore[arg-type]
+    deploy: DeployConfig = Field(default_factory=DeployConfig)  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod
@@ -300,7 +303,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
         if last == "type" and isinstance(plain.get(group), dict) and plain[group].get("type") != value:
             plain[group] = {}  # options of the one in the file mean nothing to another
         put_setting(plain, dotted, value)
-    return parse_config(plain, where=str(path), lines=_line_numbers(text))
+    return parse_config(plain, where=str(path), lines=line_numbers(text))
 
 
 def parse_config(
@@ -382,19 +385,3 @@ def put_setting(plain: dict[str, Any], dotted: str, value: Any) -> None:
             raise ConfigError(t("The setting {key} is not a group of settings.", key=part))
         plain = child
     plain[last] = value
-
-
-def _line_numbers(text: str) -> dict[str, int]:
-    """Dotted key to its line, counted from 1."""
-    lines: dict[str, int] = {}
-
-    def visit(node: yaml.Node | None, prefix: str) -> None:
-        if not isinstance(node, yaml.MappingNode):
-            return
-        for key, value in node.value:
-            dotted = f"{prefix}.{key.value}" if prefix else str(key.value)
-            lines[dotted] = key.start_mark.line + 1
-            visit(value, dotted)
-
-    visit(yaml.compose(text, Loader=yaml.SafeLoader), "")
-    return lines

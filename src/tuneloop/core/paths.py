@@ -81,6 +81,11 @@ class Workspace:
         return self.root / "watch"
 
     @property
+    def deployments(self) -> Path:
+        """The SQLite record of which release answers, which did before, and which is being tried."""
+        return self.root / "deployments.sqlite"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

@@ -30,4 +30,8 @@ class UpdateConfig(Options):
     # larger than those of a first training: new rows are few, and what they cannot show is not promoted
     dev: float = Field(0.2, gt=0, description="Share (below 1) or number of the new rows by which steps are chosen.")
     test: float = Field(0.2, gt=0, description="Share (below 1) or number of the new rows that judge once.")
+    deploy: Literal["none", "canary", "promote"] = Field(
+        "none",
+        description="What becomes of a release that was made: nothing; a canary with deploy.share; the current one.",
+    )
     gate: GateConfig = Field(default_factory=GateConfig, description="What a candidate must show.")  # type: ignore[arg-type]

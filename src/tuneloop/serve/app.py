@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -34,6 +35,9 @@ from tuneloop.serve.service import OpenModel, Service, State
 from tuneloop.serve.slot import open_model as open_from_disk
 from tuneloop.serve.trail import said_of_documents, said_of_words
 
+SESSION = "x-session"
+"""Header with what requests have in common that are to be answered by one release, while another is being tried."""
+
 DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The docs page may show itself and load nothing."""
 
@@ -47,6 +51,8 @@ def create_app(
     api_key: str | None = None,
     open_model: OpenModel | None = None,
     watch: WatchConfig | None = None,
+    follow: str = "",
+    deploy: DeployConfig | None = None,
 ) -> FastAPI:
     """The server as an ASGI application; `app.state.service` is its `Service`.
 
@@ -58,6 +64,8 @@ def create_app(
         api_key: what clients must send; needed unless the address is localhost.
         open_model: opens a release; tests pass their own.
         watch: what is kept of answers; nothing by default.
+        follow: the name of a model, whose deployments decide in the place of `release` what answers.
+        deploy: when a release that is being tried is worse.
 
     Raises:
         ServeError: if the key is missing where it is needed, or too short.
@@ -68,7 +76,9 @@ def create_app(
     def open_release(name: str) -> Any:
         return open_from_disk(name, workspace=workspace, engine=engine, max_batch_tokens=config.max_batch_tokens)
 
-    service = Service(open_model or open_release, workspace=workspace, config=config, watch=watch)
+    service = Service(
+        open_model or open_release, workspace=workspace, config=config, watch=watch, follow=follow, deploy=deploy
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +116,9 @@ def _add_predict(app: FastAPI, service: Service) -> None:
         body = await read_body(request.receive, min(deadline_s, service.config.deadline_s))
         started_s = time.perf_counter()
         noted = service.recorder.begin("/v1/predict")
-        answer = await unless_gone(service.predict(body, deadline_s, noted), request.receive)
+        answer = await unless_gone(
+            service.predict(body, deadline_s, noted, request.headers.get(SESSION)), request.receive
+        )
         predictions = [each.to_json() for each in answer.predictions]
         await noted.answered(answer.release, body, predictions)
         service.watcher.answered(noted, answer)
@@ -183,7 +195,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         """200 while texts are answered, 503 while the model is loaded or the server shuts down."""
         if service.state is not State.READY:
             raise service.not_ready()
-        return StateOut(state=service.state)
+        return StateOut(state=service.state, problem=service.following.problem() if service.following else None)
 
     @app.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:

@@ -70,14 +70,15 @@ class Batcher(Worker):
         slot: holds the model.
         config: limits of queue and batch.
         vectors: whether answers come with vectors, where the model tells them.
+        meter: counts; one of its own by default.
     """
 
-    def __init__(self, slot: Slot, config: ServeConfig, *, vectors: bool = False) -> None:
+    def __init__(self, slot: Slot, config: ServeConfig, *, vectors: bool = False, meter: Meter | None = None) -> None:
         super().__init__("tuneloop-model")
         self._slot = slot
         self._config = config
         self._vectors = vectors
-        self.meter = Meter(lambda: self.waiting)
+        self.meter = meter or Meter(lambda: self.waiting)
         self.waiting = 0
         self._jobs: deque[Job] = deque()
         self._wanted = 1

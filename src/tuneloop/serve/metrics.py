@@ -70,6 +70,13 @@ class Meter:
         self._loaded = Gauge(
             "tuneloop_loaded", "The release that answers.", ["release", "engine"], registry=self.registry
         )
+        self._candidate = Gauge(
+            "tuneloop_candidate", "The release that is being tried.", ["release", "stage"], registry=self.registry
+        )
+        self._tried = Counter(
+            "tuneloop_tried_requests", "Requests to a release that is being tried, by what became of them.",
+            ["stage", "outcome"], registry=self.registry,
+        )  # fmt: skip
         waiting = Gauge("tuneloop_queue_texts", "Texts that wait for the model.", registry=self.registry)
         waiting.set_function(queue)
 
@@ -131,6 +138,16 @@ class Meter:
         """Name the release that answers from now on."""
         self._loaded.clear()
         self._loaded.labels(release, engine).set(1)
+
+    def trying(self, release: str | None, stage: str = "") -> None:
+        """Name the release that is being tried from now on; None for none."""
+        self._candidate.clear()
+        if release is not None:
+            self._candidate.labels(release, stage).set(1)
+
+    def tried(self, stage: str, outcome: str) -> None:
+        """Count a request to the release that is being tried: answered, failed or dropped."""
+        self._tried.labels(stage, outcome).inc()
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

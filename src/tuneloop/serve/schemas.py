@@ -130,6 +130,18 @@ class ModelOut(BaseModel):
     owned_by: str = "tuneloop"
 
 
+class DeploymentOut(BaseModel):
+    """What is deployed of the model that the server follows."""
+
+    name: str
+    current: str | None = Field(description="The release that should answer.")
+    before: str | None = Field(description="The release that a rollback goes to.")
+    candidate: str | None = Field(description="The release that is being tried.")
+    stage: str | None = Field(description="shadow or canary.")
+    share: float | None = Field(description="Of the requests that it is given.")
+    problem: str | None = Field(description="Why another release answers than the current one.")
+
+
 class ModelsResponse(BaseModel):
     """What answers, and what could."""
 
@@ -137,12 +149,14 @@ class ModelsResponse(BaseModel):
     releases: list[ReleaseOut]
     object: str = "list"
     data: list[ModelOut] = Field(description="What answers, as OpenAI's interface lists it.")
+    deployment: DeploymentOut | None = Field(None, description="What is deployed, where the server follows that.")
 
 
 class StateOut(BaseModel):
     """What the server is doing."""
 
     state: str = Field(description="loading, ready or draining.")
+    problem: str | None = Field(None, description="Why another release answers than the one that is deployed.")
 
 
 class ProblemOut(BaseModel):

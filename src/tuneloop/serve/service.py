@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
@@ -21,12 +23,14 @@ from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.explaining import Explaining
+from tuneloop.serve.following import Following
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
-from tuneloop.serve.schemas import LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
+from tuneloop.serve.schemas import DeploymentOut, LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trail import Noted, Recorder
+from tuneloop.serve.trial import Sides
 from tuneloop.serve.watching import Watcher
 from tuneloop.serve.writers import collect, own_drafts, predictions_of, prompt_of
 
@@ -49,13 +53,22 @@ class Service:
         workspace: where releases are listed.
         config: limits.
         watch: what is kept of answers; nothing by default.
+        follow: the name of a model, whose deployments the server follows, whatever release it is to load.
+        deploy: when a canary is worse.
 
     Raises:
         ConfigError: if the rules by which requests are refused cannot be read.
     """
 
     def __init__(
-        self, open_model: OpenModel, *, workspace: Workspace, config: ServeConfig, watch: WatchConfig | None = None
+        self,
+        open_model: OpenModel,
+        *,
+        workspace: Workspace,
+        config: ServeConfig,
+        watch: WatchConfig | None = None,
+        follow: str = "",
+        deploy: DeployConfig | None = None,
     ) -> None:
         self.config = config
         self._refusals = read_refusals(Path(config.refuse)) if config.refuse else None
@@ -69,8 +82,19 @@ class Service:
         self.recorder = Recorder(config, workspace, names=watch.used)
         self.watcher = Watcher(watch, workspace, self.batcher.meter)
         self.explaining = Explaining(self.slot, self.batcher, config)
+        self.sides = Sides(self.batcher)
         self._open_model = open_model
         self._workspace = workspace
+        self.following = (
+            Following(
+                follow, workspace=workspace, slot=self.slot, sides=self.sides, open_model=open_model,
+                exchange=self._exchange, announce=self._announce, config=config,
+                deploy=deploy or DeployConfig(),  # type: ignore[call-arg]
+                watch=watch, meter=self.batcher.meter,
+            )
+            if follow
+            else None
+        )  # fmt: skip
         self._activating = asyncio.Lock()
 
     async def load(self, release: str) -> None:
@@ -78,13 +102,16 @@ class Service:
         try:
             await asyncio.to_thread(self.recorder.start)
             await asyncio.to_thread(self.watcher.start)
-            model = await asyncio.to_thread(self._open_model, release)
+            first = self.following.first if self.following is not None else partial(self._open_model, release)
+            model = await asyncio.to_thread(first)
         except TuneloopError as error:
             self.failure = error
             return
         self._exchange(model)
         self.batcher.start()
         self.scheduler.start()
+        if self.following is not None:
+            self.following.begin()
         if self.state is State.LOADING:
             self.state = State.READY
 
@@ -110,6 +137,8 @@ class Service:
 
     def close(self) -> None:
         """Compute what waits, then let go of the model."""
+        if self.following is not None:
+            self.following.close()
         self.explaining.close()
         self.batcher.close()
         self.scheduler.close()
@@ -118,10 +147,13 @@ class Service:
         self.recorder.close()
         self.watcher.close()
 
-    async def predict(self, body: bytes, deadline_s: float, noted: Noted | None = None) -> Answer:
+    async def predict(
+        self, body: bytes, deadline_s: float, noted: Noted | None = None, session: str | None = None
+    ) -> Answer:
         """The answer to a request body.
 
         Args:
+            session: requests with the same one are answered by one release, while another is being tried.
             noted: where it is noted what was asked, and by which seed a model that writes has drawn.
 
         Raises:
@@ -136,7 +168,7 @@ class Service:
             noted.inputs, noted.tags = prompts, asked.tags
         await self.allow(prompts)
         if not model.writes:
-            return await self.batcher.answer(prompts, deadline_s)
+            return await self.sides.answer(prompts, deadline_s, session)
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -230,10 +262,17 @@ class Service:
         """Answer with another release from the next batch on; on any failure the old one stays.
 
         Raises:
-            Problem: 404 if there is no such release, 409 if it cannot be opened or answers another task.
+            Problem: 404 if there is no such release, 409 if it cannot be opened or answers another task, or the server
+                follows what is deployed.
         """
         if self.state is not State.READY:
             raise self.not_ready()
+        if self.following is not None:
+            name = self.following.name
+            raise Problem(
+                409, t("This server answers with what is deployed of {name}.", name=name),
+                t("Type where its workspace lies: tuneloop deploy {release}", release=f"{name}-N"),
+            )  # fmt: skip
         if self._activating.locked():
             raise Problem(409, t("Another release is being loaded."), t("Wait until it answers, then ask again."))
         async with self._activating:
@@ -250,7 +289,9 @@ class Service:
         active = model.release if model else None
         releases = [ReleaseOut(id=r.id, created=r.created, engine=r.engine, loaded=r.id == active) for r in rows]
         data = [ModelOut(id=r.id, created=_unix(r.created)) for r in releases if r.loaded]
-        return ModelsResponse(loaded=_describe(model) if model else None, releases=releases, data=data)
+        return ModelsResponse(
+            loaded=_describe(model) if model else None, releases=releases, data=data, deployment=self._deployment()
+        )
 
     def not_ready(self) -> Problem:
         """Why nothing can be answered yet, or any more."""
@@ -287,12 +328,28 @@ class Service:
             )  # fmt: skip
         return model
 
+    def _deployment(self) -> DeploymentOut | None:
+        if self.following is None:
+            return None
+        state, problem = self.following.state, self.following.problem()
+        trying = (
+            [state.candidate.release, state.candidate.stage, state.candidate.share] if state.candidate else [None] * 3
+        )
+        return DeploymentOut(
+            name=state.name, current=state.current, before=state.before, candidate=trying[0], stage=trying[1],
+            share=trying[2], problem=problem,
+        )  # fmt: skip
+
+    def _announce(self, model: ServedModel) -> None:
+        """A release answers too, beside the one that is loaded."""
+        self.recorder.loaded(model)
+        self.watcher.loaded(model)
+
     def _exchange(self, model: ServedModel) -> None:
         self.slot.exchange(model)
         self.scheduler.wake()
         self.batcher.meter.loaded(model.release, model.engine)
-        self.recorder.loaded(model)
-        self.watcher.loaded(model)
+        self._announce(model)
 
 
 def _describe(model: ServedModel) -> LoadedOut:

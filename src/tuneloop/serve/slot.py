@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.deployment import ReleaseConfig
@@ -26,9 +26,16 @@ WARM_UP_TOKENS = 3
 WARM_UP_TEXTS = ("a", "a text of a few words", "many words " * 100)
 
 
+class Users:
+    """How many use a model."""
+
+    def __init__(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+
+
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """An open release.
+    """An open release, which is closed when the last that uses it lets go of it.
 
     Args:
         release: its id.
@@ -49,6 +56,7 @@ class ServedModel:
     max_batch_effect: float = ReleaseConfig.model_fields["max_batch_effect"].default
     documents: Any = None
     manifest: str = ""
+    _users: Users = field(default_factory=Users, repr=False)
 
     @property
     def takes_pairs(self) -> bool:
@@ -104,6 +112,19 @@ class ServedModel:
             batch.add(Draft(prompt, Decoding(WARM_UP_TOKENS)))
         while batch.running or batch.waiting:
             batch.step()
+
+    def take(self) -> None:
+        """Keep it open until `drop` is called."""
+        with self._users.lock:
+            self._users.count += 1
+
+    def drop(self) -> None:
+        """Let go of it."""
+        with self._users.lock:
+            self._users.count -= 1
+            last = self._users.count == 0
+        if last:
+            self.close()
 
     def close(self) -> None:
         """Let go of the model's memory."""
@@ -167,11 +188,10 @@ def _describe(release: Release, engine: str, handle: ModelHandle, documents: Any
 
 
 class Slot:
-    """Holds the model that answers; an exchanged one is closed when its last batch has ended."""
+    """Holds the model that answers; one that was exchanged goes on with the batches that it has."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users: dict[ServedModel, int] = {}
         self.current: ServedModel | None = None
 
     @contextmanager
@@ -185,22 +205,17 @@ class Slot:
             model = self.current
             if model is None:
                 raise RuntimeError("no model is loaded")
-            self._users[model] = self._users.get(model, 0) + 1
+            model.take()
         try:
             yield model
         finally:
-            with self._lock:
-                self._users[model] -= 1
-                last = self._users[model] == 0 and model is not self.current
-                if self._users[model] == 0:
-                    del self._users[model]
-            if last:
-                model.close()
+            model.drop()
 
     def exchange(self, model: ServedModel | None) -> None:
         """Answer with `model` from the next batch on."""
+        if model is not None:
+            model.take()
         with self._lock:
             old, self.current = self.current, model
-            unused = old is not None and old not in self._users
-        if old is not None and unused:
-            old.close()
+        if old is not None:
+            old.drop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
 from tuneloop.core.i18n import t
@@ -23,6 +24,8 @@ def serve(
     api_key: str | None = None,
     ready: Callable[[str], None] | None = None,
     dry_run: bool = False,
+    follow: str = "",
+    deploy: DeployConfig | None = None,
 ) -> None:
     """Answer texts with a release until SIGTERM or SIGINT; returns when every accepted request is answered.
 
@@ -36,6 +39,8 @@ def serve(
         api_key: what clients must send; TUNELOOP_API_KEY or TUNELOOP_API_KEY_FILE by default.
         ready: called once with the address when texts are answered.
         dry_run: only print the command with which vLLM is started.
+        follow: the name of a model, whose deployments decide in the place of `release` what answers; vLLM follows none.
+        deploy: when a release that is being tried is worse.
 
     Raises:
         ReleaseError: if there is no such release or a file is damaged.
@@ -68,7 +73,10 @@ def serve(
 
     index.find(check_id(release), workspace)
     key = find_api_key(api_key)
-    app = create_app(release, workspace=workspace, config=config, engine=engine, api_key=key, watch=watch)
+    app = create_app(
+        release, workspace=workspace, config=config, engine=engine, api_key=key, watch=watch, follow=follow,
+        deploy=deploy,
+    )  # fmt: skip
 
     def announce(url: str) -> None:
         service = app.state.service

@@ -138,6 +138,16 @@ def sweep(folder: Path) -> int:
     return swept
 
 
+def copy_dir(source: Path, into: Path) -> None:
+    """Copy what a folder holds into one that is there, without what dead writers left; the first error ends it."""
+    for path in sorted(source.rglob("*")):
+        parts = path.relative_to(source).parts
+        if any(STAGED.match(part) for part in parts):
+            continue
+        target = into.joinpath(*parts)
+        target.mkdir(exist_ok=True) if path.is_dir() else shutil.copyfile(path, target)
+
+
 def fsync_tree(folder: Path) -> None:
     """Flush every file and folder under `folder` to the disk, the deepest first."""
     for root, _, files in os.walk(folder, topdown=False):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.releases.manifest import verify
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,
-    created TEXT NOT NULL, engine TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
-"""
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,"
+    " created TEXT NOT NULL, engine TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL)",
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,9 @@ def insert(row: Row, workspace: Workspace) -> None:
 
 
 def withdraw(release_id: str, workspace: Workspace) -> None:
-    """Take a release's row away, and any that a failed `insert` may have left in the log for a later reader to find."""
-    with _connect(workspace) as database, transaction(database) as run:
-        run("DELETE FROM releases WHERE id = ?", (release_id,))
-        run("UPDATE numbers SET last = last")  # a change: what is in the log behind this one does not count
+    """Make certain that a release has no row, also where the disk refused while it was inserted."""
+    with _connect(workspace) as database:
+        database.execute("DELETE FROM releases WHERE id = ?", (release_id,))
 
 
 def rows(workspace: Workspace) -> list[Row]:
@@ -146,12 +144,18 @@ def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True)
     database = None
     try:
-        with _one_at_a_time(path.with_suffix(".lock")):
-            database = sqlite3.connect(path, timeout=60, isolation_level=None)
-            # the busy timeout does not cover the switch to WAL
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.executescript(SCHEMA)
+        database = sqlite3.connect(path, timeout=60, isolation_level=None)
+        # No write-ahead log: reading must also be possible on a full or read-only disk, where its files cannot be made.
+        # An earlier version had one; while others have the file open, it stays so.
+        with suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode=DELETE")
+        # extra: the folder is flushed too, so that a commit outlives a power cut
+        database.execute("PRAGMA synchronous=EXTRA")
+        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if not {"releases", "numbers"} <= known:
+            with transaction(database) as run:
+                for statement in SCHEMA:
+                    run(statement)
         yield database
     except sqlite3.DatabaseError as error:
         raise StorageError(
@@ -161,10 +165,3 @@ def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     finally:
         if database is not None:
             database.close()
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    with fsio.storage_errors(path), path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

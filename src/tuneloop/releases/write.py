@@ -61,8 +61,7 @@ def write_release(
     release_id = index.next_id(config.name, workspace)
     path = workspace.releases / release_id
     with fsio.new_dir(path) as folder:
-        leftovers = shutil.ignore_patterns(f"{fsio.STAGING_PREFIX}*")
-        shutil.copytree(run_path / "model", folder, dirs_exist_ok=True, ignore=leftovers)
+        fsio.copy_dir(run_path / "model", folder)
         abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
         vectors = bool(abstaining) and abstaining["abstaining"]["needs_vectors"]

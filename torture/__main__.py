@@ -1,5 +1,6 @@
 """`python -m torture`: so many kills of everything that writes, then refused writes, lost power and a clock set back."""
 
+# ruff: noqa: E402  the environment is set before anything that reads it is imported
 from __future__ import annotations
 
 import argparse
@@ -52,10 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made_up = world.light_world(_below(folder, "light"))
     for victim, kills in _victims(folder, made_up, light, real=asked.trainings > 0):
         found["victims"][victim.name] = _tortured(victim, kills, chance, wrong, strict=asked.strict)
-    for victim in (NaiveReleaseWriting(_below(folder, "naive-1"), made_up), NaiveEventWriting(_below(folder, "naive-2"))):
+    for victim in (
+        NaiveReleaseWriting(_below(folder, "naive-1"), made_up),
+        NaiveEventWriting(_below(folder, "naive-2")),
+    ):
         found["control"][victim.name] = _control(victim, max(10, asked.kills // 20), chance, wrong)
     for name, check in (("refused writes", faults.check), ("lost power", power.check), ("clock set back", clock.check)):
-        found[name] = _checked(name, check, _below(folder, name.replace(" ", "-")), made_up, wrong)
+        found[name] = _checked(
+            name, check, _below(folder, name.replace(" ", "-")), made_up, wrong, thorough=asked.strict
+        )
     if asked.trainings:
         found["victims"] |= _real(folder, asked, light, chance, wrong)
     found |= {
@@ -133,12 +139,17 @@ def _control(victim: Victim, kills: int, chance: random.Random, wrong: list[str]
 
 
 def _checked(
-    name: str, check: Callable[[Path, world.World], dict[str, Any]], folder: Path, made_up: world.World, wrong: list[str]
+    name: str,
+    check: Callable[..., dict[str, Any]],
+    folder: Path,
+    made_up: world.World,
+    wrong: list[str],
+    *,
+    thorough: bool,
 ) -> dict[str, Any]:
     _say(name)
-    report = folder / "told"
     try:
-        (line,) = undisturbed(lambda report: report(json.dumps(check(folder, made_up))), report)
+        (line,) = undisturbed(lambda say: say(json.dumps(check(folder, made_up, thorough=thorough))), folder / "told")
     except AssertionError as error:
         wrong.append(f"{name}: {error}")
         return {}
@@ -152,7 +163,7 @@ def _report(found: dict[str, Any], *, write: bool) -> None:
     for line in found["broken"]:
         _say(f"BROKEN {line}")
     if write:
-        from benchmarks.measure import machine
+        from benchmarks.results import machine
 
         found["broken"], found["command"] = len(found["broken"]), "make torture"
         RESULTS.write_text(json.dumps(found | {"machine": machine()}, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ import os
 import resource
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,29 +28,34 @@ from tuneloop.watch.sqlite_store import SqliteStore
 
 REFUSALS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 CALLS = {os: ("fsync", "replace", "rename", "mkdir", "open"), io: ("open",), builtins: ("open",)}
-"""What writes go through; reading goes through some of it too, and may fail as well."""
+"""What writes go through."""
+
+OPEN, OPEN_FILE = os.open, io.open
 
 LIMIT_STEP = 8192
 NOBODY = 65534
 
 
-def check(folder: Path, world: World) -> dict[str, Any]:
+def check(folder: Path, world: World, *, thorough: bool) -> dict[str, Any]:
     """Refuse everything once; how many refusals there were of each kind.
+
+    Args:
+        thorough: refuse with every error, and raise the limit in small steps.
 
     Raises:
         Broken: if one was no clear error, or what was there before is not there after it.
     """
     return {
-        "system calls of a release": _release_calls(folder / "calls", world),
+        "system calls of a release": _release_calls(folder / "calls", world, REFUSALS if thorough else REFUSALS[:1]),
         "statements of the index": _release_statements(folder / "index", world),
         "statements of events": _event_statements(folder / "events"),
-        "limits of a file's size": _limits(folder / "limits", world),
+        "limits of a file's size": _limits(folder / "limits", world, LIMIT_STEP if thorough else 8 * LIMIT_STEP),
         "permission": _without_permission(folder / "permission", world),
     }
 
 
-def _release_calls(folder: Path, world: World) -> int:
-    return sum(_until_none_is_refused(folder, world, lambda n, r=r: refusing_calls(n, r)) for r in REFUSALS)
+def _release_calls(folder: Path, world: World, refusals: Sequence[int]) -> int:
+    return sum(_until_none_is_refused(folder, world, lambda n, r=r: refusing_calls(n, r)) for r in refusals)
 
 
 def _release_statements(folder: Path, world: World) -> int:
@@ -60,9 +65,8 @@ def _release_statements(folder: Path, world: World) -> int:
 def _until_none_is_refused(folder: Path, world: World, refusing: Callable[[int], Any]) -> int:
     """Write a release and refuse the first call, then the second, until one is written; how many were refused."""
     place = Workspace(folder / "w")
-    world.release(world.run, place)
+    before = [world.release(world.run, place).id]
     for number in itertools.count():
-        before, _ = sound_releases(place)
         try:
             with refusing(number) as refused:
                 world.release(world.run, place)
@@ -71,10 +75,12 @@ def _until_none_is_refused(folder: Path, world: World, refusing: Callable[[int],
         else:
             if not refused():
                 _swept(place)
+                sound_releases(place)
                 return number
-        now, orphans = sound_releases(place)
+        now, orphans = sound_releases(place, known=before)
         if orphans or not set(before) <= set(now):
             raise Broken(f"after a refusal: {orphans} without a row, {sorted(set(before) - set(now))} gone")
+        before = now
     raise AssertionError
 
 
@@ -97,7 +103,7 @@ def refusing_calls(number: int, refusal: int) -> Iterator[Callable[[], bool]]:
 
     def failing(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **more: Any) -> Any:
-            if next(count) == number:
+            if _writes(real, given) and next(count) == number:
                 came.append(real)
                 raise OSError(refusal, os.strerror(refusal))
             return real(*given, **more)
@@ -106,6 +112,13 @@ def refusing_calls(number: int, refusal: int) -> Iterator[Callable[[], bool]]:
 
     with contextmanager(_patched)(failing):
         yield lambda: bool(came)
+
+
+def _writes(call: Callable[..., Any], given: tuple[Any, ...]) -> bool:
+    """Whether it is not a file that is opened to be read."""
+    if call is OPEN_FILE:
+        return len(given) > 1 and str(given[1])[:1] in "wax"
+    return call is not OPEN or bool(given[1] & (os.O_WRONLY | os.O_RDWR))
 
 
 def _patched(failing: Callable[..., Any]) -> Iterator[None]:
@@ -151,41 +164,45 @@ def refusing_statements(number: int) -> Iterator[Callable[[], bool]]:
 
 def _event_statements(folder: Path) -> int:
     folder.mkdir()
+    path = folder / "events.sqlite"
     for number in itertools.count():
         with refusing_statements(number) as refused:
-            _keep(folder / "events.sqlite", f"n{number}", clear=True)
-        _keep(folder / "events.sqlite", f"n{number}", clear=False)  # as the writer does: later, the same again
+            acknowledged = _keep(path, f"n{number}")
+        _kept(path, f"n{number}", acknowledged)
         if not refused():
             return number
     raise AssertionError
 
 
-def _keep(path: Path, key: str, *, clear: bool) -> None:
-    """Keep events and feedback, or be told that it is refused; what was acknowledged must be there once."""
-    acknowledged, behind = [], [Event(f"{key}.{part}", 1.0, "m-1", "00", "yes", 0.9) for part in range(3)]
+def _keep(path: Path, key: str) -> list[str]:
+    """Keep events and feedback, or be told that it is refused; what was acknowledged."""
     try:
         store = SqliteStore(path)
         try:
-            store.add_events(behind)
-            acknowledged += [receipt.feedback.key for receipt in store.add_feedback([feedback_of(key)]) if receipt.feedback]
+            store.add_events([Event(f"{key}.{part}", 1.0, "m-1", "00", "yes", 0.9) for part in range(3)])
+            return [each.feedback.key for each in store.add_feedback([feedback_of(key)]) if each.feedback]
         finally:
             store.close()
     except StorageError as error:
-        if not clear:
-            raise Broken("refused, although nothing was wrong any more") from None
         _clear(error)
-    keys = Counter(str(found) for (found,) in rows_of(path, "SELECT key FROM tuneloop_feedback"))
-    once(acknowledged, keys, [*keys])
-    if not clear and acknowledged != [key]:
-        raise Broken(f"{key} was not acknowledged")
+        return []
 
 
-def _limits(folder: Path, world: World) -> int:
+def _kept(path: Path, key: str, acknowledged: list[str]) -> None:
+    """Nothing, if what was acknowledged is there once, and the same call goes through now."""
+    for known in (acknowledged, [key]):
+        keys = [str(found) for (found,) in rows_of(path, "SELECT key FROM tuneloop_feedback")]
+        once(known, Counter(keys), keys)
+        if _keep(path, key) != [key]:
+            raise Broken(f"{key} is refused, although nothing is wrong any more")
+
+
+def _limits(folder: Path, world: World, step: int) -> int:
     """No file may grow beyond a limit, which is raised step by step: a disk that is full at each place."""
     place = Workspace(folder / "w")
     first = world.release(world.run, place).id
     refused = 0
-    for limit in range(0, 10**9, LIMIT_STEP):
+    for limit in range(0, 10**9, step):
         with limited(limit), suppress(StorageError):
             if first not in {row.id for row in index.rows(place)}:
                 raise Broken("the releases cannot be read on a full disk")
@@ -198,8 +215,8 @@ def _limits(folder: Path, world: World) -> int:
             refused += 1
         sound_releases(place)
         with limited(limit):
-            _keep(folder / "events.sqlite", f"n{limit}", clear=True)
-        _keep(folder / "events.sqlite", f"n{limit}", clear=False)
+            acknowledged = _keep(folder / "events.sqlite", f"n{limit}")
+        _kept(folder / "events.sqlite", f"n{limit}", acknowledged)
     world.release(world.run, place)
     _swept(place)
     return refused

@@ -176,6 +176,9 @@ def _updated(root: Path) -> dict[str, Any]:
     weights = hashlib.sha256((root / "releases" / last["release"] / "model.safetensors").read_bytes()).hexdigest()
     if len(ids) != 2:
         raise Broken(f"one candidate was released as {ids}")
-    reasons = {"reasons": last["reasons"], "verdict": last["verdict"], "steps": [each["step"] for each in last["tried"]]}
+    reasons = {
+        "reasons": last["reasons"],
+        "verdict": last["verdict"],
+        "steps": [each["step"] for each in last["tried"]],
+    }
     return reasons | {"weights": weights}
-

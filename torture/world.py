@@ -145,7 +145,8 @@ def settings(folder: Path, **changes: Any) -> dict[str, Any]:
         "data": {"source": str(folder / "old.csv"), "clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
         "model": {"source": str(folder / "tiny"), "max_tokens": 16},
         "training": training,
-        "evaluation": {"resamples": 200}, "watch": {"events": "hashes"},
+        "evaluation": {"resamples": 200},
+        "watch": {"events": "hashes"},
         "release": {"forms": []},
         **changes,
     }

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from torture.harness import PATIENCE_S, Broken, Report, Victim, undisturbed
 from torture.invariants import once, rows_of, sound_releases
-from torture.world import NAME, World
+from torture.world import NAME, Answers, World
 from tuneloop.core.paths import Workspace
+from tuneloop.tasks.base import Prediction
 
 TURNS = 15
 FEEDBACK = "/v1/feedback"
@@ -126,6 +127,44 @@ class Serving(Victim):
         self.address.unlink(missing_ok=True)
         if ready:
             self.address.touch()
+
+
+class LightServing(Serving):
+    """The same server with answers that need no model."""
+
+    def server(self, report: Report) -> None:
+        from tuneloop.core.config import ServeConfig
+        from tuneloop.core.fsio import write_text
+        from tuneloop.core.watching import WatchConfig
+        from tuneloop.releases.index import newest
+        from tuneloop.releases.read import open_release
+        from tuneloop.serve.app import create_app
+        from tuneloop.serve.server import Server, listen
+        from tuneloop.serve.slot import ServedModel
+
+        def open_model(name: str) -> ServedModel:
+            return ServedModel(open_release(name, self.workspace).id, "fake", Quick())  # type: ignore[arg-type]
+
+        app = create_app(
+            newest(NAME, self.workspace), workspace=self.workspace, config=ServeConfig(port=0),
+            watch=WatchConfig(events="hashes"), open_model=open_model,
+        )  # fmt: skip
+        ready = lambda url: write_text(self.address, f"{url} {os.getpid()}")  # noqa: E731
+        Server(app, listen("127.0.0.1", 0), ready=ready).serve_until_stopped()
+
+
+class Quick(Answers):
+    """Answers at once."""
+
+    name = "quick"
+
+    def __init__(self) -> None:
+        super().__init__("fake")
+        self.task.name, self.task.spans_in, self.task.layout = "classification", False, "whole"
+
+    def predict(self, inputs: Sequence[object]) -> list[Prediction]:
+        """`yes` where the text is good."""
+        return [Prediction("yes" if "good" in str(each) else "no", {"no": 0.5, "yes": 0.5}) for each in inputs]
 
 
 def ask(url: str, path: str, body: dict[str, object], key: str = "") -> tuple[int, str]:

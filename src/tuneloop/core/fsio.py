@@ -99,7 +99,7 @@ def new_dir(path: Path, *, replace: bool = False) -> Iterator[Path]:
         StorageError: if `path` exists and is not to be replaced, or the disk refuses.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_dir(path.parent)
         sweep(path.parent)
         temporary, held = _stage(path, os.mkdir)
     try:
@@ -114,6 +114,15 @@ def new_dir(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise
     finally:
         os.close(held)
+
+
+def make_dir(path: Path) -> None:
+    """Make a folder and those above it, if they are not there, so that a power cut does not take them away again."""
+    if path.is_dir():
+        return
+    make_dir(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync_dir(path.parent)
 
 
 def remove_dir(path: Path) -> None:

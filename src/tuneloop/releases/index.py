@@ -141,7 +141,7 @@ def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
 def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     path: Path = workspace.index
     with fsio.storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        fsio.make_dir(path.parent)
     database = None
     try:
         database = sqlite3.connect(path, timeout=60, isolation_level=None)

@@ -1,4 +1,4 @@
-"""`python -m torture`: so many kills of everything that writes, then refused writes, lost power and a clock set back."""
+"""`python -m torture`: kills of everything that writes, then refused writes, lost power and a clock set back."""
 
 # ruff: noqa: E402  the environment is set before anything that reads it is imported
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tuneloop.core.paths import Workspace
 from tuneloop.releases import index
 
 REINDEX_EVERY = 15
+NAIVE_BYTES = 2000
+"""What is written at once where it is done naively."""
 
 
 class ReleaseWriting(Victim):
@@ -81,9 +84,10 @@ class NaiveReleaseWriting(ReleaseWriting):
             place = target / file.relative_to(source)
             place.parent.mkdir(exist_ok=True)
             with place.open("wb") as out:
-                out.write(file.read_bytes())
-                out.flush()
-                os.fsync(out.fileno())
+                for part in range(0, max(1, file.stat().st_size), NAIVE_BYTES):
+                    out.write(file.read_bytes()[part : part + NAIVE_BYTES])
+                    out.flush()
+                    os.fsync(out.fileno())
         (target / "release.json").write_text(
             (source / "release.json").read_text(encoding="utf-8").replace(source.name, made), encoding="utf-8"
         )
@@ -97,8 +101,6 @@ class NaiveReleaseWriting(ReleaseWriting):
                 self.folder / "told-whole",
             )
         # each round begins anew, so that one broken release is counted once
-        import shutil
-
         shutil.rmtree(self.workspace.root)
         self.workspace.releases.mkdir(parents=True)
         self.known, self.rows = set(), set()

@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from torture.harness import PATIENCE_S, Broken, Report, Victim, undisturbed
 from torture.invariants import once, rows_of, sound_releases
-from torture.world import NAME, Answers, World
+from torture.world import LABELS, NAME, Answers, World
+from tuneloop.core.config import TaskConfig
 from tuneloop.core.paths import Workspace
+from tuneloop.tasks import create_task
 from tuneloop.tasks.base import Prediction
 
 TURNS = 15
@@ -160,7 +162,7 @@ class Quick(Answers):
 
     def __init__(self) -> None:
         super().__init__("fake")
-        self.task.name, self.task.spans_in, self.task.layout = "classification", False, "whole"
+        self.task = create_task(TaskConfig(type="classification"), {"labels": list(LABELS)})
 
     def predict(self, inputs: Sequence[object]) -> list[Prediction]:
         """`yes` where the text is good."""

@@ -134,7 +134,7 @@ def _control(victim: Victim, kills: int, chance: random.Random, wrong: list[str]
     tally = torture(victim, kills, chance)
     if len(tally.broken) < NAIVE_LEAST * kills:
         wrong.append(f"{victim.name} was found broken {len(tally.broken)} times of {kills}: the checks see too little")
-    _say(f"  found broken: {len(tally.broken)}, which is right")
+    _say(f"  found broken: {len(tally.broken)}")
     return {"kills": kills, "broken": len(tally.broken)}
 
 

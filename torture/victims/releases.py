@@ -13,7 +13,9 @@ from torture.world import NAME, World
 from tuneloop.core.paths import Workspace
 from tuneloop.releases import index
 
-REINDEX_EVERY = 15
+REINDEX_EVERY, ANEW_EVERY = 10, 40
+"""Rounds after which the index is built from the folders, and after which a new workspace is begun."""
+
 NAIVE_BYTES = 2000
 """What is written at once where it is done naively."""
 
@@ -31,6 +33,10 @@ class ReleaseWriting(Victim):
         self.rows: set[str] = set()
 
     def prepare(self) -> None:
+        if self.round % ANEW_EVERY == 0:
+            self.finish()
+            shutil.rmtree(self.workspace.root)
+            self.known, self.rows = set(), set()
         self.workspace.releases.mkdir(parents=True, exist_ok=True)
 
     def work(self, report: Report, number: int) -> None:
@@ -94,7 +100,7 @@ class NaiveReleaseWriting(ReleaseWriting):
         report(made)
 
     def prepare(self) -> None:
-        super().prepare()
+        self.workspace.releases.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "whole").exists():
             undisturbed(
                 lambda _: (self.world.release(self.world.run, Workspace(self.folder / "whole")), None)[1],

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import random
+import shlex
 import shutil
 import sys
 import tempfile
@@ -165,7 +166,7 @@ def _report(found: dict[str, Any], *, write: bool) -> None:
     if write:
         from benchmarks.results import machine
 
-        found["broken"], found["command"] = len(found["broken"]), "make torture"
+        found["broken"], found["command"] = len(found["broken"]), shlex.join(["python", "-m", "torture", *sys.argv[1:]])
         RESULTS.write_text(json.dumps(found | {"machine": machine()}, indent=2) + "\n", encoding="utf-8")
     _say("every promise was kept" if not found["broken"] else "promises were broken")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tuneloop.core.config import ModelConfig
 from tuneloop.core.project import Config, Project, open_project
 from tuneloop.data.examples import joined
@@ -35,6 +33,8 @@ def label_forecast(
         DataError: if there are too few labels.
         ModelError: if the model gives no vectors.
     """
+    import numpy as np
+
     from tuneloop import api
     from tuneloop.labelling.curve import forecast, labels_for
     from tuneloop.labelling.measuring import check_task, measure_curve

@@ -68,7 +68,7 @@ def deployments(
     if not found:
         say(t("Nothing was deployed yet; servers answer with the newest release."))
         return
-    headers = [t("model"), t("current"), t("before"), t("being tried"), t("stage"), t("share"), t("since")]
+    headers = [t("model"), t("current"), t("one before"), t("being tried"), t("stage"), t("share"), t("tried since")]
     print_table(headers, [_row(each) for each in found])
     for each in found:
         _show_figures(each)

@@ -14,7 +14,7 @@ from tuneloop.core.paths import CONFIG_NAME
 
 
 def serve(
-    release: Annotated[str, typer.Argument(help=t("A release; a model's name means its newest."))],
+    release: Annotated[str, typer.Argument(help=t("A release; a model's name follows what is deployed of it."))],
     host: Annotated[str | None, typer.Option("--host", help=t("Address to listen on."))] = None,
     port: Annotated[int | None, typer.Option("--port", help=t("Port to listen on; 0 takes a free one."))] = None,
     engine: Annotated[

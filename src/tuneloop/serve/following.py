@@ -169,7 +169,8 @@ class Following(Worker):
     def _wanted(self) -> list[str]:
         """Releases that are to be open, the most urgent first."""
         tried = self.state.candidate.release if self.state.candidate else None
-        before = self.state.before if self._deploy.keep_before else None
+        # where nothing was ever deployed, nobody expects the memory of two
+        before = self.state.before if self._deploy.keep_before and self.state.change else None
         return list(dict.fromkeys(each for each in (self.state.current, tried, before) if each is not None))
 
     def _take_opened(self) -> None:
@@ -228,19 +229,20 @@ class Following(Worker):
             self._sides.trial = None
             self._meter.trying(None)
         if old is not None:
-            self._keep(old)
             self._errands.submit(old.close)  # a model that is stuck must hold up nothing else
+            self._keep(old)
 
     def _begin_trial(self, candidate: Candidate, model: ServedModel) -> None:
+        kept = kept_figures(candidate.change, self._workspace).get(self.server)
         trial = Trial(
             candidate, model, config=self._config, deploy=self._deploy, meter=self._meter,
             vectors=self._watch.events == "vectors",
         )  # fmt: skip
-        kept = kept_figures(candidate.change, self._workspace).get(self.server)
         if kept is not None:
             trial.restore(kept)
-        self._feedback.begin()
         self._in_loop(self._announce, model)
+        trial.begin()
+        self._feedback.begin()
         self._meter.trying(candidate.release, candidate.stage)
         self._sides.trial = trial
 

@@ -48,7 +48,7 @@ class Trial:
 
     Args:
         candidate: what is recorded of it.
-        model: open; it is kept so until `close`.
+        model: open; it is kept so from `begin` to `close`.
         config: limits of its queue, which is apart from that of the current release.
         deploy: when it is worse.
         meter: counts its requests.
@@ -67,10 +67,8 @@ class Trial:
     ) -> None:
         self.candidate, self.model, self._slow = candidate, model, deploy.slow
         self._slot = Slot()
-        self._slot.exchange(model)
         limits = config.model_copy(update={"max_queue": MOST_SHADOWED}) if self.is_shadow else config
         self.batcher = Batcher(self._slot, limits, vectors=vectors and not self.is_shadow, meter=meter)
-        self.batcher.start()
         self._lock = threading.Lock()
         self._comparison = Comparison(deploy.alpha, deploy.margin)
         self._times: dict[Side, deque[float]] = {"current": deque(maxlen=LAST), "candidate": deque(maxlen=LAST)}
@@ -82,6 +80,11 @@ class Trial:
     def is_shadow(self) -> bool:
         """Whether nobody sees its answers."""
         return self.candidate.stage == "shadow"
+
+    def begin(self) -> None:
+        """Take requests from now on."""
+        self._slot.exchange(self.model)
+        self.batcher.start()
 
     def takes(self, session: str | None) -> bool:
         """Whether a request is one of its share; all of a session are, or none, also when the share grows."""

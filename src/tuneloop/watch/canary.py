@@ -59,6 +59,10 @@ class Bets:
         top = max(self.logs)
         return top + log(sum(exp(each - top) for each in self.logs) / len(self.logs))
 
+    def reaches(self, log_capital: float) -> bool:
+        """Whether the capital is so large; mostly told by its largest part, as this is asked after every request."""
+        return max(self.logs) >= log_capital and self.log_capital >= log_capital
+
     def note(self, side: Side, one: bool) -> None:
         """One outcome."""
         part = self._current if side == "current" else self._candidate
@@ -125,9 +129,9 @@ class Criterion:
 
     def verdict(self, alpha: float) -> Verdict:
         """What is certain now, each with probability `alpha` of ever being said wrongly."""
-        if self._worse.log_capital >= -log(alpha):
+        if self._worse.reaches(-log(alpha)):
             return "worse"
-        return "not_worse" if self._not_worse.log_capital >= -log(alpha) else "unclear"
+        return "not_worse" if self._not_worse.reaches(-log(alpha)) else "unclear"
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""

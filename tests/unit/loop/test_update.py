@@ -14,8 +14,9 @@ import pytest
 import tuneloop as tl
 from tests.conftest import WORDS
 from tuneloop.api import releases
+from tuneloop.api.updating import _refuse_canary
 from tuneloop.cli.app import run as command
-from tuneloop.core.config import TaskConfig
+from tuneloop.core.config import TaskConfig, parse_config
 from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.paths import Workspace
 from tuneloop.evaluation.paired import Difference
@@ -80,7 +81,8 @@ def update(project: Path, file: Path | None, *steps: Any, **more: Any) -> dict[s
 
 def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(project: Path) -> None:
     new = write(project / "new.csv", 160, 2, NEW_MARKS)
-    found = update(project, new, "recalibrate", "full", "adapter")
+    config = {"data": {"source": "none.csv"}, "update": {"deploy": "canary"}, "deploy": {"share": 0.2}}
+    found = update(project, new, "recalibrate", "full", "adapter", config=config)
     assert found["verdict"] == "promote" and found["judged_on"] == "test"
     assert found["tried"][0]["dev"]["verdict"] != "promote"
     assert [each["step"] for each in found["tried"]] == ["recalibrate", "full"]  # adapter was not needed
@@ -89,8 +91,17 @@ def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
     assert release.info["lineage"]["went_on_from"]["model"] == "mood-1" and release.info["run"] == found["candidate"]
     about = {reason["about"]: reason for reason in found["reasons"]}
     assert about["new"]["outcome"] == "gained" and about["mood-1"]["outcome"] == "kept"
+    (tried,) = tl.deployments(workspace=project / "w")
+    assert (tried["current"], tried["candidate"]["release"], tried["candidate"]["share"]) == ("mood-1", "mood-2", 0.2)
+    assert found["deployed"] == tried["history"][0] and found["deployed"]["why"] == "tuneloop update"
     decision = json.loads((Path(found["report"]).parent / "decision.json").read_text())
     assert decision["release"] == "mood-2" and "mood-1" in Path(found["report"]).read_text()
+
+
+def test_a_canary_of_a_model_that_writes_is_refused_before_anything_is_trained() -> None:
+    asked = {"data": {"source": "x.csv"}, "task": "generation", "update": {"deploy": "canary"}}
+    with pytest.raises(ConfigError, match="not for models that write"):
+        _refuse_canary(parse_config(asked))
 
 
 def test_rows_that_teach_nothing_promote_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

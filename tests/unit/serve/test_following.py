@@ -22,11 +22,12 @@ from tests.releases import make_release
 from tests.unit.serve.conftest import WAIT_S, FakeHandle, Live
 from tuneloop.core.config import ServeConfig
 from tuneloop.core.deploying import DeployConfig
-from tuneloop.core.errors import ReleaseError
+from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.paths import Workspace
 from tuneloop.core.watching import WatchConfig
 from tuneloop.releases.deployment import deployed, history, kept_figures
 from tuneloop.releases.promotion import promote, rollback, try_out
+from tuneloop.serve import following
 from tuneloop.serve.app import create_app
 from tuneloop.serve.server import Server, listen
 from tuneloop.serve.slot import ServedModel
@@ -319,6 +320,25 @@ def test_a_shadow_that_fails_is_counted_and_not_taken_out(follow: Any, workspace
         assert live.answers() == "m-3"
     live.until(lambda: live.trial.figures()["shadow"]["failed"] == 20)
     assert deployed("m", workspace).candidate is not None
+
+
+def test_a_record_that_cannot_be_read_for_a_while_stops_no_answer(
+    follow: Any, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = follow()
+    tried = threading.Semaphore(0)
+
+    def refuse(*_: Any) -> None:
+        tried.release()
+        raise StorageError("The disk is gone.", "Bring it back.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "kept_figures", refuse)
+        try_out("m-2", workspace, stage="canary", share=0.5, who="ann")
+        assert tried.acquire(timeout=WAIT_S) and tried.acquire(timeout=WAIT_S)
+        assert live.answers() == "m-3" and live.trial is None
+    live.until_trying("canary")
+    assert caplog.text.count("The disk is gone.") == 1
 
 
 def test_a_deployed_release_that_cannot_be_opened_leaves_the_old_one_and_is_told(

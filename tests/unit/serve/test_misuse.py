@@ -199,7 +199,7 @@ def test_the_file_of_rules_lies_beside_the_configuration(tmp_path: Path, monkeyp
     )
     given = {}
     release = Release("m-1", tmp_path, {"config": {"data": {"source": "x"}, "serve": {"refuse": "own.yaml"}}})
-    monkeypatch.setattr(releasing, "load", lambda name, workspace: release)
+    monkeypatch.setattr(releasing, "_served", lambda name, workspace: release)
     monkeypatch.setattr(tuneloop.serve.start, "serve", lambda name, config, **_: given.update(config=config))
     releasing.serve("m", config=tmp_path / "here" / "tuneloop.yaml", port=0)
     assert given["config"].refuse == str(tmp_path / "here" / "refuse.yaml") and given["config"].port == 0

@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test torture lint bench docs clean
 
 setup: $(VENV)/.ready
 
@@ -21,9 +21,13 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
+# 1,000 kills of all that writes, 50 of them of real trainings; refused writes, lost power, a clock set back
+torture: setup
+	$(BIN)/python -m torture --strict --write
+
 lint: setup
-	$(BIN)/ruff format --check src tests benchmarks docs
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests torture benchmarks docs
+	$(BIN)/ruff check src tests torture benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

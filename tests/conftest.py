@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from torture.tiny import WORDS, write_tiny_model
 from tuneloop.data.examples import Examples, Label, Span
 from tuneloop.tasks import TASKS
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TUNELOOP_LANG", "en")
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", *"abcdefghijklmno", "[MASK]"]
 LABELS: dict[str, Callable[[bool], Label]] = {
     "classification": lambda good: "yes" if good else "no",
     "pair": lambda good: "yes" if good else "no",
@@ -95,26 +95,7 @@ class MadeUp:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random masked BERT of one layer, as transformers saves it, and a word tokenizer."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForMaskedLM, BertModel
-
-    torch.set_num_threads(1)  # threads only get in each other's way in a model this small
-    path = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    config = BertConfig(vocab_size=len(WORDS), max_position_embeddings=32, initializer_range=0.3, **shape)
-    body, whole = BertModel(config), BertForMaskedLM(config)
-    whole.bert.load_state_dict(body.state_dict(), strict=False)
-    whole.save_pretrained(path)
-    inner = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    inner.add_special_tokens(["[MASK]"])
-    inner.save(str(path / "tokenizer.json"))
-    marks = {"pad_token": "[PAD]", "mask_token": "[MASK]", "tokenizer_class": "PreTrainedTokenizerFast"}
-    (path / "tokenizer_config.json").write_text(json.dumps(marks))
-    return path
+    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

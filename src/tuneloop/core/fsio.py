@@ -8,11 +8,13 @@ Equal" (OSDI 2014), for why the directory is flushed too.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,11 @@ from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 
 STAGING_PREFIX = ".tmp-"
+
+STAGED = re.compile(re.escape(STAGING_PREFIX) + r"\d+-[0-9a-f]{8}-.")
+"""Names that are given here; others are somebody else's."""
+
+NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -34,14 +41,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """A file to write, which takes the place of `path` in one step when the block ends without error.
 
+    Args:
+        mode: its permissions, less the umask.
+
     Raises:
-        StorageError: if the disk is full or read-only; `path` is then as it was.
+        StorageError: if the disk is full or read-only; `path` is then as it was, or new if only the last flush failed.
     """
-    temporary = _staging_name(path)
     with storage_errors(path):
+        temporary, held = _stage(path, lambda place: os.close(os.open(place, NEW, mode)))
         try:
             yield temporary
             _fsync(temporary)
@@ -51,6 +61,8 @@ def new_file(path: Path) -> Iterator[Path]:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+        finally:
+            os.close(held)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,7 +72,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by `value` as readable JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """Readable JSON with a line's end."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
@@ -72,7 +89,8 @@ def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
 def new_dir(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """A folder to fill, which becomes `path` in one step when the block ends without error.
 
-    Whatever the block leaves in it is flushed to the disk first. On an error nothing of it remains.
+    Whatever the block leaves in it is flushed to the disk first. On an error nothing of it remains, nor of what
+    writers that died left beside it.
 
     Args:
         replace: whether it takes the place of a folder that is there, which goes only when the new one is whole.
@@ -81,43 +99,62 @@ def new_dir(path: Path, *, replace: bool = False) -> Iterator[Path]:
         StorageError: if `path` exists and is not to be replaced, or the disk refuses.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _staging_name(path)
-        temporary.mkdir()
+        make_dir(path.parent)
+        sweep(path.parent)
+        temporary, held = _stage(path, os.mkdir)
     try:
         yield temporary
         with storage_errors(path):
             fsync_tree(temporary)
-            if replace and path.exists():
-                remove_dir(path)
-            os.rename(temporary, path)
-            fsync_dir(path.parent)
+            _put(temporary, path, replace=replace)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
             raise _storage_error(path, error) from error
         raise
+    finally:
+        os.close(held)
+
+
+def make_dir(path: Path) -> None:
+    """Make a folder and those above it, if they are not there, so that a power cut does not take them away again."""
+    if path.is_dir():
+        return
+    make_dir(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync_dir(path.parent)
 
 
 def remove_dir(path: Path) -> None:
     """Remove a folder so that a crash never leaves it half there: rename, then delete."""
     with storage_errors(path):
-        temporary = _staging_name(path)
-        os.rename(path, temporary)
-        fsync_dir(path.parent)
-        shutil.rmtree(temporary)
+        held = _hold(path)
+        try:
+            temporary = _staging_name(path)
+            os.rename(path, temporary)
+            fsync_dir(path.parent)
+            shutil.rmtree(temporary, ignore_errors=True)  # what is left of it, the next writer sweeps
+        finally:
+            os.close(held)
 
 
 def sweep(folder: Path) -> int:
     """Remove what writers that died left in `folder`; returns how many were removed."""
     swept = 0
     for leftover in folder.glob(STAGING_PREFIX + "*"):
-        if _writer_is_alive(leftover):
-            continue
-        # Another process may sweep the same leftover at the same time.
-        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-        swept += 1
+        if STAGED.match(leftover.name):
+            swept += _removed(leftover)
     return swept
+
+
+def copy_dir(source: Path, into: Path) -> None:
+    """Copy what a folder holds into one that is there, without what dead writers left; the first error ends it."""
+    for path in sorted(source.rglob("*")):
+        parts = path.relative_to(source).parts
+        if any(STAGED.match(part) for part in parts):
+            continue
+        target = into.joinpath(*parts)
+        target.mkdir(exist_ok=True) if path.is_dir() else shutil.copyfile(path, target)
 
 
 def fsync_tree(folder: Path) -> None:
@@ -158,17 +195,73 @@ def _staging_name(path: Path) -> Path:
     return path.with_name(f"{STAGING_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name[:80]}")
 
 
-def _writer_is_alive(leftover: Path) -> bool:
-    owner = leftover.name.removeprefix(STAGING_PREFIX).split("-", 1)[0]
-    if not owner.isdigit():
+def _stage(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    """A new temporary file or folder beside `path`, and a descriptor by which it is held until that is closed."""
+    while True:
+        temporary = _staging_name(path)
+        make(temporary)
+        with suppress(FileNotFoundError):  # it was swept before it was held
+            return temporary, _hold(temporary)
+
+
+def _hold(path: Path) -> int:
+    """Show others that this process is at work there; the system lets go of it even after kill -9.
+
+    A number of a process in the name would not do: another one may get it, and in a container the first is always 1.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # where a file system has no locks, nothing is swept either
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    raise FileNotFoundError(path)
+
+
+def _removed(leftover: Path) -> bool:
+    """Whether a temporary file or folder was removed: that of a living writer is not."""
+    try:
+        descriptor = os.open(leftover, os.O_RDONLY)
+    except OSError:  # another process has swept it
         return False
     try:
-        os.kill(int(owner), 0)
-    except ProcessLookupError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    except OSError:
         return False
-    except PermissionError:
-        return True
+    finally:
+        os.close(descriptor)
     return True
+
+
+def _put(temporary: Path, path: Path, *, replace: bool) -> None:
+    """Give a folder its name; where the disk refuses in the middle, the old one is there again, or none."""
+    old = _staging_name(path) if replace and path.exists() else None
+    held = [_hold(path)] if old else []
+    placed = False
+    try:
+        if old:
+            os.rename(path, old)
+        os.rename(temporary, path)
+        placed = True
+        fsync_dir(path.parent)
+    except OSError:
+        with suppress(OSError):
+            if placed:
+                os.rename(path, temporary)
+            if old:
+                os.rename(old, path)
+        raise
+    else:
+        if old:
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _fsync(path: Path) -> None:

@@ -31,6 +31,7 @@ def code_version() -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def environment() -> dict[str, str | int]:
     """Versions, processor and cores that figures and answers depend on; nothing that names the machine or its user."""
     from tuneloop.core.machine import CORE_PACKAGES, processor_name

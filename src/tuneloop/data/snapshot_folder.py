@@ -153,7 +153,6 @@ def save_snapshot(
     existing = snapshot_folder(digest, workspace)
     if existing is not None:
         return open_snapshot(existing)
-    fsio.sweep(workspace.snapshots)
     path = workspace.snapshots / f"{name}-{digest[:HASH_DIGITS]}"
     try:
         with fsio.new_dir(path) as folder:

@@ -286,7 +286,9 @@ class LabelStore:
                 elif not answer.skipped:
                     busy.setdefault(answer.item, set()).add(answer.annotator)
             done = {(answer.item, answer.annotator) for answer in self.answers(skipped=True)}
-            for item, holder in run("SELECT item, annotator FROM handed WHERE at > ?", (now - HELD_S,)).fetchall():
+            # a moment far ahead is of a clock that was set back since: it would hold the text until then
+            held = run("SELECT item, annotator FROM handed WHERE at BETWEEN ? AND ?", (now - HELD_S, now + HELD_S))
+            for item, holder in held.fetchall():
                 if holder != annotator and (item, holder) not in done:
                     busy.setdefault(item, set()).add(holder)
             free = [each for each in ids if each not in mine and len(busy.get(each, ())) < per_item][:count]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tuneloop.core.errors import MissingExtraError, ModelError
-from tuneloop.core.fsio import new_dir, sweep
+from tuneloop.core.fsio import new_dir
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 
@@ -41,8 +41,6 @@ def unpacked(file: Path) -> Path:
         raise MissingExtraError("gguf", "generation") from None
     from tuneloop.models.load import quiet_transformers
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder.parent)
     with quiet_transformers(), new_dir(folder) as staging:
         try:
             _unpack(file, staging)

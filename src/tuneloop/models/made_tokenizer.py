@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.core.errors import MissingExtraError, ModelError
-from tuneloop.core.fsio import new_dir, sweep
+from tuneloop.core.fsio import new_dir
 from tuneloop.core.hashing import hash_file, hash_json
 from tuneloop.core.i18n import t
 from tuneloop.models import gguf
@@ -43,8 +43,6 @@ def with_tokenizer(folder: Path) -> Path:
     if (made / FILE).is_file():
         return made
     tokenizer = _tokenizer(folder, sources)
-    made.parent.mkdir(parents=True, exist_ok=True)
-    sweep(made.parent)
     with new_dir(made, replace=True) as staging:
         tokenizer.save_pretrained(staging)
         for name, path in zip(names, links, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from tuneloop.core import fsio
@@ -19,5 +18,5 @@ def export(release_id: str, target: Path, *, workspace: Workspace) -> Path:
     """
     release = open_release(release_id, workspace)
     with fsio.new_dir(target) as folder:
-        shutil.copytree(release.path, folder, dirs_exist_ok=True)
+        fsio.copy_dir(release.path, folder)
     return target

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from tuneloop.core import fsio
+from tuneloop.core.database import transaction
 from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.releases.manifest import verify
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,
-    created TEXT NOT NULL, engine TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
-"""
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,"
+    " created TEXT NOT NULL, engine TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL)",
+)
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,10 @@ def row_of(info: dict[str, Any]) -> Row:
 
 def next_id(name: str, workspace: Workspace) -> str:
     """A release id that nobody else gets; a number lost in a crash is never used again."""
-    with _connect(workspace) as database:
-        database.execute("BEGIN IMMEDIATE")
-        found = database.execute("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
+    with _connect(workspace) as database, transaction(database) as run:
+        found = run("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
         last = max([found[0] if found else 0, *_numbers_on_disk(name, workspace)])
-        database.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
-        database.execute("COMMIT")
+        run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
     return check_id(f"{name}-{last + 1}")
 
 
@@ -58,12 +56,20 @@ def insert(row: Row, workspace: Workspace) -> None:
         database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
 
 
+def withdraw(release_id: str, workspace: Workspace) -> None:
+    """Make certain that a release has no row, also where the disk refused while it was inserted."""
+    with _connect(workspace) as database:
+        database.execute("DELETE FROM releases WHERE id = ?", (release_id,))
+
+
 def rows(workspace: Workspace) -> list[Row]:
-    """All releases, the oldest first."""
+    """All releases, the oldest first; those of one model by number, as the clock may have been set back."""
     if not workspace.index.exists():
         return []
     with _connect(workspace) as database:
-        return [Row(*found) for found in database.execute("SELECT * FROM releases ORDER BY created, id")]
+        found = [Row(*each) for each in database.execute("SELECT * FROM releases ORDER BY created, id")]
+    by_number = {model: iter(sorted(each, key=_number)) for model, each in _by_model(found).items()}
+    return [next(by_number[_model(row)]) for row in found]
 
 
 def find(release_id: str, workspace: Workspace) -> Row:
@@ -96,9 +102,8 @@ def newest(name: str, workspace: Workspace) -> str:
 
 def reindex(workspace: Workspace) -> list[Row]:
     """Rebuild the table from the folders; a damaged folder is left out. Returns the rows."""
-    with _connect(workspace) as database:
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("DELETE FROM releases")
+    with _connect(workspace) as database, transaction(database) as run:
+        run("DELETE FROM releases")
         for folder in sorted(workspace.releases.glob("[a-z0-9]*")):
             try:
                 verify(folder)
@@ -106,9 +111,24 @@ def reindex(workspace: Workspace) -> list[Row]:
             except (ReleaseError, OSError, ValueError, KeyError):
                 continue
             if row.id == folder.name:
-                database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
-        database.execute("COMMIT")
+                run("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
     return rows(workspace)
+
+
+def _model(row: Row) -> str:
+    return row.id.rpartition("-")[0]
+
+
+def _number(row: Row) -> tuple[int, str]:
+    digits = row.id.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 0, row.id
+
+
+def _by_model(found: list[Row]) -> dict[str, list[Row]]:
+    models: dict[str, list[Row]] = {}
+    for row in found:
+        models.setdefault(_model(row), []).append(row)
+    return models
 
 
 def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
@@ -121,15 +141,21 @@ def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
 def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     path: Path = workspace.index
     with fsio.storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        fsio.make_dir(path.parent)
     database = None
     try:
-        with _one_at_a_time(path.with_suffix(".lock")):
-            database = sqlite3.connect(path, timeout=60, isolation_level=None)
-            # the busy timeout does not cover the switch to WAL
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            database.executescript(SCHEMA)
+        database = sqlite3.connect(path, timeout=60, isolation_level=None)
+        # No write-ahead log: reading must also be possible on a full or read-only disk, where its files cannot be made.
+        # An earlier version had one; while others have the file open, it stays so.
+        with suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode=DELETE")
+        # extra: the folder is flushed too, so that a commit outlives a power cut
+        database.execute("PRAGMA synchronous=EXTRA")
+        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if not {"releases", "numbers"} <= known:
+            with transaction(database) as run:
+                for statement in SCHEMA:
+                    run(statement)
         yield database
     except sqlite3.DatabaseError as error:
         raise StorageError(
@@ -139,10 +165,3 @@ def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     finally:
         if database is not None:
             database.close()
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    with fsio.storage_errors(path), path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -58,12 +58,10 @@ def write_release(
     run = _run_info(run_path)
     if not len(dev):
         raise ReleaseError(t("The dev split is empty."), t("A release needs dev examples to check its forms."))
-    workspace.releases.mkdir(parents=True, exist_ok=True)
-    fsio.sweep(workspace.releases)
     release_id = index.next_id(config.name, workspace)
     path = workspace.releases / release_id
     with fsio.new_dir(path) as folder:
-        shutil.copytree(run_path / "model", folder, dirs_exist_ok=True)
+        fsio.copy_dir(run_path / "model", folder)
         abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
         vectors = bool(abstaining) and abstaining["abstaining"]["needs_vectors"]
@@ -90,8 +88,10 @@ def write_release(
     try:
         index.insert(index.row_of(info), workspace)
     except StorageError:
-        # Not committed, so nobody can see the folder. An interrupt leaves it: the row may be there already.
+        # A row whose flush failed may be there after a crash: the folder goes only when it cannot come back.
+        # An interrupt leaves both: the row may be there already.
         with suppress(StorageError):
+            index.withdraw(release_id, workspace)
             fsio.remove_dir(path)
         raise
     return Release(release_id, path, info)

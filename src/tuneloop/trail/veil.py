@@ -8,7 +8,6 @@ lies beside the trail, not in it: telephone numbers are few enough that an open 
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,10 +94,9 @@ def make_secret(folder: Path) -> bytes:
     path = folder / SECRET
     with storage_errors(path):
         if not path.exists():
-            with new_file(path) as temporary:  # never half there: an empty secret would hide nothing
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    file.write(secrets.token_hex(SECRET_BYTES))
+            # never half there: an empty secret would hide nothing
+            with new_file(path, mode=0o600) as temporary:
+                temporary.write_text(secrets.token_hex(SECRET_BYTES), encoding="ascii")
         return read_secret(folder)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import TrainingError
-from tuneloop.core.fsio import remove_dir, write_text
+from tuneloop.core.fsio import new_dir, remove_dir, write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.ruling import check_rules
@@ -17,7 +17,6 @@ from tuneloop.knowledge.attach import FOLDER, reading_of
 from tuneloop.tasks import create_task
 from tuneloop.training.knowledge import find_knowledge, keep_all
 from tuneloop.training.run import Run, alone, open_run
-from tuneloop.training.save import anew
 
 if TYPE_CHECKING:
     from tuneloop.core.knowledge import KnowledgeConfig
@@ -53,7 +52,7 @@ def attach(run: Run, config: KnowledgeConfig, *, base: Path, workspace: Workspac
     with alone(run.path):
         folder = run.model_path / FOLDER
         if knowledge is not None:
-            with anew(folder) as staging:
+            with new_dir(folder, replace=True) as staging:
                 keep_all(knowledge, staging)
         elif folder.exists():
             remove_dir(folder)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError, DataError
-from tuneloop.core.fsio import new_dir, sweep, write_json
+from tuneloop.core.fsio import new_dir, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -143,7 +143,6 @@ def _make(
 
 def _save(path: Path, start: _Start, record: dict[str, Any], *, metrics: Path) -> None:
     """Write the folder that transformers opens, with the head that guesses, and how it was made."""
-    sweep(path.parent)
     with new_dir(path) as staging:
         with quiet_transformers():
             start.model.save_pretrained(staging)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ import yaml
 from tuneloop.abstaining.settings import check_task
 from tuneloop.core.config import RunConfig, load_config
 from tuneloop.core.errors import ModelError, TrainingError
-from tuneloop.core.fsio import new_dir, remove_dir, write_json, write_text
+from tuneloop.core.fsio import new_dir, new_file, remove_dir, to_json, write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace, check_id
@@ -149,7 +151,7 @@ def tune(
             save_adapter(run.path / "adapter", scaled(adapter, share), model, source)
         figures |= {"read_beside": ready.beside} if ready.beside else {}
         figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
-        write_json(run.path / "run.json", run.info | {"status": "finished"} | figures)
+        _write_info(run.path, run.info | {"status": "finished"} | figures)
         if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
             remove_dir(checkpoints)
     return open_run(run.id, workspace)
@@ -298,5 +300,14 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
     with new_dir(path) as staging:
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         write_text(staging / "config.yaml", text)
-        write_json(staging / "run.json", info)
+        _write_info(staging, info)
     return Run(path, info)
+
+
+def _write_info(folder: Path, info: dict[str, Any]) -> None:
+    """run.json, changed later than that of any other run, even where the clock was set back: "latest" goes by that."""
+    newest_ns = max((other.stat().st_mtime_ns for other in folder.parent.glob("*/run.json")), default=0)
+    with new_file(folder / "run.json") as file:
+        file.write_text(to_json(info), encoding="utf-8")
+        now_ns = max(time.time_ns(), newest_ns + 1)
+        os.utime(file, ns=(now_ns, now_ns))

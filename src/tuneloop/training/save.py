@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneloop.core.fsio import new_dir, sweep, write_json, write_text
+from tuneloop.core.fsio import new_dir, write_json, write_text
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
 from tuneloop.models.load import APART, quiet_transformers
@@ -28,7 +26,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 
 def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:
     """Write the folder that transformers opens, with what tuneloop adds."""
-    with anew(path) as staging:
+    with new_dir(path, replace=True) as staging:
         if ready.method.mergeable:
             with quiet_transformers():
                 model.save_pretrained(staging)
@@ -105,14 +103,6 @@ def save_adapter(path: Path, adapter: Adapter, model: PreTrainedModel, source: s
         for name, value in model.named_parameters()
         if name.removeprefix(f"{model.base_model_prefix}.").split(".")[0] in adapter.heads
     }
-    with anew(path) as staging:
+    with new_dir(path, replace=True) as staging:
         save_file(tensors, staging / "adapter_model.safetensors", metadata={"format": "pt"})
         write_json(staging / "adapter_config.json", adapter.config | {"base_model_name_or_path": source})
-
-
-@contextmanager
-def anew(path: Path) -> Iterator[Path]:
-    """A folder to fill in place of the one that an earlier process may have left there."""
-    sweep(path.parent)
-    with new_dir(path, replace=True) as staging:
-        yield staging

@@ -38,7 +38,38 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_writer_left_is_swept_and_a_living_one_is_spared(tmp_path: Path) -> None:
-    (tmp_path / f"{fsio.STAGING_PREFIX}{os.getpid()}-aa-x").mkdir()
-    (tmp_path / f"{fsio.STAGING_PREFIX}999999999-aa-x").mkdir()
-    assert fsio.sweep(tmp_path) == 1
-    assert len(list(tmp_path.iterdir())) == 1
+    dead = f"{fsio.STAGING_PREFIX}{os.getpid()}-0123abcd-x"  # in a container the next process has the same number
+    (tmp_path / dead).mkdir()
+    with fsio.new_dir(tmp_path / "a") as staging, fsio.new_file(tmp_path / "b") as file:
+        assert not (tmp_path / dead).exists() and fsio.sweep(tmp_path) == 0
+        assert staging.is_dir() and file.is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_what_is_not_of_tuneloop_is_never_swept(tmp_path: Path) -> None:
+    for name in (".tmp-mine", ".tmp-12-notes"):
+        (tmp_path / name).mkdir()
+    with fsio.new_dir(tmp_path / "export"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_whose_last_flush_fails_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    path = tmp_path / "a"
+    if replace:
+        path.mkdir()
+        (path / "old").touch()
+
+    def broken(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(StorageError), fsio.new_dir(path, replace=replace) as staging:
+        (staging / "new").touch()
+        monkeypatch.setattr(fsio, "fsync_tree", lambda _: None)
+        monkeypatch.setattr(fsio, "fsync_dir", broken)
+    assert [each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*")] == (
+        ["a", "a/old"] if replace else []
+    )

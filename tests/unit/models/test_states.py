@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tuneloop.core.errors import StorageError
-from tuneloop.core.fsio import STAGING_PREFIX
+from tuneloop.core.fsio import new_file
 from tuneloop.models.states import make_room, open_states, size_bytes, write_states
 
 HIDDEN = 4
@@ -81,10 +81,9 @@ def test_the_file_that_was_used_longest_ago_makes_room_and_a_living_writer_is_sp
     for age, name in enumerate(("old", "older", "oldest")):
         write(tmp_path / name)
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
-    writing = f"{STAGING_PREFIX}{os.getpid()}-aa-x"
-    (tmp_path / writing).write_bytes(bytes(size))
     open_states(tmp_path / "oldest", OFFSETS, HIDDEN)  # which is a use
-    make_room(tmp_path, size, limit_bytes=3 * size)
-    assert {path.name for path in tmp_path.iterdir()} == {"oldest", writing}
-    make_room(tmp_path, size, limit_bytes=3 * size)
-    assert {path.name for path in tmp_path.iterdir()} == {"oldest", writing}
+    with new_file(tmp_path / "x") as writing:
+        writing.write_bytes(bytes(size))
+        for _ in range(2):
+            make_room(tmp_path, size, limit_bytes=3 * size)
+            assert {path.name for path in tmp_path.iterdir()} == {"oldest", writing.name}

@@ -153,34 +153,32 @@ def bursts(warn: Warn, events: Sequence[Event]) -> list[Warned]:
     if not events:
         return []
     about = matcher(warn)
-    ordered = sorted(events, key=lambda event: event.at)
-    first = int(ordered[0].at // warn.every_s)
-    buckets: list[tuple[int, list[Event]]] = [(0, []) for _ in range(int(ordered[-1].at // warn.every_s) - first + 1)]
-    for event in ordered:
-        place = int(event.at // warn.every_s) - first
-        texts, hits = buckets[place]
+    # only times in which there were texts: a clock that was wrong for a while would leave millions without any
+    buckets: dict[int, tuple[int, list[Event]]] = {}
+    for event in sorted(events, key=lambda event: event.at):
+        texts, hits = buckets.setdefault(int(event.at // warn.every_s), (0, []))
         text = text_of(event)
         if event.label in warn.labels and text is not None and about(text):
             hits.append(event)
-        buckets[place] = (texts + 1, hits)
-    return list(_found(warn, buckets[:-1], first))
+        buckets[int(event.at // warn.every_s)] = (texts + 1, hits)
+    return list(_found(warn, list(buckets.items())[:-1]))
 
 
-def _found(warn: Warn, buckets: Sequence[tuple[int, list[Event]]], first: int) -> list[Warned]:
+def _found(warn: Warn, buckets: Sequence[tuple[int, tuple[int, list[Event]]]]) -> list[Warned]:
     burst, found = Burst(warn.bar), []
     expected: list[float] = []
-    for number, (texts, hits) in enumerate(buckets):
+    for number, (time, (texts, hits)) in enumerate(buckets):
         seen = burst.add(len(hits), texts)
         expected.append(seen.expected)
         if not seen.alarm:
             continue
         begin = number + 1 - max(1, seen.since)
-        own = [event for _, each in buckets[begin : number + 1] for event in each]
+        own = [event for _, (_, each) in buckets[begin : number + 1] for event in each]
         found.append(
             Warned(
                 name=warn.name,
-                at=(first + number + 1) * warn.every_s,
-                since=(first + begin) * warn.every_s,
+                at=(time + 1) * warn.every_s,
+                since=buckets[begin][0] * warn.every_s,
                 hits=len(own),
                 expected=sum(expected[begin:]),
                 events=tuple(event.id for event in own[:-11:-1]),

@@ -48,6 +48,9 @@ def show_forms(info: dict[str, Any]) -> None:
         verdict = t("default") if name == info["engine"] else "" if form["accepted"] else t("refused")
         rows.append([name, f"{form['texts_per_s']:.0f}" if "texts_per_s" in form else "", *figures, verdict])
     print_table(headers, rows, title=info["id"])
+    for name, form in info["forms"].items():
+        if "error" in form:
+            say(f"{name}: {form['error']}")
 
 
 @app.command("list", help=t("Every release, the oldest first."))

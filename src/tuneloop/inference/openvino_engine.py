@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class OpenVinoEngine:
 
     Raises:
         MissingExtraError: if OpenVINO is not installed.
-        ModelError: if the file cannot be opened.
+        ModelError: if the file cannot be opened; and from `run`, where OpenVINO fails on this processor.
     """
 
     max_batch_tokens = 1024
@@ -59,7 +60,8 @@ class OpenVinoEngine:
             if len(busy) == STREAMS:
                 yield self._answer(busy)
             request = self._request()
-            request.start_async({name: batch[name] for name in self._inputs})
+            with _failures():
+                request.start_async({name: batch[name] for name in self._inputs})
             busy.append(request)
         while busy:
             yield self._answer(busy)
@@ -74,7 +76,21 @@ class OpenVinoEngine:
     def _answer(self, busy: deque[Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The logits of the oldest request, copied, because the request will be used again."""
         request = busy.popleft()
-        request.wait()
+        with _failures():
+            request.wait()
         logits = np.array(request.get_output_tensor(0).data, dtype=np.float32)
         self._idle.append(request)
         return logits
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """OpenVINO's own errors; it compiles for each processor, and for some it fails only at the first batch."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+        raise ModelError(
+            t("OpenVINO fails on this processor: {reason}", reason=reason),
+            t("Choose another engine, such as torch-fp32 or onnx-int8."),
+        ) from error

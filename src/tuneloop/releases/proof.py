@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneloop.core.deployment import ReleaseConfig
-from tuneloop.core.errors import ReleaseError
+from tuneloop.core.errors import ModelError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
@@ -130,6 +130,14 @@ class Proof:
 
     def _try(self, form: str) -> dict[str, Any]:
         files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
+        try:
+            return self._judge(form, files)
+        except ModelError as error:  # an engine that cannot run it on this machine is no reason to release nothing
+            for file in files:
+                file.unlink(missing_ok=True)
+            return {"accepted": False, "reason": "error", "error": error.problem}
+
+    def _judge(self, form: str, files: list[Path]) -> dict[str, Any]:
         predictor = self.tools.open(self.folder, form)
         try:
             answers = self._answers(predictor)

@@ -11,7 +11,7 @@ import pytest
 
 from tuneloop.core import fsio
 from tuneloop.core.config import parse_config
-from tuneloop.core.errors import ReleaseError, StorageError
+from tuneloop.core.errors import ModelError, ReleaseError, StorageError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.releases import index
@@ -93,6 +93,20 @@ def test_a_lossy_form_is_refused_and_a_form_with_batch_effect_is_never_the_defau
     assert not made.info["forms"]["onnx-int8"]["accepted"]
     assert not (made.path / "onnx" / "onnx-int8.bin").exists()
     assert made.info["forms"]["openvino-bf16"]["batch_effect"] == pytest.approx(0.02, abs=1e-5)
+
+
+def test_a_form_that_this_machine_cannot_run_is_refused_and_the_others_are_released(run):
+    class Failing(FakePredictor):
+        def scores(self, inputs):
+            if self.engine == "openvino-bf16":
+                raise ModelError("OpenVINO fails on this processor: Failed to broadcast")
+            return super().scores(inputs)
+
+    tools = Tools(fake_export, lambda _, engine: Failing(engine), TOOLS.speed)
+    forms, engine = Proof(run / "model", CONFIG.release, DEV, tools).run(quiet=True)
+    assert engine == "onnx-fp32" and not forms["openvino-bf16"]["accepted"]
+    assert "Failed to broadcast" in forms["openvino-bf16"]["error"]
+    assert not (run / "model" / "onnx" / "openvino-bf16.bin").exists()
 
 
 def test_where_vectors_are_needed_an_engine_that_tells_them_answers_by_default(run):

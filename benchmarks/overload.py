@@ -2,7 +2,7 @@
 
     python -m benchmarks.overload [--seconds 60] [--times 10] [--texts 16]
 
-Writes `benchmarks/quality/overload.json`. The capacity is that of 64 clients in a closed loop; a request has several
+Writes `benchmarks/quality/overload.json`. The capacity is that of 8 clients in a closed loop; a request has several
 texts, as the load client shares the machine and could not send ten times as many single ones. Then requests are due at
 ten times this rate, whether they are answered or not (open loop: a latency counts from the moment its request was due),
 while one client goes on giving feedback. Measured: how soon refusals come, how late answers, what the server's memory
@@ -32,11 +32,12 @@ from benchmarks.data import unused_texts
 from benchmarks.load import Load, closed_loop, open_loop, percentile_ms
 from benchmarks.release import WORKSPACE, sentiment_release
 from benchmarks.results import QUALITY, machine
-from benchmarks.serve_vs_plain import CLIENTS, server
+from benchmarks.serve_vs_plain import server
 from tuneloop.core.fsio import write_json
 from tuneloop.core.watching import WatchConfig
 from tuneloop.watch.store import open_store
 
+CLIENTS = 8
 CALM_S = 20.0
 """How long it is tried whether a client alone is answered as before."""
 

@@ -35,6 +35,10 @@ logger = logging.getLogger("tuneloop.serve")
 BYTES_PER_TOKEN = 4
 """About right for English words (4.5 letters) and for Chinese (3 bytes a character)."""
 
+WAITING_SHARE = 0.5
+"""Share of its deadline that a request may be expected to wait. One that is let in to wait longer would hold the place
+of others and then, more likely than not, be dropped or be computed for nobody."""
+
 TURN_PASSES = 2
 """Forward passes in one turn of the model: engines compute two side by side, and the texts of a turn are
 sorted by length before they are cut into passes."""
@@ -94,11 +98,12 @@ class Batcher(Worker):
             deadline_s: seconds from now after which nobody wants the answer.
 
         Raises:
-            Problem: 429 if the queue is full, 504 after the deadline, 500 if the model fails on it.
+            Problem: 429 if the queue is full or too long for the deadline, 504 after the deadline, 500 if the model
+                fails on it.
         """
         loop = asyncio.get_running_loop()
         job = Job(inputs, [_length(item) for item in inputs], loop.create_future())
-        self._add(job)
+        self._add(job, deadline_s)
         timer = loop.call_later(deadline_s, self._expire, job)
         try:
             return await job.future
@@ -108,11 +113,12 @@ class Batcher(Worker):
         finally:
             timer.cancel()
 
-    def _add(self, job: Job) -> None:
+    def _add(self, job: Job, deadline_s: float) -> None:
         with self._changed:
             if self._closing:
                 raise Problem(503, t("The server is shutting down."), t("Send the request again."))
-            if self.waiting + len(job.inputs) > self._config.max_queue:
+            full = self.waiting + len(job.inputs) > self._config.max_queue
+            if full or self.waiting * self._text_s > WAITING_SHARE * deadline_s:
                 raise self._overloaded()
             self._jobs.append(job)
             self.waiting += len(job.inputs)

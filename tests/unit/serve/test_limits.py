@@ -29,6 +29,23 @@ def test_a_full_queue_is_answered_429_with_retry_after_and_recovers(start):
     assert live.predict("again").status == 200 and live.waiting == 0
 
 
+def test_what_would_wait_too_long_for_its_deadline_is_refused_at_once(start):
+    live = start(deadline_s=10)
+    live.model.open_gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        accepted = [pool.submit(live.predict, "first")]
+        live.until_computing()
+        live.server.service.batcher._text_s = 3.0  # what a slow model has taught it
+        for number in (1, 2):
+            accepted.append(pool.submit(live.predict, f"text {number}"))
+            live.until(lambda number=number: live.waiting == number)
+        refused = live.predict("one more")
+        live.model.open_gate.set()
+        assert {future.result().status for future in accepted} == {200}
+    assert refused.status == 429 and int(refused.headers["retry-after"]) >= 6
+    assert "one more" not in live.model.computed
+
+
 def test_more_texts_than_the_queue_holds_are_too_large_however_empty_it_is(start):
     live = start(max_queue=4)
     assert live.ask("POST", "/v1/predict", {"texts": ["a"] * 5}).status == 413

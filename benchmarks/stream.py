@@ -59,6 +59,8 @@ NOTHING = {"replay": 0, "average": False}
 WAYS: dict[str, dict[str, Any]] = {
     "naive": NOTHING,
     "replay": NOTHING | {"replay": 0.5},
+    "replay_all": NOTHING | {"replay": 0.5, "memory": 0},
+    "replay_all_lwf": NOTHING | {"replay": 0.5, "memory": 0, "lwf": 1.0},
     "replay_herding": NOTHING | {"replay": 0.5, "buffer": "herding"},
     "replay_reservoir": NOTHING | {"replay": 0.5, "buffer": "reservoir"},
     "ewc": NOTHING | {"ewc": 1000.0},

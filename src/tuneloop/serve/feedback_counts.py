@@ -9,7 +9,7 @@ from tuneloop.core.watching import WatchConfig
 from tuneloop.releases.deployment import Candidate
 from tuneloop.watch.base import Event, Feedback
 from tuneloop.watch.canary import Side
-from tuneloop.watch.store import EventStore, open_store
+from tuneloop.watch.store import EventStore, Wanted, open_store
 
 
 class FeedbackCounts:
@@ -42,7 +42,7 @@ class FeedbackCounts:
         if self._store is None:
             self._store = open_store(self._config, self._workspace)
         sides: dict[str, Side] = {current: "current", candidate.release: "candidate"}
-        for said, event in self._store.feedback(since=candidate.at, after=self._last):
+        for said, event in self._store.feedback(Wanted(since=candidate.at, after=self._last)):
             self._last = said.number
             if event.at >= candidate.at and event.release in sides and event.id not in self._seen:
                 self._seen.add(event.id)

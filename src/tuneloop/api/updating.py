@@ -35,7 +35,7 @@ def update(
     After an interruption the same call goes on; no candidate is trained twice.
 
     Args:
-        release: a release, or the name of one; a model's name means its newest.
+        release: a release, or the name of one; a model's name means the one that is deployed, else its newest.
         data: labelled files with the columns of the release's data.
         feedback: take what people said of answers too, where events kept the texts.
         steps: what to try, of recalibrate, head, adapter, full; as the section `update` says by default.
@@ -59,9 +59,12 @@ def update(
     from tuneloop.core.config import parse_options
     from tuneloop.core.updating import UpdateConfig
     from tuneloop.loop.update import outlook, prepare, run_update
+    from tuneloop.releases.deployment import deployed
 
-    current = releasing.load(release, workspace=workspace) if isinstance(release, str) else release
     place = releasing.workspace_of(release, workspace)
+    if isinstance(release, str):
+        release = releasing.load(deployed(release, place).current or release, workspace=place.root)
+    current = release
     settings = parse_config(current.info["config"])
     if config is not None:
         given = open_project(config).config

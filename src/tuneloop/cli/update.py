@@ -16,7 +16,9 @@ EXIT_CODES = {"promote": 0, "hold": 1, "ask": 3}
 
 
 def update(
-    release: Annotated[str, typer.Argument(help=t("A release; a model's name means its newest."))],
+    release: Annotated[
+        str, typer.Argument(help=t("A release; a model's name means the one deployed, else its newest."))
+    ],
     data: Annotated[
         list[Path] | None, typer.Option("--data", "-d", help=t("A labelled file with new rows. Repeatable."))
     ] = None,

@@ -79,8 +79,8 @@ def project(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def update(project: Path, file: Path | None, *steps: Any, **more: Any) -> dict[str, Any]:
-    return tl.update("mood-1", data=file or (), steps=steps, workspace=project / "w", quiet=True, **more)
+def update(project: Path, file: Path | None, *steps: Any, name: str = "mood-1", **more: Any) -> dict[str, Any]:
+    return tl.update(name, data=file or (), steps=steps, workspace=project / "w", quiet=True, **more)
 
 
 def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
@@ -104,6 +104,7 @@ def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
     (tried,) = tl.deployments(workspace=project / "w")
     assert (tried["current"], tried["candidate"]["release"], tried["candidate"]["share"]) == ("mood-1", "mood-2", 0.2)
     assert found["deployed"] == tried["history"][0] and found["deployed"]["why"] == "tuneloop update"
+    assert update(project, new, name="mood", dry_run=True)["current"] == "mood-1"  # what answers, not the newest
     decision = json.loads((Path(found["report"]).parent / "decision.json").read_text())
     assert decision["release"] == "mood-2" and "mood-1" in Path(found["report"]).read_text()
 

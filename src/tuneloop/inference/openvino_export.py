@@ -74,11 +74,10 @@ def _fill_lanes(converted: Any) -> None:
     attentions = [node for node in converted.get_ordered_ops() if node.get_type_name() == "ScaledDotProductAttention"]
     zero, filled = opset13.constant(np.float32(0)), {}
 
-    def fill(node: Any, number: int, axis: int, value: Any) -> None:
+    def fill(node: Any, number: int, axis: int, value: Any, extra: Any) -> None:
         port = node.input_value(number)
         source = port.get_node().get_friendly_name(), port.get_index()
         if source not in filled:  # all layers share one mask
-            extra = opset13.floor_mod(opset13.negative(_size(node.input_value(1), axis=2)), opset13.constant([LANES]))
             ends = [extra if each == axis else opset13.constant([0]) for each in range(4)]
             padded = opset13.pad(
                 port, opset13.constant([0] * 4), opset13.concat(ends, 0), "constant", arg_pad_value=value
@@ -89,10 +88,12 @@ def _fill_lanes(converted: Any) -> None:
     for node in attentions:
         if node.get_input_size() < 4 or node.input_value(3).get_partial_shape().rank != 4:
             continue
+        # of the keys as they come: once they are filled, nothing would be missing for the values
+        extra = opset13.floor_mod(opset13.negative(_size(node.input_value(1), axis=2)), opset13.constant([LANES]))
         is_boolean = node.input_value(3).get_element_type() == Type.boolean
-        fill(node, 3, 3, opset13.constant(False) if is_boolean else opset13.constant(np.float32(-np.inf)))
-        fill(node, 1, 2, zero)
-        fill(node, 2, 2, zero)
+        fill(node, 3, 3, opset13.constant(False) if is_boolean else opset13.constant(np.float32(-np.inf)), extra)
+        fill(node, 1, 2, zero, extra)
+        fill(node, 2, 2, zero, extra)
 
 
 def _size(port: Any, *, axis: int) -> Any:

@@ -87,7 +87,9 @@ class Updating(Victim):
             self.world.snapshot, frozenset(), self.workspace, self.folder,
         )  # fmt: skip
         with light(run):
-            found = loop.run_update(start, lambda made, audited: self.world.release(made.path, self.workspace), quiet=True)
+            found = loop.run_update(
+                start, lambda made, audited: self.world.release(made.path, self.workspace), quiet=True
+            )
         report(f"{found['verdict']} {found['release']}")
 
     def check(self, told: Sequence[str]) -> str:

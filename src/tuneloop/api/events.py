@@ -75,8 +75,10 @@ def stored_feedback(
     workspace: Workspace, store: str | None, *, name: str
 ) -> Iterator[Iterator[tuple[Feedback, Event]]]:
     """All feedback on releases of the model `name`, the oldest first, while the store is open."""
+    from tuneloop.releases.index import model_of
+
     with _opened(workspace.root, store) as opened:
-        yield (each for each in opened.feedback() if each[1].release.rpartition("-")[0] == name)
+        yield (each for each in opened.feedback() if model_of(each[1].release) == name)
 
 
 def event_counts(workspace: Path = DEFAULT_WORKSPACE, *, store: str | None = None) -> Counts:

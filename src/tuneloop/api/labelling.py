@@ -302,10 +302,10 @@ def _pool(place: Project, task: str, file: str | None) -> Pool:
 def _model(place: Project, name: str) -> Any:
     """What answers, of a run or release; None where none is named and the configuration has no release."""
     from tuneloop.inference.inside import ENGINE
-    from tuneloop.releases.index import rows
+    from tuneloop.releases.index import model_of, rows
 
     if not name:
-        made = [row.id for row in rows(place.workspace) if row.id.rpartition("-")[0] == place.config.name]
+        made = [row.id for row in rows(place.workspace) if model_of(row.id) == place.config.name]
         if not made:
             return None
         name = place.config.name

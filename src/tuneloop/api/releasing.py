@@ -92,11 +92,11 @@ def load(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Release:
 
 def find(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Run | Release:
     """The release or else the run with this name; "latest" is the newest run."""
-    from tuneloop.releases.index import rows
+    from tuneloop.releases.index import model_of, rows
     from tuneloop.training.run import open_run
 
     place = Workspace(Path(workspace))
-    if any(name in (row.id, row.id.rpartition("-")[0]) for row in rows(place)):
+    if any(name in (row.id, model_of(row.id)) for row in rows(place)):
         return load(name, workspace=workspace)
     return open_run(name, place)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tuneloop.core.errors import StorageError, TuneloopError
+from tuneloop.core.fsio import make_dir, storage_errors
 from tuneloop.core.i18n import t
 
 
@@ -26,6 +27,34 @@ def transaction(database: sqlite3.Connection) -> Iterator[Callable[..., sqlite3.
         if database.in_transaction:  # a full disk has rolled back by itself
             database.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def opened(path: Path, schema: Mapping[str, str], *, busy_s: float) -> Iterator[sqlite3.Connection]:
+    """A file in which each change is a transaction of its own, and which is on the disk behind it; closed at the end.
+
+    Args:
+        path: made if it is not there, with the folders above it.
+        schema: the name of each table and index, and how it is made if it is not there.
+        busy_s: how long a change waits for another process that is changing the file.
+
+    Raises:
+        StorageError: if the folder cannot be made; errors of SQLite are raised as they are.
+    """
+    with storage_errors(path):
+        make_dir(path.parent)
+    database = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    try:
+        # extra: the folder is flushed too, so that a commit outlives a power cut
+        database.execute("PRAGMA synchronous=EXTRA")
+        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if not schema.keys() <= known:
+            with transaction(database) as run:
+                for statement in schema.values():
+                    run(statement)
+        yield database
+    finally:
+        database.close()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tuneloop.data.examples import Examples
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.evaluation.predictions import PREDICTIONS, Predictions, read_predictions
 from tuneloop.models.device import choose_device
-from tuneloop.releases.index import rows
+from tuneloop.releases.index import model_of, rows
 from tuneloop.releases.read import Release
 from tuneloop.releases.scorecard import Subject as Measured
 from tuneloop.releases.scorecard import subject_of
@@ -143,7 +143,7 @@ def earlier_snapshots(name: str, *, before: str, without: str, workspace: Worksp
     for row in rows(workspace):
         if row.id == before:
             break
-        if row.id.rpartition("-")[0] != name or row.data_hash in seen:
+        if model_of(row.id) != name or row.data_hash in seen:
             continue
         seen.add(row.data_hash)
         with suppress(DataError):  # its data was deleted: what is gone cannot be asked

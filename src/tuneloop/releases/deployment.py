@@ -8,7 +8,6 @@ and the rows are the history.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tuneloop.core import fsio
-from tuneloop.core.database import database_errors, transaction
+from tuneloop.core.database import database_errors, opened, transaction
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -26,14 +24,14 @@ from tuneloop.releases import index
 Stage = Literal["shadow", "canary"]
 Kind = Literal["promote", "shadow", "canary", "abort", "rollback", "failed"]
 
-SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL,"
+SCHEMA = {
+    "changes": "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL,"
     " who TEXT NOT NULL, kind TEXT NOT NULL, release TEXT NOT NULL, why TEXT NOT NULL, details TEXT NOT NULL,"
     " state TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS changes_by_name ON changes (name, number)",
-    "CREATE TABLE IF NOT EXISTS figures (change INTEGER NOT NULL, server TEXT NOT NULL, at REAL NOT NULL,"
+    "changes_by_name": "CREATE INDEX IF NOT EXISTS changes_by_name ON changes (name, number)",
+    "figures": "CREATE TABLE IF NOT EXISTS figures (change INTEGER NOT NULL, server TEXT NOT NULL, at REAL NOT NULL,"
     " figures TEXT NOT NULL, PRIMARY KEY (change, server))",
-)
+}
 BUSY_S = 30.0
 """How long a change waits for another process that is changing the file."""
 
@@ -256,8 +254,7 @@ def _state(name: str, database: sqlite3.Connection, workspace: Workspace) -> Dep
 
 def _undeployed(name: str, workspace: Workspace) -> Deployment:
     """As if every release had been current when it was made."""
-    found = [match for row in index.rows(workspace) if (match := re.fullmatch(re.escape(name) + r"-(\d+)", row.id))]
-    return Deployment(name, tuple(match[0] for match in sorted(found, key=lambda match: int(match[1]))[-MOST_BEFORE:]))
+    return Deployment(name, tuple(index.of_model(name, index.rows(workspace))[-MOST_BEFORE:]))
 
 
 def _row(made: Change) -> tuple[Any, ...]:
@@ -277,20 +274,8 @@ def _change(row: tuple[Any, ...]) -> Change:
 @contextmanager
 def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     path = workspace.deployments
-    with fsio.storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with _errors(path):
-        database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-        try:
-            # extra: the folder is flushed too, so that a commit outlives a power cut
-            database.execute("PRAGMA synchronous=EXTRA")
-            if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-                with transaction(database) as execute:
-                    for statement in SCHEMA:
-                        execute(statement)
-            yield database
-        finally:
-            database.close()
+    with _errors(path), opened(path, SCHEMA, busy_s=BUSY_S) as database:
+        yield database
 
 
 @contextmanager

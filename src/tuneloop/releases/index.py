@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core import fsio
-from tuneloop.core.database import transaction
+from tuneloop.core.database import opened, transaction
 from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.releases.manifest import verify
 
-SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,"
+SCHEMA = {
+    "releases": "CREATE TABLE IF NOT EXISTS releases (id TEXT PRIMARY KEY, run TEXT NOT NULL, data_hash TEXT NOT NULL,"
     " created TEXT NOT NULL, engine TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL)",
-)
+    "numbers": "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER NOT NULL)",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def rows(workspace: Workspace) -> list[Row]:
     with _connect(workspace) as database:
         found = [Row(*each) for each in database.execute("SELECT * FROM releases ORDER BY created, id")]
     by_number = {model: iter(sorted(each, key=_number)) for model, each in _by_model(found).items()}
-    return [next(by_number[_model(row)]) for row in found]
+    return [next(by_number[model_of(row.id)]) for row in found]
 
 
 def find(release_id: str, workspace: Workspace) -> Row:
@@ -93,11 +92,21 @@ def newest(name: str, workspace: Workspace) -> str:
     Raises:
         ReleaseError: if there is neither.
     """
-    known = [row.id for row in rows(workspace)]
-    if name in known:
+    found = rows(workspace)
+    if any(row.id == name for row in found):
         return name
-    numbers = [int(match[1]) for each in known if (match := re.fullmatch(re.escape(name) + r"-(\d+)", each))]
-    return f"{name}-{max(numbers)}" if numbers else find(name, workspace).id
+    made = of_model(name, found)
+    return made[-1] if made else find(name, workspace).id
+
+
+def model_of(release_id: str) -> str:
+    """The name of the model that a release is one of."""
+    return release_id.rpartition("-")[0]
+
+
+def of_model(name: str, among: Sequence[Row]) -> list[str]:
+    """Ids of the releases of a model, in the order of `rows`, the newest last."""
+    return [row.id for row in among if re.fullmatch(re.escape(name) + r"-\d+", row.id)]
 
 
 def reindex(workspace: Workspace) -> list[Row]:
@@ -115,10 +124,6 @@ def reindex(workspace: Workspace) -> list[Row]:
     return rows(workspace)
 
 
-def _model(row: Row) -> str:
-    return row.id.rpartition("-")[0]
-
-
 def _number(row: Row) -> tuple[int, str]:
     digits = row.id.rpartition("-")[2]
     return int(digits) if digits.isdecimal() else 0, row.id
@@ -127,7 +132,7 @@ def _number(row: Row) -> tuple[int, str]:
 def _by_model(found: list[Row]) -> dict[str, list[Row]]:
     models: dict[str, list[Row]] = {}
     for row in found:
-        models.setdefault(_model(row), []).append(row)
+        models.setdefault(model_of(row.id), []).append(row)
     return models
 
 
@@ -140,28 +145,15 @@ def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
 @contextmanager
 def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     path: Path = workspace.index
-    with fsio.storage_errors(path):
-        fsio.make_dir(path.parent)
-    database = None
     try:
-        database = sqlite3.connect(path, timeout=60, isolation_level=None)
-        # No write-ahead log: reading must also be possible on a full or read-only disk, where its files cannot be made.
-        # An earlier version had one; while others have the file open, it stays so.
-        with suppress(sqlite3.OperationalError):
-            database.execute("PRAGMA journal_mode=DELETE")
-        # extra: the folder is flushed too, so that a commit outlives a power cut
-        database.execute("PRAGMA synchronous=EXTRA")
-        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-        if not {"releases", "numbers"} <= known:
-            with transaction(database) as run:
-                for statement in SCHEMA:
-                    run(statement)
-        yield database
+        with opened(path, SCHEMA, busy_s=60) as database:
+            # No write-ahead log: reading must also be possible on a full or read-only disk, where its files cannot be
+            # made. An earlier version had one; while others have the file open, it stays so.
+            with suppress(sqlite3.OperationalError):
+                database.execute("PRAGMA journal_mode=DELETE")
+            yield database
     except sqlite3.DatabaseError as error:
         raise StorageError(
             t("The index {path} cannot be used: {reason}.", path=path, reason=error),
             t("Free some space; if the file is damaged, move it away and run: tuneloop releases reindex"),
         ) from error
-    finally:
-        if database is not None:
-            database.close()

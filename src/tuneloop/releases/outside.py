@@ -20,6 +20,7 @@ from tuneloop.core.i18n import t
 from tuneloop.data.conversation import to_messages
 from tuneloop.inference.writing import Writer, open_untuned, open_written
 from tuneloop.models.source import resolve
+from tuneloop.releases.index import model_of
 from tuneloop.releases.outside_server import Server, Step
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def compare_form(release: Release, form: str, held_out: Examples, *, model: str 
     few = held_out.select(range(min(CONVERSATIONS, len(held_out))))
     try:
         if re.match("https?://", form):
-            names = [model] if model else [release.id, release.id.rpartition("-")[0]]
+            names = [model] if model else [release.id, model_of(release.id)]
             found = _ServerComparison(release, ours, few).run(Server(form, names=names, key=key))
         else:
             with closing(open_written(resolve(form), like=ours, name=form)) as theirs:

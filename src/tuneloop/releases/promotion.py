@@ -22,13 +22,9 @@ from tuneloop.releases.deployment import (
     history,
     kept_figures,
 )
+from tuneloop.releases.index import model_of
 from tuneloop.releases.manifest import verify
 from tuneloop.releases.read import Release, open_release
-
-
-def model_of(release: str) -> str:
-    """The name of the model that a release is one of."""
-    return release.rpartition("-")[0]
 
 
 def user() -> str:
@@ -74,7 +70,11 @@ def promote(release_id: str, workspace: Workspace, *, who: str, why: str = "", d
         ended = state.candidate
         details: dict[str, Any] = {"before": state.current}
         if ended is not None:
-            details |= {"candidate": ended.release, "stage": ended.stage, "figures": _figures(ended, workspace)}
+            details |= {
+                "candidate": ended.release,
+                "stage": ended.stage,
+                "figures": kept_figures(ended.change, workspace),
+            }
         return Wanted("promote", release_id, _on_top(state, release_id), details=details)
 
     made = change(model_of(release_id), workspace, decide, who=who, why=why, dry_run=dry_run)
@@ -100,7 +100,7 @@ def try_out(
     """
 
     def decide(state: Deployment) -> Wanted:
-        before = state.releases if state.change else tuple(each for each in state.releases if each != release_id)
+        before = _without(release_id, state)
         if not before:
             raise ReleaseError(
                 t("{release} is the only release of {name}.", release=release_id, name=state.name),
@@ -162,7 +162,11 @@ def note_failure(name: str, release: str, workspace: Workspace, *, who: str, why
 def _back(state: Deployment, workspace: Workspace) -> Wanted:
     if state.candidate is not None:
         ended = state.candidate
-        details: dict[str, Any] = {"stage": ended.stage, "share": ended.share, "figures": _figures(ended, workspace)}
+        details: dict[str, Any] = {
+            "stage": ended.stage,
+            "share": ended.share,
+            "figures": kept_figures(ended.change, workspace),
+        }
         return Wanted("abort", ended.release, state.releases, details=details)
     passed_over: list[str] = []
     for place in range(len(state.releases) - 2, -1, -1):
@@ -181,8 +185,12 @@ def _on_top(state: Deployment, release: str) -> tuple[str, ...]:
     """Those that have been current, with this one as the current one."""
     if state.current == release and state.change:
         return state.releases
-    before = state.releases if state.change else tuple(each for each in state.releases if each != release)
-    return (*before, release)
+    return (*_without(release, state), release)
+
+
+def _without(release: str, state: Deployment) -> tuple[str, ...]:
+    """Those that have been current; where nothing was ever deployed, the others: being there deployed nothing."""
+    return state.releases if state.change else tuple(each for each in state.releases if each != release)
 
 
 def _looks_whole(release: str, workspace: Workspace) -> bool:
@@ -191,11 +199,6 @@ def _looks_whole(release: str, workspace: Workspace) -> bool:
         verify(workspace.releases / release, hashes=False)
         return True
     return False
-
-
-def _figures(candidate: Candidate, workspace: Workspace) -> dict[str, Any]:
-    """What was counted of it, read while the record is being changed."""
-    return kept_figures(candidate.change, workspace)
 
 
 def _refuse_another_task(release: Release, other_id: str, workspace: Workspace) -> None:

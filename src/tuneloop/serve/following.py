@@ -20,8 +20,8 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.watching import WatchConfig
 from tuneloop.core.worker import Worker
 from tuneloop.releases.deployment import Candidate, Deployment, Follower, deployed, keep_figures, kept_figures
-from tuneloop.releases.index import rows
-from tuneloop.releases.promotion import abort, model_of, note_failure
+from tuneloop.releases.index import of_model, rows
+from tuneloop.releases.promotion import abort, note_failure
 from tuneloop.serve.feedback_counts import FeedbackCounts
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.slot import ServedModel, Slot
@@ -125,7 +125,7 @@ class Following(Worker):
     def _order(self) -> list[str]:
         """Releases to try at the start: the current one, those before it, then any other, the newest first."""
         tried = self.state.candidate.release if self.state.candidate else ""
-        others = [row.id for row in reversed(rows(self._workspace)) if model_of(row.id) == self.name]
+        others = reversed(of_model(self.name, rows(self._workspace)))
         order = dict.fromkeys([*reversed(self.state.releases), *others])
         order.pop(tried, None)
         return list(order)

@@ -19,6 +19,7 @@ from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.inference.opening import open_adapter, read_settings
 from tuneloop.knowledge.attach import open_knowledge
+from tuneloop.releases.index import model_of
 from tuneloop.releases.read import Release
 from tuneloop.serve.security import Guard
 
@@ -76,7 +77,7 @@ def vllm_command(release: Release, *, config: ServeConfig, folder: Path) -> Vllm
             t("Serve it without --engine vllm, or release it without rules."),
         )
     whole = release.path.resolve()
-    model, names, lora = whole, [release.id, release.id.rpartition("-")[0]], []
+    model, names, lora = whole, [release.id, model_of(release.id)], []
     if settings.get("apart"):
         model, names = whole / "base", [f"{release.id}-base"]
         lora = _lora(release, folder / "adapter")

@@ -13,6 +13,7 @@ from tuneloop.core.i18n import t
 from tuneloop.inference.continuous import Draft, Piece
 from tuneloop.inference.decoding import Decoding
 from tuneloop.inference.ruling import discreet
+from tuneloop.releases.index import model_of
 from tuneloop.serve.openai_answers import Form
 from tuneloop.serve.openai_schemas import MOST_CHOICES, ChatRequest, CompletionRequest, WritingOptions
 from tuneloop.serve.problems import Problem, too_long
@@ -36,7 +37,7 @@ def check_named(model: str, release: str) -> None:
     Raises:
         Problem: 404 if it names another.
     """
-    if model not in (release, release.rpartition("-")[0]):
+    if model not in (release, model_of(release)):
         raise Problem(
             404, t("The model {name} is not loaded.", name=repr(model[:80])),
             t("Ask for {release}, or activate another release.", release=release),

@@ -12,6 +12,8 @@ from tuneloop.core.paths import CONFIG_NAME, Workspace
 from tuneloop.core.project import Config, Project, open_project, project_of
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tuneloop.core.deployment import AuditConfig
     from tuneloop.releases.index import Row
     from tuneloop.releases.read import Release
@@ -166,6 +168,7 @@ def serve(
     workspace: Path = DEFAULT_WORKSPACE,
     ready: Callable[[str], None] | None = None,
     dry_run: bool = False,
+    around: Callable[[FastAPI], Any] | None = None,
 ) -> None:
     """Answer over HTTP until SIGTERM or Ctrl-C; returns when every accepted request is answered.
 
@@ -179,6 +182,7 @@ def serve(
         config: whose `serve` and `watch` settings hold; those in the release by default.
         ready: called once with the address.
         dry_run: only print the command, which "vllm" has.
+        around: what is run in the place of the server and hands its paths to it, such as the studio.
 
     Raises:
         ServeError: if the port is taken, or the key is missing or too short.
@@ -194,6 +198,7 @@ def serve(
     start(
         found.id, workspace=place, config=project.config.serve.model_copy(update=changes), watch=project.config.watch,
         engine=engine, api_key=api_key, ready=ready, dry_run=dry_run, follow=follow, deploy=project.config.deploy,
+        around=around,
     )  # fmt: skip
 
 

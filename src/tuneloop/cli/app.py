@@ -28,6 +28,7 @@ from tuneloop.cli import (
     preferences,
     releases,
     serving,
+    studio,
     trail,
     training,
     update,
@@ -70,6 +71,7 @@ app.command("update", help=t("Make a release better with new rows; exit code 0 r
 )
 app.command("predict", help=t("Answer the texts of a file or of standard input."))(prediction.predict)
 app.command("serve", help=t("Answer over HTTP."))(serving.serve)
+app.command("studio", help=t("See and do all of it in the browser."))(studio.studio)
 app.command("deploy", help=t("Let a release answer on running servers, or try it there: --shadow, --canary 0.1."))(
     deploying.deploy
 )

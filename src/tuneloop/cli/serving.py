@@ -40,7 +40,7 @@ def serve(
         host=host,
         port=port,
         engine=engine,
-        api_key=_key(key_file),
+        api_key=read_key(key_file),
         config=CONFIG_NAME if Path(CONFIG_NAME).is_file() else None,
         dry_run=print_command,
         workspace=workspace_root(workspace),
@@ -48,7 +48,12 @@ def serve(
     )
 
 
-def _key(file: Path | None) -> str | None:
+def read_key(file: Path | None) -> str | None:
+    """The API key in a file, or of the environment.
+
+    Raises:
+        ServeError: if the file cannot be read.
+    """
     from tuneloop.core.errors import ServeError
 
     if file is None:

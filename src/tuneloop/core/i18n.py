@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from importlib import resources
@@ -15,11 +16,12 @@ from typing import Any
 
 LANGUAGES = ("en", "zh")
 _chosen: ContextVar[str | None] = ContextVar("tuneloop_language", default=None)
+_asked: list[Callable[[], str | None]] = []
 
 
 def language() -> str:
-    """The language in force: `use_language`, else TUNELOOP_LANG, LC_ALL, LC_MESSAGES, LANG."""
-    chosen = _chosen.get()
+    """The language in force: that of the page at work, else `use_language`, else TUNELOOP_LANG, LC_ALL, ..., LANG."""
+    chosen = next(filter(None, (ask() for ask in _asked)), None) or _chosen.get()
     if chosen:
         return chosen
     for variable in ("TUNELOOP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
@@ -38,6 +40,12 @@ def use_language(code: str | None) -> None:
     if code is not None and code not in LANGUAGES:
         raise ValueError(f"language must be one of {LANGUAGES}, not {code!r}")
     _chosen.set(code)
+
+
+def ask_language(of: Callable[[], str | None]) -> None:
+    """Ask `of` first from now on: a studio serves people of both languages from one thread. None means: ask on."""
+    if of not in _asked:
+        _asked.append(of)
 
 
 def t(sentence: str, /, **values: Any) -> str:

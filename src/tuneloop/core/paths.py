@@ -86,6 +86,11 @@ class Workspace:
         return self.root / "deployments.sqlite"
 
     @property
+    def studio(self) -> Path:
+        """What the studio started, and what it keeps of its own."""
+        return self.root / "studio"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

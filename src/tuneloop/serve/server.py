@@ -34,16 +34,25 @@ class Server(uvicorn.Server):
         app: from `create_app`.
         listener: a bound socket.
         ready: called once with the address when texts are answered.
+        websockets: whether any are spoken; the API has none.
     """
 
-    def __init__(self, app: FastAPI, listener: socket.socket, *, ready: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        listener: socket.socket,
+        *,
+        ready: Callable[[str], None] | None = None,
+        websockets: bool = False,
+    ) -> None:
         self.service: Service = app.state.service
         self.url = url_of(listener)
         self._listener = listener
         self._ready = ready
         super().__init__(
             uvicorn.Config(
-                app, log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none",
+                app, log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                ws="auto" if websockets else "none",
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=math.ceil(self.service.longest_s) + 5,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
@@ -12,6 +13,9 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
 from tuneloop.releases import index
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def serve(
@@ -26,6 +30,7 @@ def serve(
     dry_run: bool = False,
     follow: str = "",
     deploy: DeployConfig | None = None,
+    around: Callable[[FastAPI], Any] | None = None,
 ) -> None:
     """Answer texts with a release until SIGTERM or SIGINT; returns when every accepted request is answered.
 
@@ -41,6 +46,7 @@ def serve(
         dry_run: only print the command with which vLLM is started.
         follow: the name of a model, whose deployments decide in the place of `release` what answers; vLLM follows none.
         deploy: when a release that is being tried is worse.
+        around: what is run in the place of the server and hands its paths to it, such as the studio; websockets too.
 
     Raises:
         ReleaseError: if there is no such release or a file is damaged.
@@ -85,7 +91,8 @@ def serve(
         if ready is not None:
             ready(url)
 
-    Server(app, listen(config.host, config.port), ready=announce).serve_until_stopped()
+    whole = app if around is None else around(app)
+    Server(whole, listen(config.host, config.port), ready=announce, websockets=around is not None).serve_until_stopped()
 
 
 def _serve_with_vllm(

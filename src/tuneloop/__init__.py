@@ -26,6 +26,7 @@ __all__ = [
     "release",
     "rollback",
     "search",
+    "serve",
     "snapshot",
     "tune",
     "update",

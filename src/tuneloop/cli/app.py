@@ -24,6 +24,7 @@ from tuneloop.cli import (
     knowledge,
     labelling,
     methods,
+    new,
     prediction,
     preferences,
     releases,
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 
 app.command("init", help=t("Write a commented tuneloop.yaml for a data file."))(data.init)
+app.command("new", help=t("Begin with an application that runs: customer service, monitoring, and others."))(new.new)
 app.command("check", help=t("Read, clean and split the data; say what is suspicious about it."))(data.check)
 app.command("pretrain", help=t("Let an encoder read your texts, or make a new one of them."))(training.pretrain)
 app.command("tune", help=t("Train the model; --dry-run tells what it would cost."))(training.tune)

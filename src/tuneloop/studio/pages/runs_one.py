@@ -38,11 +38,12 @@ class Now:
     evaluated_ns: int
     metric: str
     figures: tuple[str, ...]
+    jobs: tuple[tuple[str, str], ...]
 
     @property
     def signature(self) -> tuple[object, ...]:
         """What, when it is another, needs more than the curves to be drawn again."""
-        return self.row.state, self.row.pid, self.evaluated_ns, self.figures
+        return self.row.state, self.row.pid, self.evaluated_ns, self.jobs
 
 
 def read(view: View, name: str, figure: str) -> Now:
@@ -61,7 +62,10 @@ def read(view: View, name: str, figure: str) -> Now:
     metric = figure if figure in figures else row.metric or next(iter(figures), "")
     names = {"loss": "loss", "dev": DEV + metric, "rate": "learning_rate"}
     curves = {key: found.points(each) for key, each in names.items()}
-    return Now(row, curves, _left(row, found), _size(run), _changed(run.path / "evaluation.json"), metric, figures)
+    jobs = tuple((job.id, job.state) for job in view.studio.jobs.all() if name in job.arguments)
+    return Now(
+        row, curves, _left(row, found), _size(run), _changed(run.path / "evaluation.json"), metric, figures, jobs
+    )
 
 
 def _left(row: RunRow, found: Curves) -> float | None:
@@ -155,21 +159,22 @@ class _Charts:
 
     def __init__(self, now: Now) -> None:
         self.drawn: dict[str, ui.echart] = {}
+        self.titles: dict[str, ui.label] = {}
         self.known: dict[str, Points] = {}
         self.metric = now.metric
 
     def build(self, now: Now, choose: Any) -> None:
         heading(t("Curves"))
-        if len(now.figures) > 1:
-            which = {each: metric_name(each) for each in now.figures}
-            ui.select(which, label=t("Figure on dev"), value=now.metric, on_change=choose).props("dense outlined")
+        self.which = ui.refreshable(_which)
+        self.which(now, choose)
         with ui.element("div").classes("grid charts"):
             for key, title in self._titles(now).items():
                 with ui.element("div"):
-                    heading(title, 3)
+                    with ui.element("h3"):
+                        self.titles[key] = ui.label(title)
                     points = {title: now.curves[key]}
                     self.drawn[key] = draw(lines(points, x=t("step"), y=""), self._said(title, now.curves[key]))
-        self.known = dict(now.curves)
+        self.known, self.choose, self.figures = dict(now.curves), choose, now.figures
         with ui.expansion(t("The numbers"), icon="table_rows"):
             self.numbers = ui.refreshable(_numbers)
             self.numbers(now)
@@ -193,10 +198,20 @@ class _Charts:
         for key, title in self._titles(now).items():
             if now.curves[key] != self.known.get(key) or now.metric != self.metric:
                 redraw(self.drawn[key], {title: now.curves[key]})
+                self.titles[key].set_text(title)
                 self.drawn[key].props["aria-label"] = self._said(title, now.curves[key])
         if now.curves["dev"] != self.known.get("dev") or now.metric != self.metric:
             self.numbers.refresh(now)
-        self.known, self.metric = dict(now.curves), now.metric
+        if now.figures != self.figures:  # the first evaluation has come
+            self.which.refresh(now, self.choose)
+        self.known, self.metric, self.figures = dict(now.curves), now.metric, now.figures
+
+
+def _which(now: Now, choose: Any) -> None:
+    """Which of the figures on dev is shown, where there are several."""
+    if len(now.figures) > 1:
+        names = {each: metric_name(each) for each in now.figures}
+        ui.select(names, label=t("Figure on dev"), value=now.metric, on_change=choose).props("dense outlined")
 
 
 def _numbers(now: Now) -> None:

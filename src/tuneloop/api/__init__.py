@@ -33,6 +33,9 @@ from tuneloop.api.releasing import release as release
 from tuneloop.api.releasing import releases as releases
 from tuneloop.api.releasing import serve as serve
 from tuneloop.api.releasing import workspace_of as workspace_of
+from tuneloop.api.runs import compare_runs as compare_runs
+from tuneloop.api.runs import runs as runs
+from tuneloop.api.runs import stop_run as stop_run
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
 from tuneloop.api.updating import update as update

@@ -28,6 +28,7 @@ from tuneloop.cli import (
     prediction,
     preferences,
     releases,
+    runs,
     serving,
     studio,
     trail,
@@ -86,6 +87,7 @@ app.command("why", help=t("Tell what was answered to a request and why, and answ
 app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))
 app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))
 app.add_typer(events.app, name="events", help=t("What was kept of served answers, and what people said of them."))
+app.add_typer(runs.app, name="runs", help=t("List runs, stop one, compare several."))
 app.add_typer(releases.app, name="releases", help=t("List, show, compare, export releases."))
 app.add_typer(knowledge.app, name="knowledge", help=t("Documents, graphs, lexicons and rules that answers rest on."))
 app.add_typer(weak.app, name="weak", help=t("Label texts by functions instead of people, and see what that is worth."))

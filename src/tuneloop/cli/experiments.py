@@ -25,9 +25,10 @@ def compare(
 ) -> None:
     """Every method with every seed and every number of labels; the same command goes on after a stop."""
     from tuneloop import api
+    from tuneloop.experiments.words import values
 
     given = {"methods": methods, "seeds": seeds, "budgets": budgets}
-    lists = {f"comparison.{name}": _values(text) for name, text in given.items() if text}
+    lists = {f"comparison.{name}": values(text) for name, text in given.items() if text}
     found = api.compare(api.open_project(config, overrides=overrides(settings) | lists), quiet=quiet)
     print_json(found) if as_json else show_comparison(found)
 
@@ -68,7 +69,3 @@ def show_comparison(found: dict[str, Any]) -> None:
     for method, why in [*found["refused"].items(), *found["failed"].items()]:
         say(t("Not in the table: {method}. {why}", method=method, why=why))
     say(t("The report: {path}", path=found["report"]))
-
-
-def _values(text: str) -> list[Any]:
-    return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",") if part.strip()]

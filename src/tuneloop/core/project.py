@@ -13,6 +13,8 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME, Workspace
 
+RUN_FILE = "run.json"
+
 Config = str | Path | Mapping[str, Any] | RunConfig
 
 
@@ -37,7 +39,8 @@ def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] |
     """The project of a tuneloop.yaml, of plain settings, or of a `RunConfig`.
 
     Args:
-        config: a file, whose folder is then the base of every path, or settings with the current folder as base.
+        config: a file, whose folder is then the base of every path, or settings with the current folder as base. That
+            in a run's folder stands for the project that the run was made in.
         overrides: `{"training.epochs": 1}`-like settings on top of the file.
 
     Raises:
@@ -48,7 +51,10 @@ def open_project(config: Config = CONFIG_NAME, *, overrides: Mapping[str, Any] |
     if isinstance(config, Mapping):
         return _whole(parse_config(config), Path.cwd())
     path = Path(config)
-    return _whole(load_config(path, overrides), path.resolve().parent)
+    found, folder = load_config(path, overrides), path.resolve().parent
+    if (folder / RUN_FILE).is_file():  # the config.yaml of a run: its paths start where those of its project do
+        return _whole(found, base_of(found, folder.parents[1]))
+    return _whole(found, folder)
 
 
 def project_of(config: RunConfig, root: Path) -> Project:

@@ -19,6 +19,11 @@ def budget_name(budget: int | str, *, classes: bool = True) -> str:
     return t("{count} labels of each class", count=budget) if classes else t("{count} labelled texts", count=budget)
 
 
+def values(text: str) -> list[Any]:
+    """What is written with commas between, such as 8,32,all: whole numbers as numbers."""
+    return [int(part) if part.strip().isdigit() else part.strip() for part in text.split(",") if part.strip()]
+
+
 def headers(metric: str) -> list[str]:
     """The columns of `rows`."""
     return [

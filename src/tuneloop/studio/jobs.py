@@ -64,6 +64,11 @@ class Job:
         names = {None: "killed", 0: "done", 3: "held", 130: "stopped"}
         return names.get(self.exit_code, "failed")
 
+    @property
+    def pid(self) -> int | None:
+        """The number of its process; None before it has noted it."""
+        return _read(self.path / "process.json").get("pid")
+
     def output(self) -> str:
         """The end of what it printed; a line that was written over is left out."""
         try:

@@ -15,6 +15,7 @@ KINDS = {
     "release-audit": "releases/{name}/audit.html",
     "audit": "audits/{name}/audit.html",
     "comparison": "comparisons/{name}/report.html",
+    "search": "searches/{name}/report.html",
     "watch": "watch/{name}/watch.html",
     "update": "updates/{name}/decision.html",
     "data": "check.html",

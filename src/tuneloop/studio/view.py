@@ -65,14 +65,16 @@ class View:
         ui.notify(t("Started: {command}", command=job.command), type="positive")
         return job
 
-    def same(self, arguments: Sequence[str], python: str) -> None:
+    def same(self, arguments: Sequence[str], python: str, *, action: str = "") -> None:
         """The same as a command line and as Python, to copy.
 
         Args:
             arguments: what stands behind `tuneloop`.
             python: lines that begin with `import tuneloop as tl`, without that line.
+            action: what is done so, where a page has several actions.
         """
-        with ui.expansion(t("The same without the studio"), icon="terminal").classes("same"):
+        title = t("The same without the studio")
+        with ui.expansion(f"{action}: {title}" if action else title, icon="terminal").classes("same"):
             code(t("Command line"), command_line(arguments), "bash")
             code("Python", f"import tuneloop as tl\n{python}", "python")
 

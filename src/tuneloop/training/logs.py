@@ -28,7 +28,8 @@ class MetricsLog:
         path = folder / METRICS
         path.touch()
         os.truncate(path, min(keep_bytes, path.stat().st_size))
-        self._file = path.open("a", encoding="utf-8")
+        # line by line, so that who looks on sees each step; the disk is waited for in `flush` alone
+        self._file = path.open("a", encoding="utf-8", buffering=1)
         self._reporters = reporters
 
     def write(self, row: dict[str, Any]) -> None:

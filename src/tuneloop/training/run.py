@@ -40,6 +40,7 @@ from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.save import save_adapter, save_model
+from tuneloop.training.steps import Steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -284,6 +285,7 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
     info: dict[str, Any] = {
         "status": "unfinished",
         "snapshot_hash": snapshot.hash,
+        "metric": ready.method.selects_by(ready.task),
         "started": now.isoformat(timespec="seconds"),
         "code": code_version(),
         "environment": environment() | {"device": ready.model.device.type, "precision": ready.precision},
@@ -295,6 +297,8 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
             "wants_own_code": wants_own_code(ready.source),
         },
     }
+    if isinstance(ready.method, GradientMethod):
+        info["planned_steps"] = Steps(ready.method, ready.train, config.training, config.seed).total
     if why:
         info["chosen"] = {"asked": config.method.asked, "method": config.method.type, "why": why}
     with new_dir(path) as staging:

@@ -14,9 +14,10 @@ from tuneloop.data.examples import Examples
 from tuneloop.evaluation.evaluate import evaluate
 from tuneloop.evaluation.predictions import write_predictions
 from tuneloop.releases.card import card
-from tuneloop.releases.compare import compare
+from tuneloop.releases.compare import compare, compare_many
 from tuneloop.releases.read import Release
 from tuneloop.tasks import create_task
+from tuneloop.training.run import Run
 
 TASK = create_task(TaskConfig(type="classification"), {"labels": ["bad|worse", "good"]})
 LABELS = ["good", "bad|worse"] * 100
@@ -121,3 +122,42 @@ def test_a_release_without_predictions_is_compared_by_its_figures(release):
     first, second = release("m-1", 40), release("m-2", 10)
     (first.path / "predictions.parquet").unlink()
     assert compare(first, second).keys() == {"config", "metrics", "data"}
+
+
+def run_with(tmp_path, name, errors, *, seed, rows=EXAMPLES):
+    """A run that is wrong on the first `errors` test rows; not evaluated for None."""
+    folder = tmp_path / name
+    (folder / "model").mkdir(parents=True)
+    config = parse_config(CONFIG | {"seed": seed})
+    (folder / "config.yaml").write_text(json.dumps(config.model_dump(mode="json")))
+    task = {"type": "classification", "options": {}}
+    settings = {"task": task, "state": {"labels": TASK.labels}, "max_tokens": 8, "clean": {}}
+    (folder / "model" / "tuneloop.json").write_text(json.dumps(settings))
+    if errors is not None:
+        (folder / "evaluation.json").write_text(json.dumps(evaluation(errors)))
+        write_predictions(folder / "predictions.parquet", TASK, rows, scores(errors))
+    return Run(folder, {"status": "finished", "snapshot_hash": "abc"})
+
+
+def test_several_runs_are_each_tested_against_the_best(tmp_path):
+    others = Examples([f"other {row}" for row in range(200)], TEXTS, LABELS)
+    runs = [
+        run_with(tmp_path, "much-worse", 60, seed=0),
+        run_with(tmp_path, "best", 10, seed=1),
+        run_with(tmp_path, "alike", 11, seed=2),
+        run_with(tmp_path, "elsewhere", 30, seed=3, rows=others),
+        run_with(tmp_path, "unknown", None, seed=4),
+    ]
+    found = compare_many(runs)
+    assert found["config"] == {"seed": [0, 1, 2, 3, 4]}
+    assert found["data"] == {}
+    assert found["metrics"]["accuracy"][0]["value"] == 0.7
+    assert found["metrics"]["accuracy"][4] is None
+    assert found["best"] == "best"
+    tests = {each["name"]: each for each in found["against_best"]}
+    assert list(tests) == ["much-worse", "alike", "elsewhere"]
+    assert tests["much-worse"]["sentence"].startswith("best is better than much-worse: ")
+    assert tests["alike"]["verdict"] == "cannot tell"
+    assert "cannot be told apart" in tests["alike"]["sentence"]
+    assert "ids are on one side only" in tests["elsewhere"]["unpaired"]
+    assert compare_many(runs[4:])["best"] == ""

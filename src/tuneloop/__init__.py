@@ -14,6 +14,7 @@ __all__ = [
     "deployments",
     "effect",
     "evaluate",
+    "event_series",
     "events",
     "feedback",
     "init",
@@ -42,7 +43,7 @@ def __getattr__(name: str) -> Any:
         return import_module("tuneloop.releases.knowledge").open_knowledge
     if name in ("verify_trail", "why"):
         return getattr(import_module("tuneloop.api.trail"), name)
-    if name in ("events", "feedback"):
+    if name in ("event_series", "events", "feedback"):
         return getattr(import_module("tuneloop.api.events"), name)
     if name in __all__:
         return getattr(import_module("tuneloop.api"), name)

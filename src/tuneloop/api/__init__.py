@@ -36,7 +36,9 @@ from tuneloop.api.releasing import workspace_of as workspace_of
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
 from tuneloop.api.updating import update as update
+from tuneloop.api.watching import alerts as alerts
 from tuneloop.api.watching import watch as watch
+from tuneloop.api.watching import watched as watched
 from tuneloop.api.weak import weak_label as weak_label
 from tuneloop.api.weak import weak_table as weak_table
 from tuneloop.core.config import RunConfig, parse_config

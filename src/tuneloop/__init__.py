@@ -30,6 +30,7 @@ __all__ = [
     "snapshot",
     "tune",
     "update",
+    "updates",
     "verify_trail",
     "weak_label",
     "weak_table",

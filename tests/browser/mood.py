@@ -27,8 +27,11 @@ def write_rows(path: Path, rows: int, seed: int, marks: dict[str, str]) -> Path:
     return path
 
 
-def make_project(folder: Path, model: Path, *, releases: int = 1, watch: dict[str, object] | None = None) -> Path:
-    """tuneloop.yaml and its workspace with mood-1, and mood-2 if two releases are asked for."""
+DRIFT = {"reference": "events", "reference_events": 100, "window": 50, "detectors": ["labels", "length", "latency"]}
+
+
+def make_project(folder: Path, model: Path) -> Path:
+    """tuneloop.yaml and its workspace with both releases."""
     write_rows(folder / "old.csv", 120, 1, MARKS)
     write_rows(folder / "opposite.csv", 120, 1, OPPOSITE)
     training = {
@@ -36,13 +39,17 @@ def make_project(folder: Path, model: Path, *, releases: int = 1, watch: dict[st
         "learning_rate": 3e-3, "ema": 0,
     }  # fmt: skip
     settings = {
-        "name": "mood", "data": {"source": "old.csv", "clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
-        "model": {"source": str(model), "max_tokens": 16}, "training": training,
-        "evaluation": {"resamples": 100}, "release": {"forms": []}, "watch": watch or {},
-    }  # fmt: skip
+        "name": "mood",
+        "data": {"clean": {"duplicates": "exact"}, "split": {"test": 0.3}},
+        "model": {"source": str(model), "max_tokens": 16},
+        "training": training,
+        "evaluation": {"resamples": 100},
+        "release": {"forms": []},
+        "watch": {"events": "texts", "drift": DRIFT | {"slices": ["country"]}},
+    }
     path = folder / "tuneloop.yaml"
-    for number in range(releases):
-        settings["data"]["source"] = ["old.csv", "opposite.csv"][number]  # type: ignore[index]
+    for source in ("old.csv", "opposite.csv"):
+        settings["data"]["source"] = source  # type: ignore[index]
         path.write_text(json.dumps(settings), encoding="utf-8")
         tl.release(tl.tune(path, quiet=True), quiet=True)
     return folder

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.browser.mood import make_project
 from tests.streams import events
 from tuneloop.watch.base import Event, Feedback
 from tuneloop.watch.sqlite_store import SqliteStore
 
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} \"'` :x {a|b}"
-DRIFT = {"reference": "events", "reference_events": 100, "window": 50, "detectors": ["labels", "length", "latency"]}
-WATCH = {"events": "texts", "drift": DRIFT | {"slices": ["country"]}}
-
-
-@pytest.fixture(scope="module")
-def made(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("watched"), tiny_model, watch=WATCH)
-
-
-@pytest.fixture
-def project(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "project"))
 
 
 def served(n: int, *, seed: int, ago_s: float, first: int = 0, **more: Any) -> list[Event]:
@@ -55,7 +39,7 @@ def test_a_release_is_watched_while_it_answers(
     said = [Feedback(f"k{row}", f"r.{row}", None, row % 4 > 0, time.time() - 10) for row in range(40)]
     keep(project, quiet + changed, said)
     studio, page = start_studio(project), new_page()
-    page.goto(f"{studio.url}/watch?release=mood")
+    page.goto(f"{studio.url}/watch?release=mood-1")
     page.get_by_text("texts are kept").wait_for()
     cards = page.locator(".figures")
     assert "450" in cards.inner_text() and "75.0%" in cards.inner_text() and "answers judged: 40" in cards.inner_text()

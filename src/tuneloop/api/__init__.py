@@ -36,6 +36,7 @@ from tuneloop.api.releasing import workspace_of as workspace_of
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
 from tuneloop.api.updating import update as update
+from tuneloop.api.updating import updates as updates
 from tuneloop.api.watching import alerts as alerts
 from tuneloop.api.watching import watch as watch
 from tuneloop.api.watching import watched as watched

@@ -23,6 +23,7 @@ from tests.browser.mood import MARKS, write_rows
 from tests.unit.loop.test_decisions import REASONS
 
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} \"'`"
+JOB_MS = 240_000
 WAIT_S = 90
 """Longer than anything takes; only a failing test waits so long."""
 
@@ -148,7 +149,7 @@ def test_an_update_is_started_and_its_decision_read(
     choose(page, "Steps (as configured)", "recalibrate")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Start tuneloop update").click()
-    page.get_by_role("link", name=re.compile("^mood-20")).click()
+    page.get_by_role("link", name=re.compile("^mood-20")).click(timeout=JOB_MS)
     page.get_by_role("table", name="recalibrate").get_by_role("cell", name="macro F1").first.wait_for()
     page.get_by_text("new.csv: 60 rows").first.wait_for()
     page.get_by_text("The page of this update").click()

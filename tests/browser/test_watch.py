@@ -13,6 +13,7 @@ from tests.streams import events
 from tuneloop.watch.base import Event, Feedback
 from tuneloop.watch.sqlite_store import SqliteStore
 
+JOB_MS = 240_000
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} \"'` :x {a|b}"
 
 
@@ -52,7 +53,7 @@ def test_a_release_is_watched_while_it_answers(
     page.get_by_text("This release was not watched yet.").wait_for()
 
     page.get_by_role("button", name="Start tuneloop watch").click()
-    page.get_by_text("done: see what it says").wait_for()
+    page.get_by_text("done: see what it says").wait_for(timeout=JOB_MS)
     page.get_by_role("cell", name="length of texts").wait_for()
     assert page.get_by_role("cell", name="longer than in the reference").count() > 1
     assert "the log 20" in page.get_by_role("table", name="Alerts").first.inner_text()

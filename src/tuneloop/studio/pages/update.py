@@ -86,7 +86,7 @@ class _Decisions:
             ui.label(t("No update has decided anything yet.")).classes("muted")
             return
         words = {"promote": t("promoted"), "hold": t("held"), "ask": t("a person has to decide")}
-        headers = [t("when (UTC)"), t("update"), t("of"), t("verdict"), t("tried"), t("release")]
+        headers = [t("when (UTC)"), t("update"), t("went on from"), t("verdict"), t("tried"), t("release")]
         with ui.element("div").classes("wide").props("tabindex=0"), ui.element("table").classes("plain broad") as table:
             table.props["aria-label"] = t("Decisions")
             with ui.element("tr"):

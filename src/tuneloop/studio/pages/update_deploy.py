@@ -61,7 +61,7 @@ class Deployed:
         tried = found["candidate"]
         with ui.element("div").classes("grid figures").props("role=status"):
             _card(
-                t("answers"),
+                t("answers now"),
                 found["current"] or "–",
                 t("by nobody's word: it is the newest") if not found["change"] else "",
             )
@@ -91,7 +91,7 @@ class Actions:
         heading(t("Change it"), 3)
         with ui.element("div").classes("row"):
             self._release = ui.select(releases, value=releases[0], label=t("Release"), with_input=len(releases) > 10)
-            ways = {"promote": t("answers all requests"), "canary": t("canary: answers a share"),
+            ways = {"promote": t("promote: answers all requests"), "canary": t("canary: answers a share"),
                     "shadow": t("shadow: answers unseen")}  # fmt: skip
             self._way = ui.select(ways, value="promote", label=t("How"))
             self._share = ui.number(t("Share"), value=0.1, min=0.01, max=MOST_SHARE, step=0.01, format="%.2f")

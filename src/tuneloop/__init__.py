@@ -15,6 +15,7 @@ __all__ = [
     "deployments",
     "effect",
     "evaluate",
+    "event_series",
     "events",
     "feedback",
     "init",
@@ -33,6 +34,7 @@ __all__ = [
     "stop_run",
     "tune",
     "update",
+    "updates",
     "verify_trail",
     "weak_label",
     "weak_table",
@@ -46,7 +48,7 @@ def __getattr__(name: str) -> Any:
         return import_module("tuneloop.releases.knowledge").open_knowledge
     if name in ("verify_trail", "why"):
         return getattr(import_module("tuneloop.api.trail"), name)
-    if name in ("events", "feedback"):
+    if name in ("event_series", "events", "feedback"):
         return getattr(import_module("tuneloop.api.events"), name)
     if name in __all__:
         return getattr(import_module("tuneloop.api"), name)

@@ -77,6 +77,20 @@ def start_studio() -> Iterator[Callable[..., RunningStudio]]:
 
 
 @pytest.fixture(scope="session")
+def two_moods(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of `mood.py`."""
+    from tests.browser.mood import make_project
+
+    return make_project(tmp_path_factory.mktemp("moods"), tiny_model)
+
+
+@pytest.fixture
+def project(two_moods: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(two_moods, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[sync_api.Browser]:
     """Chromium of the system."""
     if CHROMIUM is None:

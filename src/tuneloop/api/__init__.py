@@ -39,7 +39,10 @@ from tuneloop.api.runs import stop_run as stop_run
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
 from tuneloop.api.updating import update as update
+from tuneloop.api.updating import updates as updates
+from tuneloop.api.watching import alerts as alerts
 from tuneloop.api.watching import watch as watch
+from tuneloop.api.watching import watched as watched
 from tuneloop.api.weak import weak_label as weak_label
 from tuneloop.api.weak import weak_table as weak_table
 from tuneloop.core.config import RunConfig, parse_config

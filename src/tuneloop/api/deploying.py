@@ -24,6 +24,7 @@ def deploy(
     why: str = "",
     workspace: Path = DEFAULT_WORKSPACE,
     dry_run: bool = False,
+    after: int | None = None,
 ) -> dict[str, Any]:
     """Let a release answer on every server that follows its model, or have it tried beside the current one.
 
@@ -33,13 +34,14 @@ def deploy(
         canary: only have it answer this share of the requests; servers take it out if it is worse for certain.
         why: for the record.
         dry_run: only check and tell what would be recorded.
+        after: only if this is still the number of the last change, as `deployments` says it.
 
     Returns:
         What was recorded: `kind`, `release`, and `current`, `before` and `candidate` as they are afterwards.
 
     Raises:
         ReleaseError: if there is no such release, it is damaged, its audit does not pass, it answers another task than
-            the current one, or it cannot be tried beside it.
+            the current one, it cannot be tried beside it, or somebody else was quicker.
         ConfigError: if the share is impossible.
         StorageError: if the record cannot be written.
     """
@@ -57,32 +59,43 @@ def deploy(
     stage = "shadow" if shadow else "canary" if canary is not None else None
     found = check(newest(check_id(release), place), place, stage=stage)
     if stage is None:
-        return told(promote(found.id, place, who=user(), why=why, dry_run=dry_run))
-    made = try_out(found.id, place, stage=stage, share=canary or 1.0, who=user(), why=why, dry_run=dry_run)
+        return told(promote(found.id, place, who=user(), why=why, dry_run=dry_run, after=after))
+    made = try_out(found.id, place, stage=stage, share=canary or 1.0, who=user(), why=why, dry_run=dry_run, after=after)
     return told(made)
 
 
-def rollback(name: str, *, why: str = "", workspace: Path = DEFAULT_WORKSPACE, dry_run: bool = False) -> dict[str, Any]:
+def rollback(
+    name: str,
+    *,
+    why: str = "",
+    workspace: Path = DEFAULT_WORKSPACE,
+    dry_run: bool = False,
+    after: int | None = None,
+) -> dict[str, Any]:
     """Take out what is being tried; where nothing is, go back to the release that was current before.
+
+    Args:
+        why, dry_run, after: as those of `deploy`.
 
     Returns:
         What was recorded, as `deploy`; `kind` is abort or rollback.
 
     Raises:
-        ReleaseError: if there is no such model, or none to go back to.
+        ReleaseError: if there is no such model, or none to go back to, or somebody else was quicker.
         StorageError: if the record cannot be written.
     """
     from tuneloop.releases.promotion import rollback as go_back
     from tuneloop.releases.promotion import user
 
-    return told(go_back(name, Workspace(Path(workspace)), who=user(), why=why, dry_run=dry_run))
+    return told(go_back(name, Workspace(Path(workspace)), who=user(), why=why, dry_run=dry_run, after=after))
 
 
 def deployments(name: str | None = None, *, workspace: Path = DEFAULT_WORKSPACE) -> list[dict[str, Any]]:
     """What answers and what is being tried, of every model that was ever deployed or of one.
 
     Returns:
-        For each `name`, `current`, `before`, `candidate`, `figures` of the candidate by server, and `history`.
+        For each `name`, `current`, `before`, `candidate`, `figures` of the candidate by server, `change`, which is the
+        number of the last change, and `history`.
 
     Raises:
         ReleaseError: if there is no such model.
@@ -99,7 +112,7 @@ def deployments(name: str | None = None, *, workspace: Path = DEFAULT_WORKSPACE)
             find(each, place)  # says that there is none
         figures = kept_figures(state.candidate.change, place) if state.candidate else {}
         past = [told(change) for change in history(each, place)]
-        found.append({"name": each, **_held(state), "figures": figures, "history": past})
+        found.append({"name": each, **_held(state), "figures": figures, "change": state.change, "history": past})
     return found
 
 

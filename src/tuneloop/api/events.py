@@ -16,6 +16,7 @@ from tuneloop.core.paths import Workspace
 
 if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
+    from tuneloop.watch.series import Point
     from tuneloop.watch.store import Counts, EventStore, Wanted
 
 Moment = str | float | datetime | None
@@ -105,8 +106,55 @@ def prune_events(keep_days: float, workspace: Path = DEFAULT_WORKSPACE, *, store
         return opened.prune(time.time() - keep_days * 86_400)
 
 
+def event_series(
+    release: str,
+    workspace: Path = DEFAULT_WORKSPACE,
+    *,
+    since: Moment = None,
+    store: str | None = None,
+) -> list[Point]:
+    """What a release answered, and what people said of it, over time; counted by the database.
+
+    Args:
+        release: its id.
+        since: as that of `events`; the first event by default.
+
+    Returns:
+        Stretches of time of equal width, at most 121, in order, those without anything left out: answers by label,
+        percentiles of the time that they took, mean confidence, feedback.
+
+    Raises:
+        DataError: if there are no events, or a moment cannot be read.
+        StorageError: if the store cannot be read.
+    """
+    from tuneloop.watch.series import Series, width_for
+    from tuneloop.watch.times import moment
+
+    with _opened(workspace, store) as opened:
+        counts = opened.counts()
+        begin = moment(since) if since is not None else counts.first_at or 0.0
+        assert begin is not None
+        series = Series(release, since=begin, width_s=width_for((counts.last_at or begin) - begin))
+        series.update(opened)
+        return series.points()
+
+
 @contextmanager
 def _opened(workspace: Path, store: str | None) -> Iterator[EventStore]:
+    opened = open_events(workspace, store=store)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def open_events(workspace: Path = DEFAULT_WORKSPACE, *, store: str | None = None) -> EventStore:
+    """The store itself, for who looks often; close it at the end. Arguments as those of `events`.
+
+    Raises:
+        DataError: if there are no events.
+        StorageError: if the store cannot be opened.
+    """
     from tuneloop.core.config import parse_options
     from tuneloop.core.watching import WatchConfig
     from tuneloop.watch.store import open_store
@@ -118,11 +166,7 @@ def _opened(workspace: Path, store: str | None) -> Iterator[EventStore]:
             t("There are no events in {folder}.", folder=place.root),
             t("Set watch.events: hashes, vectors or texts, then serve."),
         )
-    opened = open_store(parse_options(WatchConfig, {"store": url}, where="watch"), place)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    return open_store(parse_options(WatchConfig, {"store": url}, where="watch"), place)
 
 
 def _store_of(workspace: Workspace) -> str:

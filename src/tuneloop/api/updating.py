@@ -94,6 +94,21 @@ def update(
     return decision | {"deployed": _deploy(decision["release"], settings, place.root)}
 
 
+def updates(name: str | None = None, *, workspace: Path = releasing.DEFAULT_WORKSPACE) -> list[dict[str, Any]]:
+    """What earlier updates have decided, the newest first.
+
+    Args:
+        name: of one model alone.
+
+    Returns:
+        For each the content of decision.json, with the name of its folder as `id`.
+    """
+    from tuneloop.core.paths import Workspace
+    from tuneloop.loop.decisions import decisions
+
+    return decisions(Workspace(Path(workspace)), name)
+
+
 def _refuse_canary(settings: RunConfig) -> None:
     """Before hours of training."""
     from tuneloop.tasks import task_class

@@ -113,6 +113,41 @@ def alerts_of(found: dict[str, Any]) -> list[Alert]:
     return alerts
 
 
+def watched(release: str, *, workspace: Path | None = None) -> dict[str, Any] | None:
+    """The content of the newest watch.json of a release, by its id; None before it was watched.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    import json
+
+    from tuneloop.api.releasing import DEFAULT_WORKSPACE
+    from tuneloop.core.paths import check_id
+
+    path = Workspace(Path(workspace or DEFAULT_WORKSPACE)).watched / check_id(release) / JSON
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataError(t("{path} cannot be read: {error}", path=path, error=error), t("Watch it again.")) from None
+
+
+def alerts(release: str, *, workspace: Path | None = None) -> list[dict[str, Any]]:
+    """Alerts of a release, by its id, the newest first, and by which ways each was told.
+
+    Returns:
+        Each with `at`, `about`, `sentence`, `details`, and `told`: seconds since 1970, UTC, by the name of the way.
+    """
+    from tuneloop.api.releasing import DEFAULT_WORKSPACE
+    from tuneloop.core.paths import check_id
+    from tuneloop.watch.alerts.record import told_alerts
+
+    found = watched(release, workspace=workspace)
+    folder = Workspace(Path(workspace or DEFAULT_WORKSPACE)).watched / check_id(release)
+    return told_alerts(folder, alerts_of(found) if found else ())
+
+
 def _kept(name: str, place: Workspace, store: str) -> tuple[list[Event], list[tuple[Event, Feedback]]]:
     """What the server kept of a release's answers, and what people said of them."""
     from tuneloop.api.events import events, feedback

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tuneloop.cli.deploying import told_sentences
 from tuneloop.cli.show import AsJson, Quiet, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
+from tuneloop.releases.deployment_words import told_sentences
 
 EXIT_CODES = {"promote": 0, "hold": 1, "ask": 3}
 """What the shell is told; 2 is a mistake in the call."""

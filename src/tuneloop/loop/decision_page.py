@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from tuneloop.core.i18n import t
 from tuneloop.core.page import bullets, code_block, page, paragraph, section, table
+from tuneloop.evaluation.names import decimals, metric_name
 from tuneloop.loop.gate import sentences
 
 LOOK = {"promote": "better", "hold": "worse", "ask": "unclear"}
@@ -57,6 +58,56 @@ def tried_headers() -> list[str]:
     return [t("step"), t("run"), t("weights moved"), t("seconds"), t("on dev")]
 
 
+def evidence_rows(reasons: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The paired tests behind a decision, one for each set of rows; audits are sentences, not tests."""
+    outcomes = {
+        "gained": t("better for certain"), "lost": t("worse for certain"),
+        "kept": t("not worse by more than the margin"), "unclear": t("the rows cannot tell"),
+    }  # fmt: skip
+    return [_evidence_row(each, outcomes) for each in reasons if each["about"] != "audits"]
+
+
+def _evidence_row(reason: Mapping[str, Any], outcomes: Mapping[str, str]) -> list[str]:
+    each = reason["fields"]
+    low, high = decimals(each["low"], signed=True), decimals(each["high"], signed=True)
+    needed = each.get("rows_needed")
+    return [
+        t("the new rows") if each["kind"] == "new" else reason["about"],
+        f"{each['rows']:,}",
+        metric_name(each["metric"]),
+        decimals(each["value_b"]),
+        decimals(each["value_a"]),
+        f"{decimals(each['difference'], signed=True)} [{low}, {high}]",
+        f"{each['p']:.3f}",
+        outcomes[reason["outcome"]],
+        f"{needed:,}" if needed else "",
+    ]
+
+
+def evidence_headers() -> list[str]:
+    """The headers of `evidence_rows`."""
+    return [
+        t("rows of"), t("rows"), t("metric"), t("before"), t("after"), t("difference, 95 % interval"), "p",
+        t("what can be said"), t("rows that would tell"),
+    ]  # fmt: skip
+
+
+def judged_headers() -> list[str]:
+    """The headers of `judged_rows`."""
+    return [t("rows of"), t("rows"), t("left out, as a model was trained on them"), t("why not")]
+
+
+def judged_rows(found: Mapping[str, Any]) -> list[list[Any]]:
+    """Whose rows judged, how many, and which did not, with the reason."""
+    why = {
+        "unknown_classes": t("another task, or classes that neither model knows"),
+        "trained_on": t("one of the models was trained on all of its rows"),
+    }
+    names = {"new": t("the new rows")}
+    rows = [[names.get(name, name), each["rows"], each["left_out"], ""] for name, each in found["judged_rows"].items()]
+    return rows + [[names.get(name, name), 0, "", why[reason]] for name, reason in found["sets_left_out"].items()]
+
+
 def collected(rows: Mapping[str, Any]) -> Iterator[str]:
     """Where the new rows come from, and what feedback was left out."""
     for name, count in rows["files"].items():
@@ -88,7 +139,7 @@ def decision_html(found: Mapping[str, Any]) -> str:
             bullets(rest),
             section(t("What was tried"), table(tried_headers(), tried_rows(found)), _note()),
             section(t("New rows"), bullets(collected(found["new_rows"])), code_block(found["new_rows"]["path"])),
-            section(t("Rows that judged"), _judged(found)),
+            section(t("Rows that judged"), table(judged_headers(), judged_rows(found))),
         ],
     )
 
@@ -101,14 +152,3 @@ def _note() -> Markup:
         ),
         "note",
     )
-
-
-def _judged(found: Mapping[str, Any]) -> Markup:
-    why = {
-        "unknown_classes": t("another task, or classes that neither model knows"),
-        "trained_on": t("one of the models was trained on all of its rows"),
-    }
-    names = {"new": t("the new rows")}
-    rows = [[names.get(name, name), each["rows"], each["left_out"], ""] for name, each in found["judged_rows"].items()]
-    rows += [[names.get(name, name), 0, "", why[reason]] for name, reason in found["sets_left_out"].items()]
-    return table([t("rows of"), t("rows"), t("left out, as a model was trained on them"), t("why not")], rows)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tuneloop.core.database import database_errors, opened, transaction
-from tuneloop.core.errors import StorageError
+from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.releases import index
@@ -164,6 +164,7 @@ def change(
     who: str,
     why: str = "",
     dry_run: bool = False,
+    after: int | None = None,
 ) -> Change | None:
     """Change what holds for a model, in one transaction; nobody else changes anything meanwhile.
 
@@ -172,18 +173,20 @@ def change(
         who: name of the user, or the server.
         why: in words.
         dry_run: only tell the change that would be made.
+        after: number of the last change that is known, 0 for none: nothing is changed where there was a later one.
 
     Returns:
         The change; None if there was none.
 
     Raises:
+        ReleaseError: if there was a later change than `after`.
         StorageError: if the file refuses.
     """
     if dry_run:
-        wanted = decide(deployed(name, workspace))
+        wanted = decide(_known(deployed(name, workspace), after))
         return None if wanted is None else _made(wanted, 0, name, who=who, why=why)
     with _connect(workspace) as database, transaction(database) as execute:
-        wanted = decide(_state(name, database, workspace))
+        wanted = decide(_known(_state(name, database, workspace), after))
         if wanted is None:
             return None
         (number,) = execute("SELECT coalesce(max(number), 0) + 1 FROM changes").fetchone()
@@ -236,6 +239,16 @@ class Follower:
         """Let go of the file."""
         if self._database is not None:
             self._database.close()
+
+
+def _known(state: Deployment, after: int | None) -> Deployment:
+    if after is not None and state.change != after:
+        raise ReleaseError(
+            t("What is deployed of {name} was changed meanwhile: {current} answers.",
+              name=state.name, current=state.current),
+            t("See what holds now with: tuneloop deployments {name}", name=state.name),
+        )  # fmt: skip
+    return state
 
 
 def _made(wanted: Wanted, number: int, name: str, *, who: str, why: str) -> Change:

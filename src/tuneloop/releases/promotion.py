@@ -56,13 +56,23 @@ def check(release_id: str, workspace: Workspace, *, stage: Stage | None = None) 
     return release
 
 
-def promote(release_id: str, workspace: Workspace, *, who: str, why: str = "", dry_run: bool = False) -> Change:
+def promote(
+    release_id: str,
+    workspace: Workspace,
+    *,
+    who: str,
+    why: str = "",
+    dry_run: bool = False,
+    after: int | None = None,
+) -> Change:
     """Let a release answer against which `check` has nothing to say; whatever is being tried comes to its end.
 
     Args:
         dry_run: only tell what would be changed; for the other functions too.
+        after: only if this is the number of the last change; for the other functions too.
 
     Raises:
+        ReleaseError: if there was a later change than `after`; so do the other functions.
         StorageError: if the record cannot be written.
     """
 
@@ -77,7 +87,7 @@ def promote(release_id: str, workspace: Workspace, *, who: str, why: str = "", d
             }
         return Wanted("promote", release_id, _on_top(state, release_id), details=details)
 
-    made = change(model_of(release_id), workspace, decide, who=who, why=why, dry_run=dry_run)
+    made = change(model_of(release_id), workspace, decide, who=who, why=why, dry_run=dry_run, after=after)
     assert made is not None
     return made
 
@@ -91,6 +101,7 @@ def try_out(
     who: str,
     why: str = "",
     dry_run: bool = False,
+    after: int | None = None,
 ) -> Change:
     """Try a release beside the current one, in place of what is being tried now.
 
@@ -112,12 +123,20 @@ def try_out(
             )
         return Wanted(stage, release_id, before, stage, share, details={"before": before[-1]})
 
-    made = change(model_of(release_id), workspace, decide, who=who, why=why, dry_run=dry_run)
+    made = change(model_of(release_id), workspace, decide, who=who, why=why, dry_run=dry_run, after=after)
     assert made is not None
     return made
 
 
-def rollback(name: str, workspace: Workspace, *, who: str, why: str = "", dry_run: bool = False) -> Change:
+def rollback(
+    name: str,
+    workspace: Workspace,
+    *,
+    who: str,
+    why: str = "",
+    dry_run: bool = False,
+    after: int | None = None,
+) -> Change:
     """Take out what is being tried; where nothing is, go back to the release that was current before.
 
     One that is gone or has files of another size is passed over; hashes are not computed, as this must not take long:
@@ -129,7 +148,9 @@ def rollback(name: str, workspace: Workspace, *, who: str, why: str = "", dry_ru
     """
     if not deployed(check_id(name), workspace).releases:
         index.find(name, workspace)  # says that there is none, before a file is made
-    made = change(name, workspace, lambda state: _back(state, workspace), who=who, why=why, dry_run=dry_run)
+    made = change(
+        name, workspace, lambda state: _back(state, workspace), who=who, why=why, dry_run=dry_run, after=after
+    )
     assert made is not None
     return made
 

@@ -30,6 +30,9 @@ from tuneloop.core.paths import Workspace, check_id
 TAIL_BYTES = 1 << 16
 """Of the output, at most, that a page shows."""
 
+SAYING = (["watch"], ["update"])
+"""Commands whose exit code 1 is an answer: an alarm, or that a release is held."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -58,9 +61,11 @@ class Job:
 
     @property
     def state(self) -> str:
-        """running, done, held (it refused, or asks a person), failed, stopped or killed."""
+        """running, done, said (done, and it answered no), held (it asks a person), failed, stopped or killed."""
         if self.running:
             return "running"
+        if self.exit_code == 1 and self.arguments[:1] in SAYING:
+            return "said"
         names = {None: "killed", 0: "done", 3: "held", 130: "stopped"}
         return names.get(self.exit_code, "failed")
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.paths import CONFIG_NAME, Workspace
 from tuneloop.core.project import Project, open_project
@@ -31,10 +31,12 @@ class Studio:
     Args:
         config: the tuneloop.yaml, which need not be there yet.
         root: the workspace; that of the configuration by default.
+        shared: what a page keeps for all its tabs, by its name; losing it loses time alone.
     """
 
     config: Path = Path(CONFIG_NAME)
     root: Path | None = None
+    shared: dict[str, Any] = field(default_factory=dict, repr=False)
     _opened: Opened | None = field(default=None, repr=False)
     _opening: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

@@ -133,6 +133,12 @@ class Criterion:
             return "worse"
         return "not_worse" if self._not_worse.reaches(-log(alpha)) else "unclear"
 
+    def evidence(self, alpha: float) -> dict[str, float]:
+        """How far each claim is refuted, as logarithms: of both capitals, and of the one at which it is for certain."""
+        return {
+            "worse": self._worse.log_capital, "not_worse": self._not_worse.log_capital, "bar": -log(alpha),
+        }  # fmt: skip
+
     def to_json(self) -> dict[str, Any]:
         """All of it."""
         return {
@@ -180,7 +186,11 @@ class Comparison:
                 side: {"asked": asked, "bad": bad, "share": bad / asked if asked else None}
                 for side, (asked, bad) in criterion.counts.items()
             }
-            | {"verdict": verdicts[name], "state": criterion.to_json()}
+            | {
+                "verdict": verdicts[name],
+                "evidence": criterion.evidence(self._alpha / len(CRITERIA)),
+                "state": criterion.to_json(),
+            }
             for name, criterion in self.criteria.items()
         }
 

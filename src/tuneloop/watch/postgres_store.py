@@ -54,6 +54,9 @@ class PostgresStore(SqlStore):
     def _sql(self, statement: str) -> str:
         return statement.replace("?", "%s")
 
+    def _whole(self, number: str) -> str:
+        return f"CAST(FLOOR({number}) AS BIGINT)"  # a cast alone would round
+
     @contextmanager
     def _changing(self) -> Iterator[Any]:
         with self._refusals(), self._connection().transaction(), self._connection().cursor() as cursor:

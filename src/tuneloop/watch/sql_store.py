@@ -13,9 +13,12 @@ from typing import Any
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 from tuneloop.watch.base import Event, Feedback
-from tuneloop.watch.store import ALL, Counts, EventStore, Receipt, Verdict, Wanted
+from tuneloop.watch.store import ALL, Bin, Counts, EventStore, Judged, Receipt, Verdict, Wanted
 
 VERSION = 1
+SKEW_S = 3600.0
+"""By how much the clocks of two servers may differ."""
+
 PORTION = 500
 """Rows that are read at once, so that a long reading holds up no writer."""
 
@@ -41,6 +44,19 @@ OLD = (
     "SELECT id FROM tuneloop_events e WHERE at < ? AND NOT EXISTS"
     " (SELECT 1 FROM tuneloop_feedback f WHERE f.event = e.id AND f.at >= ?)"
 )
+TOOK = (
+    "CASE WHEN took_ms < 10 THEN {0} / 10.0 WHEN took_ms < 100 THEN {1} WHEN took_ms < 1000 THEN {2} * 10.0"
+    " ELSE {3} * 100.0 END"
+)
+"""A time to two digits."""
+
+RIGHT = "CASE WHEN f.label IS NULL THEN f.good WHEN f.label = e.label THEN 1 ELSE 0 END"
+LAST_WORDS = (
+    f"SELECT e.at AS at, {RIGHT} AS is_right,"
+    " ROW_NUMBER() OVER (PARTITION BY f.event ORDER BY f.at DESC, f.number DESC) AS back"
+    " FROM tuneloop_feedback f JOIN tuneloop_events e ON e.id = f.event WHERE f.number > 0"
+)
+"""Whether answers are right, and the how manieth word on each from the last on says so."""
 
 
 class SqlStore(EventStore):
@@ -57,6 +73,10 @@ class SqlStore(EventStore):
     @abstractmethod
     def _sql(self, statement: str) -> str:
         """A statement with `?` as this database writes it."""
+
+    @abstractmethod
+    def _whole(self, number: str) -> str:
+        """An expression for the whole number below a number that is not negative."""
 
     def add_events(self, batch: Sequence[Event]) -> None:
         marks = ", ".join("?" * len(EVENT))
@@ -105,6 +125,54 @@ class SqlStore(EventStore):
             cursor.execute("SELECT count(*) FROM tuneloop_feedback")
             return Counts(events, cursor.fetchone()[0], first_at, last_at)
 
+    def last_numbers(self) -> tuple[int, int]:
+        with self._reading() as cursor:
+            cursor.execute("SELECT max(number) FROM tuneloop_events")
+            events = cursor.fetchone()[0]
+            cursor.execute("SELECT max(number) FROM tuneloop_feedback")
+            return events or 0, cursor.fetchone()[0] or 0
+
+    def bins(self, wanted: Wanted, width_s: float, until: int) -> list[Bin]:
+        took = TOOK.format(*(self._whole(f"took_ms {scale}") for scale in ("* 10", "", "/ 10", "/ 100")))
+        conditions, values = _conditions("e", wanted)
+        # at first the index on times finds them, later the numbers do: the plus keeps a database from taking the other
+        number, at = ("+e.number", "e.at") if wanted.after == 0 else ("e.number", "+e.at")
+        where = " AND ".join([f"{number} > ?", f"{number} <= ?", *conditions]).replace("e.at", at)
+        statement = (
+            f"SELECT {self._whole('e.at / ?')} AS stretch, label, {took} AS took, count(*), sum(abstained),"
+            f" count(confidence), coalesce(sum(confidence), 0.0) FROM tuneloop_events e WHERE {where}"
+            " GROUP BY stretch, label, took"
+        )
+        with self._reading() as cursor:
+            cursor.execute(self._sql(statement), (float(width_s), wanted.after, until, *values))
+            # PostgreSQL has decimals for some of them
+            return [
+                Bin(stretch, label, float(took), int(count), int(abstained), int(confident), float(total))
+                for stretch, label, took, count, abstained, confident, total in cursor.fetchall()
+            ]
+
+    def judged(self, wanted: Wanted, width_s: float) -> list[Judged]:
+        conditions, values = _conditions("e", wanted)
+        if wanted.since is not None:  # feedback comes after its event: so the older part of it needs no look at events
+            conditions, values = [*conditions, "f.at >= ?"], [*values, wanted.since - SKEW_S]
+        more = "".join(f" AND {condition}" for condition in conditions)
+        stretch = self._whole("at / ?")
+        words = (
+            f"SELECT {stretch}, 0, count(*), sum(is_right) FROM ({LAST_WORDS}{more}) words"
+            " WHERE back = 1 AND is_right IS NOT NULL GROUP BY 1"
+        )
+        said = (
+            f"SELECT {self._whole('f.at / ?')}, count(*), 0, 0 FROM tuneloop_feedback f JOIN tuneloop_events e"
+            f" ON e.id = f.event WHERE f.number > 0{more} GROUP BY 1"
+        )
+        with self._reading() as cursor:
+            cursor.execute(self._sql(f"{words} UNION ALL {said}"), (float(width_s), *values, float(width_s), *values))
+            found: dict[int, list[int]] = {}
+            for number, *counts in cursor.fetchall():
+                before = found.setdefault(int(number), [0, 0, 0])
+                found[int(number)] = [one + int(other) for one, other in zip(before, counts, strict=True)]
+        return [Judged(number, *counts) for number, counts in found.items()]
+
     def prune(self, before: float) -> int:
         with self._changing() as cursor:
             for table, column in (("tuneloop_feedback", "event"), ("tuneloop_events", "id")):
@@ -132,11 +200,7 @@ class SqlStore(EventStore):
 
     def _rows(self, statement: str, table: str, wanted: Wanted) -> Iterator[Any]:
         """Rows in the order of their first column, a portion at a time; times are those of the table."""
-        named = {
-            f"{table}.at >= ?": wanted.since, f"{table}.at < ?": wanted.until, "e.release = ?": wanted.release,
-        }  # fmt: skip
-        conditions = [condition for condition, value in named.items() if value is not None]
-        values = [value for value in named.values() if value is not None]
+        conditions, values = _conditions(table, wanted)
         where = " AND ".join([f"{table}.number > ?", *conditions])
         # the number of the last row of a portion begins the next, whatever came or went meanwhile
         beyond = f" AND {table}.number < ?" if wanted.newest_first else ""
@@ -153,6 +217,15 @@ class SqlStore(EventStore):
                 return
             left -= size
             low, high = (low, rows[-1][0]) if wanted.newest_first else (rows[-1][0], high)
+
+
+def _conditions(table: str, wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """What is asked of times, those of the table, and of the release."""
+    named = {
+        f"{table}.at >= ?": wanted.since, f"{table}.at < ?": wanted.until, "e.release = ?": wanted.release,
+    }  # fmt: skip
+    given = {condition: value for condition, value in named.items() if value is not None}
+    return list(given), list(given.values())
 
 
 def _columns(table: str, names: Sequence[str]) -> str:

@@ -62,6 +62,9 @@ class SqliteStore(SqlStore):
     def _sql(self, statement: str) -> str:
         return statement
 
+    def _whole(self, number: str) -> str:
+        return f"CAST({number} AS INTEGER)"
+
     @contextmanager
     def _changing(self) -> Iterator[Any]:
         with self._refusals(), transaction(self._database):

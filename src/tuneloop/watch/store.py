@@ -50,6 +50,45 @@ class Counts:
     last_at: float | None
 
 
+@dataclass(frozen=True)
+class Bin:
+    """Events of one stretch of time with one answer that took about as long.
+
+    Args:
+        stretch: number of the stretch: its time divided by its width.
+        label: what was answered; None where that is no class.
+        took_ms: how long it took, to two digits.
+        abstained: as many of them were refused.
+        confident: as many have a confidence.
+        confidence: its sum.
+    """
+
+    stretch: int
+    label: str | None
+    took_ms: float
+    events: int
+    abstained: int
+    confident: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What people said in one stretch of time, and of its answers.
+
+    Args:
+        stretch: number of the stretch, as in a `Bin`.
+        said: pieces of feedback that came in it.
+        judged: answers that were given in it and are called right or wrong by the last word on each.
+        right: as many are right.
+    """
+
+    stretch: int
+    said: int
+    judged: int
+    right: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which events, or which feedback, are read.
@@ -100,6 +139,24 @@ class EventStore(ABC):
     @abstractmethod
     def counts(self) -> Counts:
         """How much there is."""
+
+    @abstractmethod
+    def last_numbers(self) -> tuple[int, int]:
+        """The highest number of an event and of feedback, 0 where there are none; found at once."""
+
+    @abstractmethod
+    def bins(self, wanted: Wanted, width_s: float, until: int) -> list[Bin]:
+        """Events counted by stretch of time, answer and time it took.
+
+        Args:
+            wanted: which; `limit` and `newest_first` mean nothing here.
+            width_s: how long a stretch is.
+            until: number of the last event that counts.
+        """
+
+    @abstractmethod
+    def judged(self, wanted: Wanted, width_s: float) -> list[Judged]:
+        """Feedback counted by stretch of time; `since`, `until` and `release` are those of the events."""
 
     @abstractmethod
     def prune(self, before: float) -> int:

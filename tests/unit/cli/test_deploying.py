@@ -47,6 +47,15 @@ def test_each_command_says_what_it_did_and_what_to_type_next(
     assert (found["current"], found["candidate"]) == ("m-3", None)
 
 
+def test_a_change_may_depend_on_the_last_one(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["deploy", "m-1", "--after", "0"]) == 0
+    assert run(["deploy", "m-2", "--after", "0"]) == 2
+    assert "was changed meanwhile" in capsys.readouterr().err
+    assert run(["deployments", "m", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["change"] == 1
+    assert run(["rollback", "m", "--after", "1"]) == 0
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_figures_of_a_canary_stand_side_by_side(
     language: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

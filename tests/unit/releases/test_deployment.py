@@ -55,6 +55,22 @@ def test_a_rollback_goes_to_the_release_before_and_further_back_the_next_time(wo
     assert found[3].why == "complaints" and found[3].details["before"] == "m-2" and found[3].who == "ann"
 
 
+def test_who_acts_on_what_no_longer_holds_is_told_and_changes_nothing(workspace: Workspace) -> None:
+    promote("m-1", workspace, who="ann", after=0)
+    seen = deployed("m", workspace).change
+    promote("m-2", workspace, who="ann", after=seen)
+    for act in (
+        lambda: promote("m-3", workspace, who="bob", after=seen),
+        lambda: try_out("m-3", workspace, stage="canary", share=0.1, who="bob", after=seen),
+        lambda: rollback("m", workspace, who="bob", after=seen),
+        lambda: rollback("m", workspace, who="bob", after=0, dry_run=True),
+    ):
+        with pytest.raises(ReleaseError, match="was changed meanwhile: m-2 answers"):
+            act()
+    assert len(history("m", workspace)) == 2
+    assert rollback("m", workspace, who="bob", after=2).after.current == "m-1"
+
+
 def test_a_rollback_works_where_nothing_was_ever_deployed(workspace: Workspace) -> None:
     assert rollback("m", workspace, who="ann").after.current == "m-3"
 

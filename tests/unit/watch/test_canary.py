@@ -99,3 +99,14 @@ def test_alpha_is_shared_by_all_criteria() -> None:
         comparison.note("candidate", "slow", True)
     assert comparison.worse() == "slow"
     assert exp(comparison.criteria["slow"]._worse.log_capital) >= 4 / 0.05 and log(80) > 4
+
+
+def test_the_evidence_that_is_told_passes_its_bar_with_the_verdict() -> None:
+    comparison, told = Comparison(0.05, 0.05), []
+    for number in range(400):
+        comparison.note("current", "failed", False)
+        comparison.note("candidate", "failed", number % 2 == 0)
+        each = comparison.to_json()["failed"]
+        told.append((each["evidence"]["worse"] >= each["evidence"]["bar"], each["verdict"] == "worse"))
+    assert (False, False) in told and told[-1] == (True, True)
+    assert all(passed == worse for passed, worse in told)

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from tests.streams import events
+from tuneloop.api import alerts, watched
+from tuneloop.api.events import event_series
 from tuneloop.cli.app import run
-from tuneloop.core.errors import DataError
+from tuneloop.core.errors import DataError, TuneloopError
 from tuneloop.core.i18n import use_language
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
@@ -89,6 +91,33 @@ def test_what_the_server_kept_is_watched_by_default(place: Path, capsys: pytest.
     given = json.loads(capsys.readouterr().out)
     assert kept["accuracy"]["measured"]["n"] == 40
     assert kept["detectors"] == given["detectors"] and kept["accuracy"] == given["accuracy"]
+
+
+def test_what_was_found_and_told_can_be_read_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert watched("hotel-1", workspace=place / "ws") is None and alerts("hotel-1", workspace=place / "ws") == []
+    run(["watch", "hotel", "--events", "events.jsonl", "--config", "watch.yaml", "-q", "-w", "ws"])
+    found = watched("hotel-1", workspace=place / "ws")
+    assert found is not None and found["detectors"]["length"]["alarm"]
+    told = alerts("hotel-1", workspace=place / "ws")
+    assert len(told) == len((place / "ws" / "watch" / "hotel-1" / "alerts.jsonl").read_text().splitlines())
+    assert all(each["told"].keys() == {"log"} for each in told)
+    (place / "ws" / "watch" / "hotel-1" / "watch.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        watched("hotel-1", workspace=place / "ws")
+    with pytest.raises(TuneloopError, match="not a valid name"):
+        alerts("../hotel-1", workspace=place / "ws")
+
+
+def test_the_python_door_counts_over_time(place: Path) -> None:
+    with pytest.raises(DataError, match="There are no events"):
+        event_series("hotel-1")
+    store = SqliteStore(Workspace(place / ".tuneloop").events)
+    store.add_events(read_events(place / "events.jsonl"))
+    store.close()
+    found = event_series("hotel-1")
+    assert sum(each.events for each in found) == 500 and len(found) > 20
+    late = event_series("hotel-1", since=15_000.0)
+    assert sum(each.events for each in late) == 250 and all(each.took_ms(0.5) for each in late)
 
 
 @pytest.mark.parametrize("raw", [False, True])

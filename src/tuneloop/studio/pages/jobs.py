@@ -19,6 +19,7 @@ def state_text(job: Job) -> str:
     return {
         "running": t("at work"),
         "done": t("done"),
+        "said": t("done: see what it says"),
         "held": t("held: it asks a person"),
         "failed": t("failed"),
         "stopped": t("stopped"),

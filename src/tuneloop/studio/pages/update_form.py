@@ -11,7 +11,7 @@ from tuneloop.core.updating import Step
 from tuneloop.studio.files import data_files
 from tuneloop.studio.jobs import Job
 from tuneloop.studio.pages.jobs import watched
-from tuneloop.studio.view import View, heading
+from tuneloop.studio.view import View, heading, link
 
 STEPS = get_args(Step)
 
@@ -93,6 +93,7 @@ class UpdateForm:
     def _show(self, job: Job) -> None:
         self._job.clear()
         with self._job:
+            link(job.command, f"/jobs/{job.id}").classes("code")
             watched(self._view, job)
 
     def _draw_same(self) -> None:

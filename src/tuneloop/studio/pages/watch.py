@@ -16,7 +16,7 @@ from tuneloop.studio.pages import Route, watch_found
 from tuneloop.studio.pages.jobs import watched as show_job
 from tuneloop.studio.pages.watch_counts import SPANS_S, counting
 from tuneloop.studio.pages.watch_live import Live
-from tuneloop.studio.view import View, heading, nothing
+from tuneloop.studio.view import View, heading, link, nothing
 from tuneloop.watch.base import Event
 
 SLOWLY_S = 2.0
@@ -132,6 +132,7 @@ def _start(view: View, release: str) -> None:
     def show(job: Job) -> None:
         place.clear()
         with place:
+            link(job.command, f"/jobs/{job.id}").classes("code")
             show_job(view, job)
 
     button.on_click(view.act(lambda: show(view.start(arguments()))))

@@ -15,7 +15,7 @@ from torture.tiny import WORDS
 
 FILE = """<img src=x onerror=alert(1)>{{7*7}}'".csv"""
 BAD = "<img src=x onerror=alert(2)>"
-TRAINING = {"batch_size": 16, "learning_rate": 3e-3, "precision": "fp32", "report_to": []}
+TRAINING = {"batch_size": 16, "learning_rate": 1e-2, "precision": "fp32", "report_to": []}
 DOCUMENT = "# Warranty\n\nThe warranty of the blue lamp lasts seven years. <script>alert(3)</script>\n"
 
 
@@ -35,7 +35,7 @@ def _config(folder: Path, **settings: Any) -> Path:
 def project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, a release mood-1 of the first, and a document that travels with it."""
     folder, random = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    words = [[*random.choice(WORDS[6:-1], 3), *["good" if row % 2 else "bad"] * 2, f"<b>{row}"] for row in range(160)]
+    words = [[*random.choice(WORDS[6:-1], 3), *["good" if row % 2 else "bad"] * 2, f"<b>{row}"] for row in range(240)]
     _write(folder, ["text", "label"], [[" ".join(each), "yes" if "good" in each else BAD] for each in words])
     (folder / "handbook.md").write_text(DOCUMENT, encoding="utf-8")
     index = tl.open_knowledge("handbook", workspace=folder / ".tuneloop", create=True, encoder="none")
@@ -43,7 +43,7 @@ def project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     index.close()
     model, knowledge = {"source": str(tiny_model), "max_tokens": 24}, {"documents": "handbook"}
     common = {"name": "mood", "model": model, "knowledge": knowledge}
-    config = _config(folder, **common, training={"epochs": 4, **TRAINING})
+    config = _config(folder, **common, training={"epochs": 12, **TRAINING})
     tl.release(tl.tune(config, quiet=True), quiet=True)
     tl.tune(_config(folder, **common, seed=1, training={"epochs": 1, **TRAINING}), quiet=True)
     return folder

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.released import BAD
-from tests.browser.released import project as project
-from tests.browser.released import talking_project as talking_project
 
 
 def test_the_answer_and_its_reasons_follow_what_is_typed(

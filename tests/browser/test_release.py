@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.released import BAD, FILE
-from tests.browser.released import project as project
 
 JOB_MS = 240_000
 """That a command may take on a busy machine."""

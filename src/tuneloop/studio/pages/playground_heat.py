@@ -9,6 +9,9 @@ from tuneloop.explain import show
 from tuneloop.explain.base import Explanation
 from tuneloop.studio.table import table
 
+OPEN_ROWS = 12
+"""Rows up to which the table is open."""
+
 
 def heat(found: Explanation) -> None:
     """The text, its numbers, and how sure they are."""
@@ -24,7 +27,7 @@ def heat(found: Explanation) -> None:
     for sentence in others:
         ui.label(sentence).classes("muted text")
     rows = show.rows(found)
-    with ui.expansion(t("The numbers of all parts")).classes("same").props("default-opened" if len(rows) < 13 else ""):
+    with ui.expansion(t("The numbers of all parts"), value=len(rows) <= OPEN_ROWS).classes("same"):
         table(show.headers(found), rows, name=t("The numbers of all parts"), numbers=range(1, len(show.headers(found))))
 
 

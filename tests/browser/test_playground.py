@@ -8,20 +8,24 @@ from typing import Any
 
 from tests.browser.released import BAD
 
+OPEN_MS = 240_000
+"""That opening a model may take on a busy machine."""
+
 
 def test_the_answer_and_its_reasons_follow_what_is_typed(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:
     studio, page = start_studio(project), new_page()
+    page.set_default_timeout(OPEN_MS)
     page.goto(f"{studio.url}/playground?release=mood-1")
     field = page.get_by_label("text", exact=True)
     field.press_sequentially("a good good b")
     page.locator(".answer", has_text="yes").wait_for()
-    page.locator(".word.for", has_text="good").first.wait_for()
+    page.locator(".word", has_text="good").first.wait_for()
     assert page.get_by_text("The values are exact.").is_visible()
     field.fill("a bad bad b")
     page.locator(".answer", has_text=BAD).wait_for()
-    page.locator(".word.for", has_text="bad").first.wait_for()
+    page.locator(".heat", has_text="a bad").first.wait_for()
     page.get_by_role("button", name="Find the fewest words").click()
     page.get_by_text("answers of the model were needed; the change").or_(page.get_by_text("No such change")).wait_for()
     page.get_by_role("button", name="Find them").click()
@@ -36,6 +40,7 @@ def test_texts_that_look_like_scripts_stay_texts_and_are_quoted_in_what_can_be_c
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:
     studio, page = start_studio(project), new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    page.set_default_timeout(OPEN_MS)
     page.goto(f"{studio.url}/playground?release=mood-1")
     hostile = """good <img src=x onerror=alert(1)> {{7*7}} '"\n```\n<script>alert(2)</script>"""
     page.get_by_label("text", exact=True).fill(hostile)
@@ -54,6 +59,7 @@ def test_a_model_that_writes_answers_in_a_conversation_that_a_reload_keeps(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], talking_project: Path
 ) -> None:
     studio, page = start_studio(talking_project), new_page()
+    page.set_default_timeout(OPEN_MS)
     page.goto(f"{studio.url}/playground")
     message = page.get_by_label("your message")
     message.fill("a b c d")
@@ -73,6 +79,8 @@ def test_a_long_explanation_in_one_tab_leaves_the_other_tabs_alone(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:
     studio, one, other = start_studio(project), new_page(), new_page()
+    for each in (one, other):
+        each.set_default_timeout(OPEN_MS)
     one.goto(f"{studio.url}/playground?release=mood-1")
     one.get_by_label("text", exact=True).fill("good " * 90)
     one.locator(".answer").wait_for()

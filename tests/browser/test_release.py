@@ -17,12 +17,13 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:
     studio, page = start_studio(project), new_page()
+    page.set_default_timeout(JOB_MS)
     page.goto(f"{studio.url}/release")
     page.get_by_role("link", name="mood-1").wait_for()
     assert "macro F1" in page.get_by_role("row", name="mood-1").inner_text()
     page.get_by_text("Make a release of a finished run").click()
     page.get_by_role("button", name="Make the release").click()
-    page.get_by_text("done", exact=True).wait_for(timeout=JOB_MS)
+    page.get_by_text("done", exact=True).wait_for()
 
     page.goto(f"{studio.url}/release/mood-2")
     page.get_by_role("table", name="What differs").get_by_text("training.epochs").wait_for()
@@ -30,7 +31,7 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     assert verdict.startswith("mood-2 ") and ("95 % interval" in verdict)
     page.get_by_label("Name of the folder").fill("copy")
     page.get_by_role("button", name="Copy", exact=True).last.click()
-    page.get_by_text("done", exact=True).wait_for(timeout=JOB_MS)
+    page.get_by_text("done", exact=True).wait_for()
     assert (project / "exports/copy/manifest.json").is_file()
 
     page.goto(f"{studio.url}/release/mood-2/files")
@@ -64,10 +65,11 @@ def test_names_and_labels_that_look_like_scripts_stay_texts_on_every_part(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:
     studio, page = start_studio(project), new_page()
+    page.set_default_timeout(JOB_MS)
     for part in PARTS:
         page.goto(f"{studio.url}/release/mood-1{part}")
         page.locator(".tabs [aria-current]").wait_for()
-        page.wait_for_load_state("networkidle")
+        page.get_by_text("Reading …").wait_for(state="hidden")
         assert page.locator("main img").count() == 0, part
     page.goto(f"{studio.url}/release/mood-1/card")
     page.get_by_role("cell", name=FILE).wait_for()

@@ -44,6 +44,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # names are imported when they are used, so that `import tuneloop` stays instant
+    if name == "api":  # all of it: some names there are those of packages here
+        return import_module("tuneloop.api")
     if name == "open_knowledge":
         return import_module("tuneloop.releases.knowledge").open_knowledge
     if name in ("verify_trail", "why"):

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.released import project as project
+from tests.browser.released import talking_project as talking_project
+
 pytest.importorskip("nicegui")
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -12,15 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.api.answers import answering as answering
 from tuneloop.api.deploying import deploy as deploy
 from tuneloop.api.deploying import deployments as deployments
 from tuneloop.api.deploying import rollback as rollback
+from tuneloop.api.effects import counterfactual as counterfactual
 from tuneloop.api.effects import effect as effect
+from tuneloop.api.effects import evidence as evidence
 from tuneloop.api.labelling import label_export as label_export
 from tuneloop.api.labelling import label_import as label_import
 from tuneloop.api.labelling import label_next as label_next
 from tuneloop.api.labelling import label_status as label_status
 from tuneloop.api.labelling_forecast import label_forecast as label_forecast
+from tuneloop.api.origins import origin as origin
 from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
 from tuneloop.api.releasing import diff as diff
 from tuneloop.api.releasing import export as export

@@ -100,14 +100,14 @@ def heat_text(found: Explanation) -> Text:
     from rich.text import Text
 
     text = Text()
-    for part in _parts(found):
+    for part in parts_of(found):
         if part == "pair":
             text.append("\n\n")
-        for gap, number in _pieces(found, part):
+        for gap, number in pieces(found, part):
             text.append(_printable(gap))
             if number is None:
                 continue
-            share, value = _share(found, number), found.values[number]
+            share, value = share_of(found, number), found.values[number]
             colour = FOR if value > 0 else AGAINST
             style = f"bold rgb({colour[0]},{colour[1]},{colour[2]})" if share >= PALE else ""
             text.append(_printable(found.units[number].text), style)
@@ -126,11 +126,11 @@ def bars(found: Explanation) -> list[str]:
 def heat_html(found: Explanation) -> Markup:
     """The text for a page: every word stands as text, coloured by its value, which stands behind it."""
     paragraphs = []
-    for part in _parts(found):
-        pieces = [Markup("{}{}").format(gap, _coloured(found, number)) for gap, number in _pieces(found, part)]
+    for part in parts_of(found):
+        words = [Markup("{}{}").format(gap, _coloured(found, number)) for gap, number in pieces(found, part)]
         paragraphs.append(
             Markup('<p style="font-size:1.15rem;line-height:2.4;white-space:pre-wrap;overflow-wrap:anywhere">{}</p>')
-            .format(Markup("").join(pieces))
+            .format(Markup("").join(words))
         )  # fmt: skip
     return Markup("\n").join(paragraphs)
 
@@ -169,11 +169,12 @@ def _error(found: Explanation) -> str:
     }[found.error_kind]
 
 
-def _parts(found: Explanation) -> list[Part]:
+def parts_of(found: Explanation) -> list[Part]:
+    """The texts of which it speaks: the text, and the pair where there is one."""
     return ["text"] if found.pair is None else ["text", "pair"]
 
 
-def _pieces(found: Explanation, part: Part) -> Iterator[tuple[str, int | None]]:
+def pieces(found: Explanation, part: Part) -> Iterator[tuple[str, int | None]]:
     """What stands before each unit of a part, and the unit's number; at the end what stands behind the last."""
     text, end = (found.text if part == "text" else found.pair) or "", 0
     for number, unit in enumerate(found.units):
@@ -188,7 +189,8 @@ def _printable(text: str) -> str:
     return CONTROL.sub("\ufffd", text)
 
 
-def _share(found: Explanation, number: int) -> float:
+def share_of(found: Explanation, number: int) -> float:
+    """The weight of a unit as a share of the greatest one's, 0 to 1."""
     most = max(map(abs, found.values), default=0.0)
     return abs(found.values[number]) / most if most else 0.0
 
@@ -196,7 +198,7 @@ def _share(found: Explanation, number: int) -> float:
 def _coloured(found: Explanation, number: int | None) -> Markup | str:
     if number is None:
         return ""
-    share, value, unit = _share(found, number), found.values[number], found.units[number]
+    share, value, unit = share_of(found, number), found.values[number], found.units[number]
     if share < PALE:
         return unit.text
     red, green, blue = FOR if value > 0 else AGAINST

@@ -107,6 +107,14 @@ def write_audit(folder: Path, found: Mapping[str, Any], *, partial: bool = False
     write_json(folder / (PARTIAL if partial else AUDIT), dict(found))
 
 
+def newest_audit(release: Release, workspace: Workspace) -> dict[str, Any] | None:
+    """The audit.json of a release: the newest that was made of it, else the one that it passed; None without one."""
+    for folder in (workspace.audits / release.id, release.path):
+        with suppress(OSError, ValueError):
+            return dict(json.loads((folder / AUDIT).read_text(encoding="utf-8")))
+    return None
+
+
 def _subject(measured: Measured, model: Remembering, workspace: Workspace) -> Subject:
     test, earlier = measured.snapshot.split("test"), _earlier(measured, workspace)
     return Subject(

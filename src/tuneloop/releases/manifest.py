@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tuneloop.core import fsio
 from tuneloop.core.errors import ReleaseError
@@ -22,6 +25,23 @@ def write_manifest(folder: Path) -> None:
     fsio.write_json(folder / MANIFEST, {"version": 1, "files": files})
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A file of a folder beside what the manifest says of it.
+
+    Args:
+        name: its path in the folder.
+        bytes: its size, of the manifest where it is recorded.
+        sha256: what the manifest has; empty for a file that it does not have.
+        state: same; changed; missing; or unknown: it is not recorded.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    state: Literal["same", "changed", "missing", "unknown"]
+
+
 def verify(folder: Path, *, hashes: bool = True) -> None:
     """Compare every file with the manifest.
 
@@ -31,6 +51,17 @@ def verify(folder: Path, *, hashes: bool = True) -> None:
     Raises:
         ReleaseError: naming the first file that is missing, changed or not recorded.
     """
+    for file in checked(folder, hashes=hashes):
+        if file.state != "same":
+            raise _damaged(folder / file.name)
+
+
+def checked(folder: Path, *, hashes: bool = True) -> Iterator[Checked]:
+    """Every file that is there or recorded, by name; `hashes` as those of `verify`.
+
+    Raises:
+        ReleaseError: if the manifest itself cannot be read.
+    """
     try:
         recorded = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
         expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in recorded.items()}
@@ -38,8 +69,12 @@ def verify(folder: Path, *, hashes: bool = True) -> None:
         raise _damaged(folder / MANIFEST) from None
     found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
     for name in sorted(expected.keys() | found.keys()):
-        if name not in expected or name not in found or not _same(found[name], expected[name], hashes):
-            raise _damaged(folder / name)
+        if name not in expected:
+            yield Checked(name, found[name].stat().st_size, "", "unknown")
+        elif name not in found:
+            yield Checked(name, *expected[name], "missing")
+        else:
+            yield Checked(name, *expected[name], "same" if _same(found[name], expected[name], hashes) else "changed")
 
 
 def _same(path: Path, expected: tuple[int, str], hashes: bool) -> bool:

@@ -13,14 +13,20 @@ from tuneloop.core.project import Project, open_project
 from tuneloop.studio.jobs import Jobs
 
 if TYPE_CHECKING:
+    from tuneloop.api.answers import Answering
     from tuneloop.releases.read import Release
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A release whose model answers one question at a time."""
+    """A release whose model answers one question at a time.
+
+    Args:
+        answering: the same, opened when it is asked the first time; it sees to the turns of several tabs itself.
+    """
 
     release: Release
+    answering: Answering
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
@@ -84,10 +90,12 @@ class Studio:
         Raises:
             ReleaseError: if there is none, or a file is damaged.
         """
-        from tuneloop import api
+        from tuneloop.api.answers import answering
         from tuneloop.releases.index import newest
 
         with self._opening:
             if self._opened is None or self._opened.release.id != newest(name, self.workspace):
-                self._opened = Opened(api.load(name, workspace=self.workspace.root))
+                # the one before is not closed: who still asks it has its answer, then it goes
+                found = answering(name, workspace=self.workspace.root)
+                self._opened = Opened(found.release, found)
             return self._opened

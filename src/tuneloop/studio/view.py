@@ -81,8 +81,14 @@ class View:
 
 def code(title: str, text: str, kind: str) -> None:
     """Lines to copy."""
-    ui.label(title).classes("muted")
-    ui.code(text, language=kind).classes("code").props(f'aria-label="{title}"')
+    # no ui.code: it renders Markdown, of which a text with ``` in it can leave the block
+    with ui.element("div").classes("row"):
+        ui.label(title).classes("muted")
+        copy = ui.button(icon="content_copy", on_click=lambda: ui.clipboard.write(text)).props(
+            "flat round dense size=sm"
+        )
+        copy.props(f'aria-label="{t("Copy")}"')
+    ui.label(text).classes("code").props(f"role=group lang={kind} tabindex=0")
 
 
 def problem(error: TuneloopError) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuneloop.studio.view import View
 
-ORDER = ("runs", "compare", "watch", "update", "jobs")
+ORDER = ("runs", "compare", "release", "playground", "watch", "update", "jobs")
 """The files, in the order of the navigation, which is that of a model's life."""
 
 Build = Callable[["View"], Awaitable[None] | None]
@@ -31,6 +31,17 @@ class Route:
     title: Callable[[], str]
     build: Build
     icon: str = ""
+
+
+def leads_somewhere(path: str) -> bool:
+    """Whether a path is one of a page."""
+    parts = path.split("/")
+    shapes = [route.path.split("/") for route in routes()]
+    return any(
+        len(shape) == len(parts)
+        and all(one == other or one.startswith("{") for one, other in zip(shape, parts, strict=True))
+        for shape in shapes
+    )
 
 
 def routes() -> list[Route]:

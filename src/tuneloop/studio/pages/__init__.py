@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuneloop.studio.view import View
 
-ORDER = ("data", "jobs")
+ORDER = ("data", "label", "jobs")
 """The files, in the order of the navigation, which is that of a model's life."""
 
 Build = Callable[["View"], Awaitable[None] | None]

@@ -137,8 +137,8 @@ def _suspect(looked: Looked, suspect: SuspectRow, editor: Editor) -> None:
                 take = ui.button(on_click=act(lambda: looked.correct(row, _plain(suspect.suggested))))
                 take.set_text(t("Label it {label}", label=label_text(suspect.suggested)))
                 take.props("no-caps")
-            ui.button(t("Leave out"), on_click=act(lambda: looked.correct(row))).props("flat")
-            ui.button(t("Another label"), on_click=act(lambda: editor.open(row))).props("flat")
+            ui.button(t("Leave out"), on_click=act(lambda: looked.correct(row))).props("flat no-caps")
+            ui.button(t("Another label"), on_click=act(lambda: editor.open(row))).props("flat no-caps")
 
 
 def _plain(label: Any) -> Any:

@@ -88,7 +88,7 @@ def undo_correction(id: str = "", *, config: Config | Project = CONFIG_NAME) -> 
 
 
 def newest_snapshot(config: Config | Project = CONFIG_NAME) -> Snapshot | None:
-    """The snapshot that was made last of this data with these settings, whatever was corrected since."""
+    """The snapshot that was made or used last of this data with these settings, whatever was corrected since."""
     from tuneloop.data.lineage import snapshots_of
     from tuneloop.data.snapshot import open_snapshot
 

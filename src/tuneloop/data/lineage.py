@@ -22,7 +22,7 @@ SHOWN = 20
 
 
 def snapshots_of(config: RunConfig, workspace: Workspace) -> list[Path]:
-    """The folders of snapshots of the same source, task and settings, the newest first; corrections may differ."""
+    """Folders of snapshots of this source, task and settings, the one used last first; corrections may differ."""
     wanted = (name_of(config.data.source), config.task.type, settings_of(config))
     found = []
     for file in workspace.snapshots.glob(f"*/{DATASET_FILE}"):

@@ -33,6 +33,7 @@ from tuneloop.data.snapshot_folder import (
     open_snapshot,
     save_snapshot,
     snapshot_folder,
+    used,
 )
 from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata, wanted_sizes
 
@@ -92,12 +93,12 @@ def build_snapshot(
     recorded = _record(config, task, sources, corrected, workspace)
     known = _recorded(recorded, workspace)
     if known is not None:
-        return known
+        return used(known)
     with progress(t("preparing data"), STEPS, quiet=quiet) as bar:
         snapshot = _build(config, task, workspace, sources, corrected, bar)
     recorded.parent.mkdir(parents=True, exist_ok=True)
     fsio.write_json(recorded, {"hash": snapshot.hash})
-    return snapshot
+    return used(snapshot)
 
 
 def is_current(snapshot: Snapshot, config: RunConfig, *, task: LabelReader, workspace: Workspace, base: Path) -> bool:

@@ -105,6 +105,8 @@ def test_correcting_a_row_twice_leaves_one_line_and_back_again_none(tmp_path: Pa
     undone = api.undo_correction(config=project)
     assert undone.text == part.texts[0] and api.corrections(project).state.taken_back == 1
     assert api.snapshot(project, quiet=True).hash == snapshot.hash
+    back = api.corrections(project)
+    assert back.current and back.snapshot and back.snapshot.hash == snapshot.hash and not back.state.taken_back
     assert (tmp_path / "corrections.jsonl").read_text() == ""
     with pytest.raises(DataError, match="no correction"):
         api.undo_correction(config=project)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from tuneloop import api
@@ -89,8 +91,14 @@ def look(view: View, project: Project) -> Looked | None:
     older = [path for path in snapshots_of(project.config, project.workspace) if path != snapshot.path]
     return Looked(
         view, project, snapshot, table_of(snapshot.path), kept_check(snapshot.hash, project.workspace),
-        changes(open_snapshot(older[0]), snapshot) if older else None, found.state, found.current,
+        _changes(older[0], snapshot.path) if older else None, found.state, found.current,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _changes(before: Path, now: Path) -> Changes:
+    """Snapshots never change, and comparing two takes a while."""
+    return changes(open_snapshot(before), open_snapshot(now))
 
 
 def label_text(label: Label | None) -> str:

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.api.answers import answering as answering
+from tuneloop.api.correcting import correct as correct
+from tuneloop.api.correcting import corrections as corrections
+from tuneloop.api.correcting import newest_snapshot as newest_snapshot
+from tuneloop.api.correcting import undo_correction as undo_correction
 from tuneloop.api.deploying import deploy as deploy
 from tuneloop.api.deploying import deployments as deployments
 from tuneloop.api.deploying import rollback as rollback
@@ -66,8 +70,12 @@ if TYPE_CHECKING:
     from tuneloop.training.run import Run
 
 
-def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) -> Guess:
+def init(source: str, *, path: Path = Path(CONFIG_NAME), base: Path | None = None, force: bool = False) -> Guess:
     """Write a commented tuneloop.yaml for a data file; returns what was guessed, and why.
+
+    Args:
+        path: where it is written.
+        base: the folder that `source` starts from; the current one by default.
 
     Raises:
         ConfigError: if `path` exists and `force` is not set.
@@ -79,7 +87,7 @@ def init(source: str, *, path: Path = Path(CONFIG_NAME), force: bool = False) ->
         raise ConfigError(
             t("{path} exists already.", path=path), t("Choose another name with --output, or replace it with --force.")
         )
-    found = guess(source, base=Path.cwd())
+    found = guess(source, base=base or Path.cwd())
     write_config(parse_config(found.settings(source)), path)
     return found
 
@@ -122,6 +130,7 @@ def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Che
         DataError: if the data cannot be used at all.
     """
     from tuneloop.data.check import check as check_snapshot
+    from tuneloop.data.check_kept import keep_check
     from tuneloop.models.chat import uncut_tokenizer
     from tuneloop.models.source import resolve
     from tuneloop.tasks import task_class
@@ -131,7 +140,7 @@ def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Che
     task = task_class(project.config.task)
     data = snapshot(project, quiet=quiet)
     counter = uncut_tokenizer(resolve(model.source, base=project.base), writes=task.generates)
-    return check_snapshot(
+    report = check_snapshot(
         data,
         seed=project.config.seed,
         count_tokens=lambda inputs: counter.encode(inputs).lengths,
@@ -139,6 +148,8 @@ def check(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Che
         free_answers=task.free_answers,
         quiet=quiet,
     )
+    keep_check(report, project.workspace)
+    return report
 
 
 def plan(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> Plan:

@@ -12,6 +12,7 @@ import typer
 from tuneloop.cli import (
     audits,
     bench,
+    correcting,
     data,
     demo,
     deploying,
@@ -85,6 +86,9 @@ app.command("deployments", help=t("Tell which release answers, what is being tri
 app.command("watch", help=t("Tell whether what is served is still like what the release was measured on."))(watch.watch)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
 app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))
+app.add_typer(
+    correcting.app, name="correct", help=t("Correct labels and leave rows out; the data file stays as it is.")
+)
 app.add_typer(trail.app, name="trail", help=t("The audit trail of served answers: is it whole, what does it say?"))
 app.add_typer(events.app, name="events", help=t("What was kept of served answers, and what people said of them."))
 app.add_typer(runs.app, name="runs", help=t("List runs, stop one, compare several."))

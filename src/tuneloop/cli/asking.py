@@ -13,11 +13,9 @@ from typing import Any
 
 from tuneloop.core.i18n import t
 from tuneloop.data.units import units
-from tuneloop.labelling.kinds import Kind
+from tuneloop.labelling.kinds import KEYS, Kind
 from tuneloop.labelling.store import Item, LabelStore
 
-KEYS = "123456789abcdefghijklmnoprtvwxyz"
-"""Of the classes, in their order; u, s and q are taken."""
 UNDO, SKIP, QUIT, NONE = "u", "s", "q", "-"
 ENTER = ("\r", "\n", "")
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

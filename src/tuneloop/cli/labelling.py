@@ -100,8 +100,8 @@ def next(
 
 
 def _ask(store: Any, items: Any, who: str) -> None:
-    from tuneloop.cli.asking import KEYS, ask, single_keys
-    from tuneloop.labelling.kinds import kind_of
+    from tuneloop.cli.asking import ask, single_keys
+    from tuneloop.labelling.kinds import KEYS, kind_of
 
     kind, names = kind_of(store.task), store.names
     if kind != "number" and not 0 < len(names) <= len(KEYS):

@@ -74,6 +74,11 @@ class DataConfig(Options):
     columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
     split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
     clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")  # type: ignore[arg-type]
+    corrections: str = Field(
+        "corrections.jsonl",
+        min_length=1,
+        description="Labels that people changed and rows that they left out; it need not be there.",
+    )
     augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Perturbed copies of training rows.")  # type: ignore[arg-type]
     max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
 

@@ -17,6 +17,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import Bar, progress
 from tuneloop.data.clean import clean_texts
+from tuneloop.data.corrections import Applied, apply, corrections_path, lines_hash, read_corrections
 from tuneloop.data.duplicates import DuplicateReport, comparables, components, remove_duplicates, remove_leaks
 from tuneloop.data.examples import Examples
 from tuneloop.data.labelled import LabelReader, labelled, refuse_twin_labels
@@ -32,6 +33,7 @@ from tuneloop.data.snapshot_folder import (
     open_snapshot,
     save_snapshot,
     snapshot_folder,
+    used,
 )
 from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata, wanted_sizes
 
@@ -71,7 +73,8 @@ def build_snapshot(
 
     It is made only if the source, the settings and the seed have not been seen before.
     Its report has `source` (file, rows, encoding and SHA-256 per split), `cleaning` (rows changed per step,
-    and `blank` rows removed), `duplicates` (see `DuplicateReport`) and `unused` rows.
+    and `blank` rows removed), `corrections` (see `corrections.Applied`; only where there are any), `duplicates` (see
+    `DuplicateReport`) and `unused` rows.
 
     Args:
         config: where the data is and what is done to it.
@@ -86,21 +89,42 @@ def build_snapshot(
         MissingExtraError: if a sample or the datasets library is not installed.
     """
     sources = _sources(config, base)
-    recorded = workspace.cache / "snapshots" / f"{_request(config, task, sources)}.json"
+    corrected = Applied(read_corrections(corrections_path(config.data, base), task))
+    recorded = _record(config, task, sources, corrected, workspace)
     known = _recorded(recorded, workspace)
     if known is not None:
-        return known
+        return used(known)
     with progress(t("preparing data"), STEPS, quiet=quiet) as bar:
-        snapshot = _build(config, task, workspace, sources, bar)
+        snapshot = _build(config, task, workspace, sources, corrected, bar)
     recorded.parent.mkdir(parents=True, exist_ok=True)
     fsio.write_json(recorded, {"hash": snapshot.hash})
-    return snapshot
+    return used(snapshot)
 
 
-def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: list[_Source], bar: Bar) -> Snapshot:
+def is_current(snapshot: Snapshot, config: RunConfig, *, task: LabelReader, workspace: Workspace, base: Path) -> bool:
+    """Whether `build_snapshot` would give this very snapshot, without reading a row.
+
+    Raises:
+        DataError: if a source or the corrections cannot be read.
+    """
+    corrected = Applied(read_corrections(corrections_path(config.data, base), task))
+    known = _recorded(_record(config, task, _sources(config, base), corrected, workspace), workspace)
+    return known is not None and known.hash == snapshot.hash
+
+
+def _record(
+    config: RunConfig, task: LabelReader, sources: list[_Source], corrected: Applied, workspace: Workspace
+) -> Path:
+    """Where it is kept which snapshot was made of these sources with these settings."""
+    return workspace.cache / "snapshots" / f"{_request(config, task, sources, corrected)}.json"
+
+
+def _build(
+    config: RunConfig, task: LabelReader, workspace: Workspace, sources: list[_Source], corrected: Applied, bar: Bar
+) -> Snapshot:
     cleaning: Counter[str] = Counter()
     duplicates = DuplicateReport()
-    parts = {source.split: _read(config, task, source, cleaning) for source in sources}
+    parts = {source.split: _read(config, task, source, cleaning, corrected) for source in sources}
     read = {source.split: _about(parts[source.split], source) for source in sources}
     bar.update(1, t("cleaned"))
     train = parts["train"]
@@ -126,13 +150,14 @@ def _build(config: RunConfig, task: LabelReader, workspace: Workspace, sources: 
     bar.update(3, t("split"))
     snapshot = save_snapshot(
         splits,
-        name=_name(sources[0]),
+        name=name_of(config.data.source),
         task=task.name,
         labels=labels,
-        settings=_settings(config),
+        settings=settings_of(config) | ({"corrections": lines_hash(corrected.lines)} if corrected.lines else {}),
         report={
             "source": read,
             "cleaning": dict(sorted(cleaning.items())),
+            **({"corrections": corrected.as_json()} if corrected.lines else {}),
             "duplicates": duplicates.as_json(),
             "unused": unused,
         },
@@ -156,12 +181,15 @@ def _sources(config: RunConfig, base: Path) -> list[_Source]:
     return found
 
 
-def _request(config: RunConfig, task: LabelReader, sources: list[_Source]) -> str:
+def _request(config: RunConfig, task: LabelReader, sources: list[_Source], corrected: Applied) -> str:
     """A hash of all that determines the snapshot, found without reading a row."""
     files = {source.split: _hash_source(source.path) for source in sources}
     names = {source.split: source.path.name for source in sources}
     plain = config.model_dump(mode="json", include={"data", "seed"})
     plain["data"].pop("augment")  # copies are made in training: splits have none
+    plain["data"].pop("corrections")
+    if corrected.lines:
+        plain["corrections"] = lines_hash(corrected.lines)
     return hash_json({"version": VERSION, "read": READ, "files": files, "names": names, "task": task.name} | plain)
 
 
@@ -186,7 +214,7 @@ def _recorded(recorded: Path, workspace: Workspace) -> Snapshot | None:
     return None if path is None else open_snapshot(path)
 
 
-def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Counter[str]) -> _Part:
+def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Counter[str], corrected: Applied) -> _Part:
     data = config.data
     inside = source.split if source.path.is_dir() else "train"
     base = source.path.parent
@@ -206,6 +234,7 @@ def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Count
     cleaning.update(counts)
     if task.row_by_row:
         examples = _moved(raw, examples, table, task, config)
+    examples, left_out = apply(corrected, examples, raw)
     filled = [row for row, text in enumerate(texts) if text.strip()]
     if task.free_answers:
         filled = [row for row in filled if str(raw.labels[row]).strip()]
@@ -215,7 +244,8 @@ def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Count
             t("Set data.columns.text to the column with texts."),
         )
     cleaning["blank"] += len(texts) - len(filled)
-    return _Part(table, filled, examples.select(filled)) if len(filled) < len(texts) else _Part(table, filled, examples)
+    kept = [row for row in filled if row not in left_out] if left_out else filled
+    return _Part(table, kept, examples.select(kept)) if len(kept) < len(texts) else _Part(table, kept, examples)
 
 
 def _moved(raw: Examples, mended: Examples, table: Table, task: LabelReader, config: RunConfig) -> Examples:
@@ -349,7 +379,8 @@ def _missing_in_train(
     return DataError(problem, t("Add rows with that label, or set data.split.by: label."))
 
 
-def _settings(config: RunConfig) -> dict[str, Any]:
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """What of a configuration is part of a snapshot's hash."""
     data = config.data
     return {
         "seed": config.seed,
@@ -359,8 +390,9 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _name(source: _Source) -> str:
-    stem = source.source.removeprefix(SAMPLE_PREFIX) if source.source.startswith(SAMPLE_PREFIX) else source.path.stem
+def name_of(source: str) -> str:
+    """A short name for the snapshots of a source."""
+    stem = source.removeprefix(SAMPLE_PREFIX) if source.startswith(SAMPLE_PREFIX) else Path(source).stem
     return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:40] or "data"
 
 

@@ -7,6 +7,8 @@ on the clock, the machine or where the files lie.
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,13 @@ def open_snapshot(path: Path) -> Snapshot:
             t("Delete that folder; the next check or tune makes it again from the source."),
         )
     return Snapshot(path, info)
+
+
+def used(snapshot: Snapshot) -> Snapshot:
+    """The snapshot itself, whose time now says that it was asked for last; its content stays."""
+    with suppress(OSError):  # on a read-only disk nothing is made either
+        os.utime(snapshot.path / DATASET_FILE)
+    return snapshot
 
 
 def find_snapshot(hash: str, workspace: Workspace) -> Snapshot:

@@ -28,6 +28,9 @@ KINDS: dict[str, Kind] = {
     "tagging": "spans",
 }
 
+KEYS = "123456789abcdefghijklmnoprtvwxyz"
+"""What is pressed for classes, in their order; u, s and q undo, skip and quit."""
+
 
 def kind_of(task: str) -> Kind:
     """What the labels of a task are.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuneloop.studio.view import View
 
-ORDER = ("runs", "compare", "release", "playground", "watch", "update", "jobs")
+ORDER = ("data", "runs", "compare", "release", "playground", "label", "watch", "update", "jobs")
 """The files, in the order of the navigation, which is that of a model's life."""
 
 Build = Callable[["View"], Awaitable[None] | None]

@@ -43,7 +43,7 @@ def test_a_comparison_is_started_from_the_form_followed_and_says_what_to_take(
     page.get_by_text("tuneloop compare --methods probe --seeds 0 --budgets all").wait_for()
     page.get_by_role("button", name="Compare", exact=True).click()
     page.get_by_text("At work, or stopped").wait_for()
-    page.locator("table a[href^='/compare/tiny-']").click()
+    page.locator("table a[href^='/compare/tiny-']").click(timeout=300_000)  # two runs, each in a process of its own
 
     page.get_by_text("With all labels,").first.wait_for()
     page.locator("canvas").wait_for()

@@ -50,8 +50,8 @@ async def overview(view: View) -> None:
 
 
 async def _show(looked: Looked, *, started: bool) -> None:
-    names = list(looked.table.counts())
-    editor = Editor(looked, list(looked.snapshot.labels) or names)
+    names = list(looked.table.counts()) if looked.snapshot.labels else []  # else labels are texts or numbers
+    editor = Editor(looked, list(looked.snapshot.labels))
     _about(looked.project, looked)
     _standing(looked, started=started)
     _same_check(looked.view)
@@ -186,7 +186,7 @@ def _problems(report: CheckReport) -> None:
 
 
 def _distribution(looked: Looked) -> None:
-    counts = looked.table.counts()
+    counts = looked.table.counts() if looked.snapshot.labels else {}
     if counts:
         heading(t("Labels"))
         first = dict(list(counts.items())[:CHART_CLASSES])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.released import project as project
+from tests.browser.released import released_project as released_project
 from tests.browser.released import talking_project as talking_project
 
 pytest.importorskip("nicegui")

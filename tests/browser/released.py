@@ -32,7 +32,7 @@ def _config(folder: Path, **settings: Any) -> Path:
 
 
 @pytest.fixture(scope="session")
-def project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released_project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, a release mood-1 of the first, and a document that travels with it."""
     folder, random = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
     words = [[*random.choice(WORDS[6:-1], 3), *["good" if row % 2 else "bad"] * 2, f"<b>{row}"] for row in range(240)]

@@ -13,9 +13,9 @@ OPEN_MS = 240_000
 
 
 def test_the_answer_and_its_reasons_follow_what_is_typed(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, page = start_studio(project), new_page()
+    studio, page = start_studio(released_project), new_page()
     page.set_default_timeout(OPEN_MS)
     page.goto(f"{studio.url}/playground?release=mood-1")
     field = page.get_by_label("text", exact=True)
@@ -37,9 +37,9 @@ def test_the_answer_and_its_reasons_follow_what_is_typed(
 
 
 def test_texts_that_look_like_scripts_stay_texts_and_are_quoted_in_what_can_be_copied(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, page = start_studio(project), new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    studio, page = start_studio(released_project), new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
     page.set_default_timeout(OPEN_MS)
     page.goto(f"{studio.url}/playground?release=mood-1")
     hostile = """good <img src=x onerror=alert(1)> {{7*7}} '"\n```\n<script>alert(2)</script>"""
@@ -76,9 +76,9 @@ def test_a_model_that_writes_answers_in_a_conversation_that_a_reload_keeps(
 
 
 def test_a_long_explanation_in_one_tab_leaves_the_other_tabs_alone(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, one, other = start_studio(project), new_page(), new_page()
+    studio, one, other = start_studio(released_project), new_page(), new_page()
     for each in (one, other):
         each.set_default_timeout(OPEN_MS)
     one.goto(f"{studio.url}/playground?release=mood-1")

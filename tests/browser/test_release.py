@@ -14,9 +14,9 @@ PARTS = ("", "/card", "/report", "/audit", "/gate", "/forms", "/files", "/origin
 
 
 def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, page = start_studio(project), new_page()
+    studio, page = start_studio(released_project), new_page()
     page.set_default_timeout(JOB_MS)
     page.goto(f"{studio.url}/release")
     page.get_by_role("link", name="mood-1").wait_for()
@@ -32,13 +32,13 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     page.get_by_label("Name of the folder").fill("copy")
     page.get_by_role("button", name="Copy", exact=True).last.click()
     page.get_by_text("done", exact=True).wait_for()
-    assert (project / "exports/copy/manifest.json").is_file()
+    assert (released_project / "exports/copy/manifest.json").is_file()
 
     page.goto(f"{studio.url}/release/mood-2/files")
     page.get_by_text("size as released").first.wait_for()
     page.get_by_role("button", name="Check every hash").click()
     page.get_by_text("files are those that were released.").wait_for()
-    weights = project / ".tuneloop/releases/mood-2/model.safetensors"
+    weights = released_project / ".tuneloop/releases/mood-2/model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     page.get_by_role("button", name="Check every hash").click()
@@ -48,9 +48,9 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
 
 
 def test_where_a_release_comes_from_is_drawn_and_told_with_ways_to_go(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, page = start_studio(project), new_page(viewport={"width": 360, "height": 740})
+    studio, page = start_studio(released_project), new_page(viewport={"width": 360, "height": 740})
     page.goto(f"{studio.url}/release/mood-1/origin")
     page.locator(".origin").get_by_text(FILE, exact=True).wait_for()
     assert page.locator(".origin li").count() == 4
@@ -62,9 +62,9 @@ def test_where_a_release_comes_from_is_drawn_and_told_with_ways_to_go(
 
 
 def test_names_and_labels_that_look_like_scripts_stay_texts_on_every_part(
-    start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
+    start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:
-    studio, page = start_studio(project), new_page()
+    studio, page = start_studio(released_project), new_page()
     page.set_default_timeout(JOB_MS)
     for part in PARTS:
         page.goto(f"{studio.url}/release/mood-1{part}")

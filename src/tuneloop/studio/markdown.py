@@ -9,7 +9,7 @@ from typing import Literal
 
 from nicegui import ui
 
-from tuneloop.studio.table import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import heading
 
 FENCE = "```"

@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from nicegui import ui
 
-Cell = str | Callable[[], object]
-"""A text, or what puts something else into the cell."""
+
+class Way(NamedTuple):
+    """A cell that leads to a page; `path` is made of our own ids."""
+
+    text: str
+    path: str
+
+
+Cell = str | Way | Callable[[], object]
+"""A text, a way, or what puts something else into the cell."""
 
 SHORT = 24
 """Characters."""
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, caption: str = "", number: int = 10**6) -> None:
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[Cell]], *, name: str = "", numbers: Collection[int] = ()
+) -> None:
     """A table with a head; it scrolls by itself where it is wider than the page.
 
     Args:
-        caption: what it holds, for who does not see it.
-        number: from which column on there are figures, which stand to the right.
+        name: what it holds, for who does not see it.
+        numbers: columns of figures, which stand to the right.
     """
-    with wide(caption), ui.element("table").classes("plain"):
+    with wide(name), ui.element("table").classes("plain"):
         with ui.element("thead"), ui.element("tr"):
             for place, header in enumerate(headers):
-                with ui.element("th").props("scope=col").classes("number" if place >= number else ""):
+                with ui.element("th").props("scope=col").classes("number" if place in numbers else ""):
                     ui.label(header)
         with ui.element("tbody"):
             for row in rows:
                 with ui.element("tr"):
                     for place, cell in enumerate(row):
-                        with ui.element("td").classes("number" if place >= number else ""):
-                            _text(cell) if isinstance(cell, str) else cell()
+                        with ui.element("td").classes("number" if place in numbers else ""):
+                            _put(cell)
 
 
-def _text(cell: str) -> None:
+def _put(cell: Any) -> None:
     """A short text stays in one line, so that a narrow window scrolls instead of breaking every figure."""
-    ui.label(cell).classes("keep" if len(cell) <= SHORT else "")
+    if isinstance(cell, Way):
+        ui.link(*cell)
+    elif callable(cell):
+        cell()
+    else:
+        text = str(cell)
+        ui.label(text).classes("text keep" if len(text) <= SHORT else "text")
 
 
 @contextmanager
-def wide(caption: str) -> Iterator[None]:
+def wide(name: str) -> Iterator[None]:
     """What may be wider than the page, and is reached by keyboard so that it can be scrolled."""
-    with ui.element("div").classes("wide").props("tabindex=0 role=region") as box:
-        box.props["aria-label"] = caption
+    with ui.element("div").classes("wide").props("tabindex=0") as box:
+        if name:
+            box.props("role=region")
+            box.props["aria-label"] = name
         yield

@@ -42,7 +42,7 @@ async def overview(view: View) -> None:
             )
         elif found:
             headers = [t("name"), t("kind"), t("figure"), t("what to take"), t("finished")]
-            table(headers, [_cells(each) for each in found], caption=t("Comparisons and searches"))
+            table(headers, [_cells(each) for each in found], name=t("Comparisons and searches"))
 
     async def look() -> None:
         nonlocal found, jobs

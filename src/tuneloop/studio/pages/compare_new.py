@@ -58,7 +58,7 @@ def _search(view: View, config: Any) -> None:
     heading(t("Search for settings"))
     ui.label(t("Trials try values of these settings; what is behind is given up, the best becomes a run."))
     rows = [[name, _axis(axis)] for name, axis in section.space.items()]
-    table([t("setting"), t("values")], rows, caption=t("Settings that are searched"))
+    table([t("setting"), t("values")], rows, name=t("Settings that are searched"))
     ui.label(t("Other settings and values are written in the section search of tuneloop.yaml.")).classes("muted")
     commands = _Commands(view, "search", lambda: search_words(given, usual))
     with ui.element("div").classes("grid"):

@@ -134,14 +134,14 @@ def _table(choice: _Choice) -> None:
     found = points(choice.experiment, cost=choice.cost, budget=choice.shown)
     metric = metric_name(choice.experiment.found["metric"])
     headers = [t("name"), metric, t("95 % interval"), cost_names()[choice.cost], ""]
-    table(headers, [_cells(choice, number, each) for number, each in enumerate(found)], caption=t("What quality costs"))
+    table(headers, [_cells(choice, number, each) for number, each in enumerate(found)], name=t("What quality costs"))
     kept = choice.experiment.found
     if choice.experiment.kind == "search":
         heading(t("Trials"))
-        table(search_page.headers(kept), search_page.rows(kept), caption=t("Trials"))
+        table(search_page.headers(kept), search_page.rows(kept), name=t("Trials"))
     for each in [choice.shown] if choice.shown else list(choice.budgets.values()):
         heading(words.budget_name(each["budget"], classes=kept["classes"]))
-        table(words.headers(kept["metric"]), words.rows(each), caption=t("Methods"))
+        table(words.headers(kept["metric"]), words.rows(each), name=t("Methods"))
 
 
 def _cells(choice: _Choice, number: int, point: Point) -> list[Cell]:

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Span
-from tuneloop.studio.table import table
+from tuneloop.studio.tables import table
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input

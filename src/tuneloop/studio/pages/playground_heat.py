@@ -7,7 +7,7 @@ from nicegui import ui
 from tuneloop.core.i18n import t
 from tuneloop.explain import show
 from tuneloop.explain.base import Explanation
-from tuneloop.studio.table import table
+from tuneloop.studio.tables import table
 
 OPEN_ROWS = 12
 """Rows up to which the table is open."""

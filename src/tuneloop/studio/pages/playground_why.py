@@ -11,7 +11,7 @@ from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.studio.pages.playground_answer import answer_text
 from tuneloop.studio.pages.release_figures import place
-from tuneloop.studio.table import Cell, table
+from tuneloop.studio.tables import Cell, table
 from tuneloop.studio.view import View, heading, problem
 
 if TYPE_CHECKING:

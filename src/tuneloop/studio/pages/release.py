@@ -17,7 +17,7 @@ from tuneloop.studio.pages.release_actions import act_on, make_release
 from tuneloop.studio.pages.release_figures import figures
 from tuneloop.studio.pages.release_files import audit, card, files, forms, gate, report
 from tuneloop.studio.pages.release_origin import came_from
-from tuneloop.studio.table import Way, table
+from tuneloop.studio.tables import Way, table
 from tuneloop.studio.view import View, heading, nothing
 
 SHOWN = 50

@@ -15,7 +15,7 @@ from tuneloop.releases.listed import listed
 from tuneloop.releases.read import Release
 from tuneloop.studio.later import later
 from tuneloop.studio.pages import leads_somewhere
-from tuneloop.studio.table import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, facts, heading
 
 MOST_CHANGED = 20

@@ -16,7 +16,7 @@ from tuneloop.studio import markdown
 from tuneloop.studio.later import later
 from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.reports import report_path
-from tuneloop.studio.table import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, heading, nothing, problem
 
 

@@ -90,7 +90,7 @@ async def overview(view: View) -> None:
                 t("There is no such run here."), t("A new run begins with the button above, or with: tuneloop tune")
             )
             return
-        table([t("choose"), *headers()], [_cells(asked, row, together) for row in asked.rows], caption=t("Runs"))
+        table([t("choose"), *headers()], [_cells(asked, row, together) for row in asked.rows], name=t("Runs"))
         _pager(asked, lambda: change())
 
     async def change() -> None:

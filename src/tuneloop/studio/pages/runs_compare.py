@@ -34,7 +34,7 @@ async def compared(view: View) -> None:
         return
     await _curves(view, rows)
     heading(t("Figures"))
-    table([t("figure"), *names], await view.thread(_figures, rows), caption=t("Figures"))
+    table([t("figure"), *names], await view.thread(_figures, rows), name=t("Figures"))
     await _differences(view, names)
     view.same(
         view.studio.arguments("runs", "compare", *names),
@@ -118,6 +118,6 @@ async def _differences(view: View, names: Sequence[str]) -> None:
         heading(t("Settings and data that differ"))
         rows = [row for row in difference_rows({**found, "metrics": {}})]
         if rows:
-            table(["", t("what"), *names], rows, caption=t("Settings and data that differ"))
+            table(["", t("what"), *names], rows, name=t("Settings and data that differ"))
         else:
             ui.label(t("All settings and the data are the same."))

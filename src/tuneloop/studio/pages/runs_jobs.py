@@ -41,7 +41,7 @@ def jobs_about(view: View, row: RunRow) -> None:
     if found:
         heading(t("What was done with it"), 3)
         rows = [[job.started[:19].replace("T", " "), state_text(job), _link(job)] for job in found]
-        table([t("started"), t("state"), t("command")], rows, caption=t("What was done with it"))
+        table([t("started"), t("state"), t("command")], rows, name=t("What was done with it"))
 
 
 def _link(job: Job) -> Cell:

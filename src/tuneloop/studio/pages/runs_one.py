@@ -217,7 +217,7 @@ def _which(now: Now, choose: Any) -> None:
 def _numbers(now: Now) -> None:
     """The evaluations on dev as a table, the newest first."""
     rows = [[f"{step:,}", decimals(value)] for step, value in reversed(now.curves["dev"][-NUMBERS:])]
-    table([t("step"), metric_name(now.metric)], rows, caption=t("Figures on dev"), number=0)
+    table([t("step"), metric_name(now.metric)], rows, name=t("Figures on dev"), numbers=(0, 1))
 
 
 def _actions(view: View, now: Now) -> None:

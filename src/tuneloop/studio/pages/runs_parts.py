@@ -56,10 +56,10 @@ def configuration(row: RunRow) -> None:
     own = {name: value for name, value in own.items() if not name.startswith(OTHERS)}
     ui.label(t("{count} of {all} settings are not as they would be by themselves.", count=len(own), all=len(settings)))
     rows = [[name, _text(value), _text(usual[name]) if name in usual else "-"] for name, value in own.items()]
-    table([t("setting"), t("value"), t("by itself")], rows, caption=t("Settings that were chosen"))
+    table([t("setting"), t("value"), t("by itself")], rows, name=t("Settings that were chosen"))
     with ui.expansion(t("All settings"), icon="tune").classes("wide"):
         table([t("setting"), t("value")], [[name, _text(value)] for name, value in settings.items()],
-              caption=t("All settings"))  # fmt: skip
+              name=t("All settings"))  # fmt: skip
 
 
 def environment(info: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tuneloop.loop.decision_page import (
     tried_rows,
 )
 from tuneloop.studio.jobs import command_line
-from tuneloop.studio.pages.watch_found import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, code, heading
 
 LOOK = {"promote": "good", "hold": "bad", "ask": ""}
@@ -34,19 +34,19 @@ def decision(view: View, found: Mapping[str, Any]) -> None:
             ui.label(line).classes("text")
     _next(view, found)
     heading(t("What was tried"))
-    table(tried_headers(), tried_rows(found), label=t("What was tried"))
+    table(tried_headers(), tried_rows(found), name=t("What was tried"))
     for each in found["tried"]:
         if "dev" in each:
             heading(t("{step} on dev", step=each["step"]), 3)
-            table(evidence_headers(), evidence_rows(each["dev"]["reasons"]), label=each["step"])
+            table(evidence_headers(), evidence_rows(each["dev"]["reasons"]), name=each["step"])
     if found["judged_on"] == "test":
         heading(t("{run} on test, once", run=found["candidate"]), 3)
-        table(evidence_headers(), evidence_rows(found["reasons"]), label="test")
+        table(evidence_headers(), evidence_rows(found["reasons"]), name="test")
     heading(t("New rows"))
     for line in collected(found["new_rows"]):
         ui.label(line).classes("text")
     heading(t("Rows that judged"))
-    table(judged_headers(), judged_rows(found), label=t("Rows that judged"))
+    table(judged_headers(), judged_rows(found), name=t("Rows that judged"))
 
 
 def _next(view: View, found: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.releases.deployment_words import kinds, stages, told_sentences
 from tuneloop.studio.jobs import command_line
 from tuneloop.studio.pages.update_trial import trial
-from tuneloop.studio.pages.watch_found import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, heading
 
 LOOK_S = 1.0
@@ -195,7 +195,7 @@ def _history(past: list[Mapping[str, Any]]) -> None:
     rows = [[each["number"], moment(each["at"]), each["who"], kinds()[each["kind"]], each["release"], each["why"]]
             for each in past]  # fmt: skip
     headers = [t("number"), t("when (UTC)"), t("who"), t("what"), t("release"), t("why")]
-    table(headers, rows, label=t("History"))
+    table(headers, rows, name=t("History"))
 
 
 def moment(at: float) -> str:

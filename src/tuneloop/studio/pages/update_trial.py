@@ -10,7 +10,7 @@ from nicegui import ui
 
 from tuneloop.core.i18n import t
 from tuneloop.releases.deployment_words import criteria, shadow_lines, verdicts
-from tuneloop.studio.pages.watch_found import table
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import heading
 
 MILLION = 1_000_000
@@ -38,7 +38,7 @@ def trial(found: Mapping[str, Any]) -> None:
                 t("share of"), found["current"], tried["release"], t("evidence that it is worse"),
                 t("evidence that it is not worse"), t("what can be said"),
             ]  # fmt: skip
-            table(headers, [_row(name, each) for name, each in figures["criteria"].items()], label=tried["release"])
+            table(headers, [_row(name, each) for name, each in figures["criteria"].items()], name=tried["release"])
         ui.label(_medians(found["current"], tried["release"], figures["median_ms"])).classes("muted")
     ui.label(t("Servers judge a canary every second and write these figures every 5 seconds.")).classes("muted")
 

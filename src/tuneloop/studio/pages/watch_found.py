@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
 
 from tuneloop.core.i18n import t
 from tuneloop.studio.pages import watch_charts as charts
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import heading, nothing
 from tuneloop.watch.drift import DETECTORS
 from tuneloop.watch.drift.page import accuracy_headers, accuracy_rows, moment, promise
@@ -17,23 +18,6 @@ from tuneloop.watch.early.rules import Warned
 
 SHOWN_ALERTS, MOST_ALERTS = 6, 200
 MILLION = 1_000_000
-
-
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, label: str = "") -> None:
-    """A table of texts; it scrolls by itself where the window is narrow."""
-    with ui.element("div").classes("wide").props("tabindex=0"), ui.element("table").classes("plain broad") as whole:
-        if label:
-            whole.props["aria-label"] = label
-        with ui.element("thead"), ui.element("tr"):
-            for each in headers:
-                with ui.element("th").props("scope=col"):
-                    ui.label(each)
-        with ui.element("tbody"):
-            for row in rows:
-                with ui.element("tr"):
-                    for cell in row:
-                        with ui.element("td"):
-                            ui.label(str(cell)).classes("text")
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> None:
@@ -50,7 +34,7 @@ def alerts(found: Sequence[Mapping[str, Any]]) -> None:
 
 def _alerts(found: Sequence[Mapping[str, Any]]) -> None:
     rows = [[moment(each["at"]), each["sentence"], _told(each["told"])] for each in found]
-    table([t("when (UTC)"), t("what"), t("told by")], rows, label=t("Alerts"))
+    table([t("when (UTC)"), t("what"), t("told by")], rows, name=t("Alerts"))
 
 
 def _told(told: Mapping[str, float]) -> str:
@@ -94,7 +78,7 @@ def _detectors(detectors: Mapping[str, Any]) -> None:
         for name, each in detectors.items()
     ]
     headers = [t("figure"), t("highest evidence"), t("alarm at"), t("state")]
-    table(headers, rows, label=t("Drift"))
+    table(headers, rows, name=t("Drift"))
 
 
 def _capital(told: Mapping[str, Any]) -> str:
@@ -143,7 +127,7 @@ def _log(value: float) -> float:
 def _accuracy(found: Mapping[str, Any]) -> None:
     if found["accuracy"]:
         heading(t("Accuracy"), 3)
-        table(accuracy_headers(), accuracy_rows(found), label=t("Accuracy"))
+        table(accuracy_headers(), accuracy_rows(found), name=t("Accuracy"))
 
 
 def _slices(found: Mapping[str, Any]) -> None:
@@ -155,7 +139,7 @@ def _slices(found: Mapping[str, Any]) -> None:
     for each in found["slices"]:
         raised = [_state(name, told) for name, told in each["detectors"].items() if told["alarm"]]
         rows.append([f"{each['by']}={each['value']}", each["events"], len(each["windows"]), "\n".join(raised) or "–"])
-    table([t("slice"), t("events"), t("windows"), t("alarms")], rows, label=t("Slices"))
+    table([t("slice"), t("events"), t("windows"), t("alarms")], rows, name=t("Slices"))
 
 
 def _warnings(found: Mapping[str, Any]) -> None:
@@ -163,14 +147,14 @@ def _warnings(found: Mapping[str, Any]) -> None:
         return
     heading(t("Early warnings"), 3)
     rows = [[moment(each["since"]), moment(each["at"]), Warned.sentence(each)] for each in found["warnings"]]
-    table([t("since"), t("seen"), t("what")], rows, label=t("Early warnings"))
+    table([t("since"), t("seen"), t("what")], rows, name=t("Early warnings"))
 
 
 def _texts(found: Mapping[str, Any], *, texts_kept: bool | None) -> None:
     heading(t("The most typical new texts"), 3)
     if found["new_texts"]:
         rows = [[_item(each), each["label"] or "–", each["event"]] for each in found["new_texts"]]
-        table([t("text"), t("answer"), t("event")], rows, label=t("The most typical new texts"))
+        table([t("text"), t("answer"), t("event")], rows, name=t("The most typical new texts"))
         note = t("watch.json lists {count} texts that are worth labelling.", count=len(found["to_label"]))
     elif texts_kept is False:
         note = t("Which texts have changed cannot be told, as texts are not kept: set watch.events: texts.")

@@ -7,7 +7,7 @@ from typing import Any
 
 _PLACES = {
     "open_index": "index", "NewIndex": "settings", "Index": "index", "ask": "answers", "read_graph": "graph_files",
-    "read_rules": "rules", "Case": "facts",
+    "read_rules": "rules", "Rule": "rules", "Case": "facts",
 }  # fmt: skip
 
 

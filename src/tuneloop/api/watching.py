@@ -106,11 +106,7 @@ def alerts_of(found: dict[str, Any]) -> list[Alert]:
         about = f"drift {alarm['slice']} {alarm['detector']}"
         key = hash_json([release, about, alarm["at"]])[:24]
         alerts.append(Alert(key, about, release, alarm["at"], alarm_sentence(alarm), alarm))
-    for burst in found["warnings"]:
-        about = f"warning {burst['name']}"
-        key = hash_json([release, about, burst["at"]])[:24]
-        alerts.append(Alert(key, about, release, burst["at"], Warned.sentence(burst), burst))
-    return alerts
+    return alerts + [Warned.alert(burst, release) for burst in found["warnings"]]
 
 
 def watched(release: str, *, workspace: Path | None = None) -> dict[str, Any] | None:

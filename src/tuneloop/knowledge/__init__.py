@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_PLACES = {"open_index": "index", "NewIndex": "settings", "Index": "index", "ask": "answers"}
+_PLACES = {
+    "open_index": "index", "NewIndex": "settings", "Index": "index", "ask": "answers", "read_graph": "graph_files",
+    "read_rules": "rules", "Rule": "rules", "Case": "facts",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

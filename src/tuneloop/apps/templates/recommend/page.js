@@ -16,10 +16,10 @@ function why(film) {
   const told = parts.length ? [say({ en: `Because you liked ${because.film}: `, zh: `因为您喜欢《${because.film}》：` }) + parts.join(" · ")] : [];
   if (film.near_text) told.push(say({ en: "Near to what you wrote", zh: "接近您写的内容" }));
   if (!told.length) told.push(say({ en: `Liked by ${film.likes} people`, zh: `${film.likes} 人喜欢` }));
-  return told.join(". ");
+  return told.join(" · ");
 }
 const card = (film, tag) => el(tag, { class: "card" }, el("strong", {}, `${film.title} (${film.year})`), " ",
-  ...film.genres.map((name) => el("span", { class: "chip" }, name)), el("div", {}, el("small", {}, why(film))));
+  el("div", { class: "row" }, ...film.genres.map((name) => el("span", { class: "chip" }, name))), el("div", { style: "font-size:.85rem" }, why(film)));
 
 function draw() {
   chips.replaceChildren(...[...picked].map(([id, name]) => el("button", { type: "button", "aria-label": say({ en: `Remove ${name}`, zh: `移除 ${name}` }),
@@ -38,7 +38,7 @@ async function recommend(event) {
   try {
     const told = await ask("/api/recommend", { liked: [...picked.keys()], text: text.value });
     results.replaceChildren(...told.films.map((film) => card(film, "li")));
-    fresh.replaceChildren(el("h2", {}, say({ en: "New, not rated by anybody yet", zh: "新片，还没有人评分" })), ...told.new.map((film) => card(film, "div")));
+    fresh.replaceChildren(el("h2", { style: "flex-basis:100%" }, say({ en: "New, not rated by anybody yet", zh: "新片，还没有人评分" })), ...told.new.map((film) => card(film, "div")));
   } catch (error) {
     results.replaceChildren(el("li", { class: "card alert", role: "alert" }, error.message));
   }

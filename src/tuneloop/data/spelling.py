@@ -14,11 +14,14 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST = 4
 """Letters of a word in which any slip is looked for; in one of three only two exchanged letters are."""
 
+COMMON = 200
+"""Words, the most frequent ones, that one of three letters is taken for."""
+
 ENDINGS = ("'s", "s", "es", "ed", "d", "ing", "ly", "er", "est", "ness", "able", "ful", "less")
 STARTS = ("un", "re", "non", "pre", "over", "mis", "dis", "anti", "self")
 VERBS = ("do", "does", "did", "is", "are", "was", "were", "have", "has", "had", "would", "could", "should")
 NEGATED = {f"{verb}nt": f"{verb}n't" for verb in VERBS}
-WORD = re.compile(r"(?<![\w@./#-])[a-z]+(?:'[a-z]+)?(?![\w@/#-]|\.\w)")
+WORD = re.compile(r"(?<![\w@./#<\\$-])[a-z]+(?:'[a-z]+)?(?![\w@/#-]|\.\w)")
 RULES = (
     (re.compile(r"\b([A-Za-z]+) \1\b(?<!\bhad had)(?<!\bthat that)"), r"\1"),
     (re.compile(r"(?<=\w) +([,;:!?]|\.(?!\w))"), r"\1"),
@@ -52,7 +55,9 @@ class Speller:
             return NEGATED[word]
         if len(word) < SHORTEST - 1 or "'" in word or self._known(word):
             return word
-        near = (each for each in (_edits if len(word) >= SHORTEST else _exchanges)(word) if each in self._rank)
+        most = len(self._rank) if len(word) >= SHORTEST else COMMON
+        made = _edits(word) if len(word) >= SHORTEST else _exchanges(word)
+        near = (each for each in made if self._rank.get(each, most) < most)
         # slips seldom touch the first letter: "adress" is no dress
         return min(near, key=lambda each: (each[0] != word[0], self._rank[each]), default=word)
 

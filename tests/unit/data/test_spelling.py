@@ -39,6 +39,12 @@ def test_of_several_near_words_the_most_frequent_is_taken() -> None:
     assert Speller(["fork", "form"]).word("forn") == "fork"
 
 
+def test_a_rare_word_of_three_letters_is_not_what_another_one_means() -> None:
+    rare = [f"{a}{b}{c}x" for a in "abcdefgh" for b in "abcdefgh" for c in "abcd"]
+    assert Speller(["mig", *rare]).word("img") == "mig"
+    assert Speller([*rare, "mig"]).word("img") == "img"
+
+
 def test_a_word_with_the_same_first_letter_is_preferred_to_a_more_frequent_one() -> None:
     assert Speller(["dress", "address"]).word("adress") == "address"
 
@@ -50,6 +56,7 @@ def test_a_word_with_the_same_first_letter_is_preferred_to_a_more_frequent_one()
         "x@recieve.com",
         "http://a.b/recieve",
         "recieve.py",
+        "<recieve>",
         "recieve2",
         "#recieve",
         "Mr Tomorow",

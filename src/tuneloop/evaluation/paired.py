@@ -150,6 +150,18 @@ def compare(
     )
 
 
+def difference_of_means(a: Array, b: Array, *, metric: str, seed: int, resamples: int) -> Difference:
+    """How the means of two figures over the same rows differ, by the same two tests as in `compare`.
+
+    Args:
+        a: the figure of each row for a, (n,).
+        b: the same for b.
+        metric: what it is called.
+    """
+    families = Means({metric: a}), Means({metric: b})
+    return _difference(families, families[0].joined(families[1]), metric, rows=len(a), seed=seed, resamples=resamples)
+
+
 def _difference(
     families: tuple[Family, Family], both: Family, metric: str, *, rows: int, seed: int, resamples: int
 ) -> Difference:

@@ -14,6 +14,7 @@ from tuneloop.releases.index import find
 from tuneloop.releases.manifest import verify as verify_files
 
 if TYPE_CHECKING:
+    from tuneloop.inference.embedder import SentenceEmbedder
     from tuneloop.knowledge.answers import Answer
 
 
@@ -40,6 +41,16 @@ class Release:
         from tuneloop.inference.predictor import open_predictor
 
         return open_predictor(self.path, engine=engine or self.engine)
+
+    def embedder(self) -> SentenceEmbedder:
+        """Texts to vectors of length 1, of a release that was tuned for retrieval or similarity.
+
+        Raises:
+            ConfigError: if it was tuned for a task that has no vectors.
+        """
+        from tuneloop.inference.embedder import open_embedder
+
+        return open_embedder(self.path, engine=self.engine)
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
         """One prediction per input; opens and closes the model.

@@ -11,6 +11,7 @@ from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.paths import Workspace
 from tuneloop.inference.embedder import open_embedder
+from tuneloop.releases.read import Release
 from tuneloop.training.run import tune
 
 
@@ -42,6 +43,7 @@ def test_a_model_tuned_for_retrieval_gives_the_vectors_it_was_tuned_for(
     found = open_embedder(folder)(["a", "b c"])
     assert np.allclose(np.hstack(found), open_predictor(folder).scores([("a", "b c")])[0], atol=1e-5)
     assert open_embedder(folder).identity != open_embedder(tiny_model).identity
+    assert np.allclose(Release("x-1", folder, {"engine": "torch-fp32"}).embedder()(["a", "b c"]), found, atol=1e-5)
 
 
 def test_a_model_without_vectors_is_refused(tiny_model: Path, made_up: type, tmp_path: Path) -> None:

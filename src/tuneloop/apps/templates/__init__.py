@@ -46,6 +46,16 @@ TEMPLATES = {
             "Patients' questions: emergencies sent to care at once, answers with their source, or none.",
             "患者提问：紧急情况立即转急救，回答都有出处，否则不答。",
         ),
+        Template(
+            "recommend",
+            "Films for who likes others or says what they look for, each with a reason; measured against item-kNN.",
+            "按喜欢的影片或一句话推荐影片，每部都有理由；与 item-kNN 对比评测。",
+        ),
+        Template(
+            "writing",
+            "Rewrite, correct, continue, summarise, change tone, with differences shown and changed numbers refused.",
+            "改写、纠错、续写、摘要、改变语气；显示改动，拒绝改变数字或名称的回答。",
+        ),
     )
 }
 

@@ -1,0 +1,72 @@
+"""The recommender as its clients see it; run `python pipeline.py` first."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pytest
+
+HERE = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a server on a free port."""
+    process = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=HERE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PORT": "0"}
+    )
+    told = process.stdout.readline()
+    assert "open at" in told, told
+    yield told.split()[-1]
+    process.terminate()
+    process.wait(30)
+
+
+def wish(server, **asked):
+    """What is recommended."""
+    body = json.dumps(asked).encode()
+    with urlopen(Request(f"{server}/api/recommend", body, {"Content-Type": "application/json"}), timeout=60) as answer:
+        return json.load(answer)
+
+
+def film(server, title):
+    """The id of the most liked film with this title."""
+    with urlopen(f"{server}/api/films?title={quote(title)}", timeout=60) as answer:
+        return json.load(answer)[0]["id"]
+
+
+def test_who_likes_a_film_is_shown_others_with_a_reason_and_never_the_film_itself(server):
+    liked = [film(server, "Star Wars"), film(server, "Raiders of the Lost Ark")]
+    told = wish(server, liked=liked)
+    assert not {each["id"] for each in told["films"]} & set(liked)
+    sequel = next(each for each in told["films"] if "Empire Strikes Back" in each["title"])
+    assert sequel["because"]["film"] == "Star Wars"
+    assert "series" in sequel["because"]["same"]
+    assert sequel["because"]["people"] > 100
+
+
+def test_a_new_user_types_what_they_look_for(server):
+    told = wish(server, text="a horror film with a monster", count=5)
+    assert sum("Horror" in each["genres"] for each in told["films"]) >= 3
+    assert all(each["near_text"] for each in told["films"])
+
+
+def test_a_new_film_is_found_by_its_text_before_anybody_has_rated_it(server):
+    told = wish(server, liked=[film(server, "Toy Story")])
+    assert told["new"][0]["title"] == "Toy Story 2"
+    assert told["new"][0]["likes"] == 0
+
+
+def test_who_says_nothing_is_shown_what_is_popular_and_an_unknown_film_is_told(server):
+    told = wish(server, liked=["no such film"])
+    assert told["unknown"] == ["no such film"]
+    assert min(each["likes"] for each in told["films"]) > 200
+
+
+def test_the_page_is_there(server):
+    with urlopen(server, timeout=60) as answer:
+        assert "What to watch" in answer.read().decode()

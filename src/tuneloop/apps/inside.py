@@ -50,7 +50,9 @@ async def ask(server: FastAPI, path: str, body: Mapping[str, Any], *, session: s
     told: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return given.pop() if given else await asyncio.Event().wait() or {}  # whoever asks inside never hangs up
+        if not given:
+            await asyncio.Event().wait()  # whoever asks inside never hangs up
+        return given.pop()
 
     async def send(message: dict[str, Any]) -> None:
         told.append(message)

@@ -57,7 +57,7 @@ class Editor:
         ui.button(t("Close"), on_click=self._dialog.close).props("flat")
 
     def _field(self, row: SnapshotRow) -> Any:
-        now = self._looked.state.label(row)
+        now: Any = self._looked.state.label(row)
         now = row.label if now is None else now
         name = t("The right label")
         if self._looked.kind == "number":

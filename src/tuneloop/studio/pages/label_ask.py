@@ -79,10 +79,10 @@ class Asking:
         card.props["data-item"], card.props["data-keys"] = item.id, f"{keys}us"
         card.props["aria-label"] = t("The text to label")
         with card:
-            ui.label(item.text).classes("text whole big")
+            ui.label(item.text).classes("text whole asked")
             if item.pair is not None:
                 ui.separator()
-                ui.label(item.pair).classes("text whole big")
+                ui.label(item.pair).classes("text whole asked")
             self._why(item)
             with ui.element("div").classes("row answers"):
                 self._answers(item)

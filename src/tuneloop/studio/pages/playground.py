@@ -160,6 +160,7 @@ class Live:
 
     async def _explain(self, item: Input, number: int) -> None:
         method, options = self._chosen(item)
+        found: Explanation | TuneloopError | None
         try:
             found = await self._view.thread(self._explained, item, method, options, number)
         except TuneloopError as error:

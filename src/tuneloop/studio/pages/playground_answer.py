@@ -103,7 +103,7 @@ def _stretches(task: Task, item: Input, answer: Prediction) -> None:
             ui.label(span.label if task.name == "tagging" else "").classes("tag")
             end = span.end
         ui.label(text[end:])
-    sure = list(answer.sureness) or [None] * len(spans)
+    sure: list[float | None] = [*answer.sureness] or [None] * len(spans)
     rows = [
         [text[span.start : span.end], span.label, f"{span.start}–{span.end}", "" if each is None else f"{each:.3f}"]
         for span, each in zip(spans, sure, strict=True)

@@ -158,7 +158,8 @@ class Chat:
         """The answer, as far as it is written, until it ends or is stopped."""
         from tuneloop.inference.in_turn import GivenUp
 
-        turn, pieces, said = self._turn, [], list(self._said)
+        turn, said = self._turn, list(self._said)
+        pieces: list[str] = []
         shown = self._bubble("assistant", "…")
 
         def write() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuneloop.data.examples import Input
     from tuneloop.explain.counterfactual import Counterfactuals
     from tuneloop.explain.influence import Influence, Influences
-    from tuneloop.explain.nearest import Nearest
+    from tuneloop.explain.nearest import Near, Nearest
     from tuneloop.tasks.base import Task
 
 BUDGET = 500
@@ -115,7 +115,7 @@ def _evidence(near: Nearest, influences: Influences | None) -> None:
         table([t("influence"), t("label"), t("text"), t("row")], cells, name=title)
 
 
-def _text(row: Nearest | Influence | Any) -> str:
+def _text(row: Near | Influence) -> str:
     return row.text if row.pair is None else f"{row.text} | {row.pair}"
 
 

@@ -153,7 +153,7 @@ def _places(found: Origin) -> dict[str, tuple[int, int]]:
     for node in found.nodes:
         columns.setdefault(depth[node.id], []).append(node.id)
     most = min(DRAWN, max(map(len, columns.values())))
-    places = {}
+    places: dict[str, tuple[int, int]] = {}
     for x, names in enumerate(columns[key] for key in sorted(columns)):
         shown = names[:DRAWN]
         above = (most - len(shown)) * LINE // 2

@@ -17,6 +17,7 @@ from tuneloop.studio.pages.update_decision import decision as show_decision
 from tuneloop.studio.pages.update_deploy import Deployed
 from tuneloop.studio.pages.update_form import UpdateForm
 from tuneloop.studio.pages.watch import report
+from tuneloop.studio.tables import Cell, Way, table
 from tuneloop.studio.view import View, heading, link, nothing
 
 LOOK_S = 2.0
@@ -87,20 +88,13 @@ class _Decisions:
             return
         words = {"promote": t("promoted"), "hold": t("held"), "ask": t("a person has to decide")}
         headers = [t("when (UTC)"), t("update"), t("went on from"), t("verdict"), t("tried"), t("release")]
-        with ui.element("div").classes("wide").props("tabindex=0"), ui.element("table").classes("plain broad") as table:
-            table.props["aria-label"] = t("Decisions")
-            with ui.element("tr"):
-                for each in headers:
-                    with ui.element("th").props("scope=col"):
-                        ui.label(each)
-            for each in found[:SHOWN]:
-                steps = ", ".join(str(step["step"]) for step in each["tried"])
-                when, made = str(each["created"]).replace("T", " ")[:16], each["release"] or "–"
-                cells = [when, None, each["current"], words[each["verdict"]], steps, made]
-                with ui.element("tr"):
-                    for cell in cells:
-                        with ui.element("td"):
-                            link(each["id"], f"/update/{each['id']}") if cell is None else ui.label(str(cell))
+        rows: list[list[Cell]] = []
+        for each in found[:SHOWN]:
+            steps = ", ".join(str(step["step"]) for step in each["tried"])
+            when, made = str(each["created"]).replace("T", " ")[:16], each["release"] or "–"
+            way = Way(each["id"], f"/update/{each['id']}")
+            rows.append([when, way, each["current"], words[each["verdict"]], steps, made])
+        table(headers, rows, name=t("Decisions"))
 
 
 def _models(view: View) -> dict[str, list[str]]:

@@ -117,7 +117,7 @@ def _evidence(detectors: Mapping[str, Any]) -> None:
 
 
 def _top(series: Sequence[Mapping[str, Any]]) -> float:
-    return max(point[1] for each in series for point in each["data"])
+    return max(float(point[1]) for each in series for point in each["data"])
 
 
 def _log(value: float) -> float:

@@ -14,6 +14,8 @@ from tuneloop.studio.state import Studio
 
 DARK = "tuneloop_dark"
 REFRESH_S = 2.0
+PRIMARY = "#3d63d2"
+"""Of buttons: white on it has a contrast of 5.4."""
 
 
 @contextmanager
@@ -26,6 +28,7 @@ def frame(route: Route, routes: list[Route], *, studio: Studio, here: str, dark:
     """
     ui.page_title(f"{route.title()} · tuneloop")
     mode = ui.dark_mode({"on": True, "off": False}.get(dark))
+    ui.colors(primary=PRIMARY)
     ui.link(t("Skip to the content"), "#content").classes("skip")
     with ui.element("header").classes("top"):
         ui.link("tuneloop", "/").classes("name")

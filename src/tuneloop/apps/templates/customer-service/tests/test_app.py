@@ -1,13 +1,11 @@
 """The desk as its clients see it; run `python pipeline.py` first."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
+
+from tuneloop.apps.running import asked, running
 
 HERE = Path(__file__).parents[1]
 
@@ -15,32 +13,19 @@ HERE = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def desk():
     """The address of a desk on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=HERE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PORT": "0"}
-    )
-    told = process.stdout.readline()
-    assert "open at" in told, told
-    yield told.split()[-1]
-    process.terminate()
-    process.wait(30)
-
-
-def post(url, body):
-    """What a route answers."""
-    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    with running(HERE) as url:
+        yield url
 
 
 def test_an_answer_has_its_source(desk):
-    told = post(f"{desk}/api/message", {"text": "How long is the warranty on my camera?"})
+    told = asked(f"{desk}/api/message", {"text": "How long is the warranty on my camera?"})
     assert "three years for cameras" in told["answer"]
     assert told["citations"][0]["document"] == "handbook/warranty.md"
     assert not told["hand_over"]
 
 
 def test_the_details_of_a_message_are_found(desk):
-    told = post(f"{desk}/api/message", {"text": "Please cancel order A77777"})
+    told = asked(f"{desk}/api/message", {"text": "Please cancel order A77777"})
     assert told["details"]["order"] == ["A77777"]
 
 
@@ -49,14 +34,14 @@ def test_the_details_of_a_message_are_found(desk):
     [("I want to talk to a human being", "asked for a person"), ("Colourless green ideas", "not sure what is wanted")],
 )
 def test_what_the_desk_cannot_do_goes_to_a_person(desk, text, reason):
-    told = post(f"{desk}/api/message", {"text": text})
+    told = asked(f"{desk}/api/message", {"text": text})
     assert told["hand_over"] == reason
     assert not told["answer"]
 
 
 def test_what_people_say_of_an_answer_is_kept(desk):
-    event = post(f"{desk}/api/message", {"text": "my card was refused"})["event"]
-    kept = post(f"{desk}/v1/feedback", {"event": event, "label": "payment_problem", "key": event})
+    event = asked(f"{desk}/api/message", {"text": "my card was refused"})["event"]
+    kept = asked(f"{desk}/v1/feedback", {"event": event, "label": "payment_problem", "key": event})
     assert kept["label"] == "payment_problem"
 
 

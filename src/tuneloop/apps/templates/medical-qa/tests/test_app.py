@@ -1,7 +1,6 @@
 """The desk as its patients see it; run `python pipeline.py` first."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,27 +8,21 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tuneloop.apps.running import asked, running
+
 HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def desk():
     """The address of a desk on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=HERE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PORT": "0"}
-    )
-    told = process.stdout.readline()
-    assert "open at" in told, told
-    yield told.split()[-1]
-    process.terminate()
-    process.wait(30)
+    with running(HERE) as url:
+        yield url
 
 
 def replied(desk, text):
     """What the desk says; each reply has a disclaimer."""
-    body = json.dumps({"text": text}).encode()
-    with urlopen(Request(f"{desk}/api/question", body, {"Content-Type": "application/json"}), timeout=60) as answer:
-        reply = json.load(answer)
+    reply = asked(f"{desk}/api/question", {"text": text})
     assert reply["disclaimer"]
     return reply
 

@@ -1,14 +1,12 @@
 """The recommender as its clients see it; run `python pipeline.py` first."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
+
+from tuneloop.apps.running import asked, running
 
 HERE = Path(__file__).parents[1]
 
@@ -16,27 +14,18 @@ HERE = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def server():
     """The address of a server on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=HERE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PORT": "0"}
-    )
-    told = process.stdout.readline()
-    assert "open at" in told, told
-    yield told.split()[-1]
-    process.terminate()
-    process.wait(30)
+    with running(HERE) as url:
+        yield url
 
 
-def wish(server, **asked):
+def wish(server, **wanted):
     """What is recommended."""
-    body = json.dumps(asked).encode()
-    with urlopen(Request(f"{server}/api/recommend", body, {"Content-Type": "application/json"}), timeout=60) as answer:
-        return json.load(answer)
+    return asked(f"{server}/api/recommend", wanted)
 
 
 def film(server, title):
     """The id of the most liked film with this title."""
-    with urlopen(f"{server}/api/films?title={quote(title)}", timeout=60) as answer:
-        return json.load(answer)[0]["id"]
+    return asked(f"{server}/api/films?title={quote(title)}")[0]["id"]
 
 
 def test_who_likes_a_film_is_shown_others_with_a_reason_and_never_the_film_itself(server):

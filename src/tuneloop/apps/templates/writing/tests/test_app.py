@@ -1,14 +1,13 @@
 """The writer as its clients see it; run `python pipeline.py` first."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+
+from tuneloop.apps.running import asked, running
 
 HERE = Path(__file__).parents[1]
 
@@ -16,24 +15,12 @@ HERE = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def writer():
     """The address of a writer on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=HERE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PORT": "0"}
-    )
-    told = process.stdout.readline()
-    assert "open at" in told, told
-    yield told.split()[-1]
-    process.terminate()
-    process.wait(30)
-
-
-def post(url, body):
-    """What a route answers."""
-    with urlopen(Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}), timeout=120) as answer:
-        return json.load(answer)
+    with running(HERE) as url:
+        yield url
 
 
 def test_slips_are_corrected_and_shown_and_names_and_numbers_stay(writer):
-    told = post(f"{writer}/api/write", {"action": "correct", "text": "I recieved 1,250 euros from Mr Smyth tomorow."})
+    told = asked(f"{writer}/api/write", {"action": "correct", "text": "I recieved 1,250 euros from Mr Smyth tomorow."})
     assert told["answer"] == "I received 1,250 euros from Mr Smyth tomorrow."
     assert ["del", "recieved"] in told["differences"]
     assert ["ins", "tomorrow"] in told["differences"]
@@ -43,7 +30,7 @@ def test_slips_are_corrected_and_shown_and_names_and_numbers_stay(writer):
 @pytest.mark.parametrize("action", ["rewrite", "continue", "summarise", "tone"])
 def test_every_action_answers_with_its_differences(writer, action):
     text = "The meeting is moved to another day."
-    told = post(f"{writer}/api/write", {"action": action, "text": text, "tone": "formal"})
+    told = asked(f"{writer}/api/write", {"action": action, "text": text, "tone": "formal"})
     assert "".join(part for kind, part in told["differences"] if kind != "ins") == text
     assert told["answer"] or told["refused"]
 
@@ -57,12 +44,12 @@ def test_every_action_answers_with_its_differences(writer, action):
     ],
 )  # fmt: skip
 def test_an_answer_that_changes_numbers_or_names_is_refused(writer, action, answer, refused):
-    told = post(f"{writer}/api/check", {"action": action, "text": "Today Anna pays 60 euros.", "answer": answer})
+    told = asked(f"{writer}/api/check", {"action": action, "text": "Today Anna pays 60 euros.", "answer": answer})
     assert told["refused"] is refused
 
 
 def test_an_answer_comes_word_by_word(writer):
-    body = post(f"{writer}/api/prepare", {"action": "continue", "text": "It rained."}) | {"max_tokens": 4}
+    body = asked(f"{writer}/api/prepare", {"action": "continue", "text": "It rained."}) | {"max_tokens": 4}
     request = Request(f"{writer}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urlopen(request, timeout=120) as answer:
         events = answer.read().decode().split("\n\n")
@@ -72,7 +59,7 @@ def test_an_answer_comes_word_by_word(writer):
 
 def test_an_action_that_does_not_exist_is_refused(writer):
     with pytest.raises(HTTPError) as refusal:
-        post(f"{writer}/api/write", {"action": "translate", "text": "Hello"})
+        asked(f"{writer}/api/write", {"action": "translate", "text": "Hello"})
     assert refusal.value.code == 422
 
 

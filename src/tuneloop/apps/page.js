@@ -23,3 +23,30 @@ async function ask(path, body, headers = {}) {
   if (!answer.ok) throw new Error([told.detail, told.hint].filter(Boolean).join(" "));
   return told;
 }
+
+/** Quotations with the places where they stand. */
+const sources = (citations) => citations.map((each) =>
+  el("blockquote", {}, el("small", {}, [each.document, each.section].filter(Boolean).join(" · ")), el("br"), each.quote));
+
+/**
+ * A conversation and the field for the next message, as elements. `reply(text)` gives the element that answers;
+ * what goes wrong is shown, with `comfort` behind it.
+ */
+function conversation({ label, button, most, reply, comfort = "" }) {
+  const talk = el("div", { role: "log", "aria-live": "polite", class: "talk" });
+  const field = el("input", { "aria-label": label, maxlength: most, autofocus: "" });
+  async function send(event) {
+    event.preventDefault();
+    const text = field.value.trim();
+    if (!text) return;
+    field.value = "";
+    talk.append(el("div", { class: "card mine" }, text));
+    try {
+      talk.append(await reply(text));
+    } catch (error) {
+      talk.append(el("div", { class: "card alert", role: "alert" }, `${error.message} ${comfort}`.trim()));
+    }
+    talk.lastElementChild.scrollIntoView({ block: "end" });
+  }
+  return [talk, el("form", { class: "line", on: { submit: send } }, field, el("button", { class: "main" }, button))];
+}

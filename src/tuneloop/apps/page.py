@@ -27,7 +27,8 @@ def add_page(server: FastAPI, script: Path, *, title: str, path: str = "/") -> N
     """Show a page at `path` that `script` builds.
 
     The script finds `ask(path, body)` for the server's routes, `el(tag, attributes, ...children)` for elements, whose
-    text is always text, `say({en, zh})` for the reader's language, and the element `main`. See `page.js`.
+    text is always text, `say({en, zh})` for the reader's language, `conversation({...})`, `sources(citations)`, and the
+    element `main`. See `page.js`.
 
     Args:
         server: as `tuneloop.serve` hands it to `around`.

@@ -1,6 +1,4 @@
-const conversation = crypto.randomUUID();
-const talk = el("div", { role: "log", "aria-live": "polite", style: "display:flex;flex-direction:column;gap:.6rem" });
-const field = el("input", { "aria-label": say({ en: "Your message", zh: "您的留言" }), maxlength: 2000, autofocus: "" });
+const session = crypto.randomUUID();
 const REASONS = {
   "asked for a person": { en: "A member of staff will take over.", zh: "客服人员将为您服务。" },
   "not sure what is wanted": { en: "I am not sure what you need. A member of staff will look at it.", zh: "我不确定您需要什么，客服人员会查看。" },
@@ -14,29 +12,15 @@ const right = (reply, good) => async (event) => {
 
 function shown(reply) {
   const details = Object.entries(reply.details).map(([name, values]) => el("span", { class: "chip" }, `${name}: ${values.join(", ")}`));
-  const sources = reply.citations.map((each) =>
-    el("blockquote", {}, el("small", {}, [each.document, each.section].filter(Boolean).join(" · ")), el("br"), each.quote));
   const asked = reply.event ? el("div", { class: "row" }, say({ en: "Is this what you meant?", zh: "我理解对了吗？" }),
     el("button", { on: { click: right(reply, true) } }, say({ en: "Yes", zh: "对" })),
     el("button", { on: { click: right(reply, false) } }, say({ en: "No", zh: "不对" }))) : null;
   return el("div", { class: reply.hand_over ? "card alert" : "card" },
-    el("p", {}, reply.hand_over ? say(REASONS[reply.hand_over]) : reply.answer), ...sources,
+    el("p", {}, reply.hand_over ? say(REASONS[reply.hand_over]) : reply.answer), ...sources(reply.citations),
     el("div", { class: "row" }, el("span", { class: "chip" }, reply.sure ? reply.intent : `${reply.intent}?`), ...details), asked);
 }
 
-async function send(event) {
-  event.preventDefault();
-  const text = field.value.trim();
-  if (!text) return;
-  field.value = "";
-  talk.append(el("div", { class: "card mine" }, text));
-  try {
-    talk.append(shown(await ask("/api/message", { text, conversation })));
-  } catch (error) {
-    talk.append(el("div", { class: "card alert", role: "alert" }, error.message));
-  }
-  talk.lastElementChild.scrollIntoView({ block: "end" });
-}
-
-main.append(el("h1", {}, say({ en: "How can we help?", zh: "有什么可以帮您？" })), talk,
-  el("form", { class: "line", on: { submit: send } }, field, el("button", { class: "main" }, say({ en: "Send", zh: "发送" }))));
+main.append(el("h1", {}, say({ en: "How can we help?", zh: "有什么可以帮您？" })), ...conversation({
+  label: say({ en: "Your message", zh: "您的留言" }), button: say({ en: "Send", zh: "发送" }), most: 2000,
+  reply: async (text) => shown(await ask("/api/message", { text, conversation: session })),
+}));

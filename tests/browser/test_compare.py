@@ -47,7 +47,7 @@ def test_a_comparison_is_started_from_the_form_followed_and_says_what_to_take(
 
     page.get_by_text("With all labels,").first.wait_for()
     page.locator("canvas").wait_for()
-    shown = page.get_by_role("region", name="What quality costs")
+    shown = page.get_by_role("table", name="What quality costs")
     assert shown.get_by_role("row").count() == 3  # the head, the probe, the baseline
     assert shown.get_by_text("take it").count() == 1
     page.get_by_role("combobox", name="Cost").click()

@@ -34,7 +34,7 @@ def answers(path: Path) -> dict[str, dict[str, Any]]:
 
 def shown(page: Any) -> str:
     """The text that is asked about."""
-    return str(page.locator("[data-item] .big").first.inner_text())
+    return str(page.locator("[data-item] .asked").first.inner_text())
 
 
 def press(page: Any, key: str) -> str:

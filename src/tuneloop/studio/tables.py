@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nicegui import ui
@@ -32,7 +31,9 @@ def table(
         name: what it holds, for who does not see it.
         numbers: columns of figures, which stand to the right.
     """
-    with wide(name), ui.element("table").classes("plain"):
+    with ui.element("div").classes("wide").props("tabindex=0"), ui.element("table").classes("plain") as whole:
+        if name:
+            whole.props["aria-label"] = name
         with ui.element("thead"), ui.element("tr"):
             for place, header in enumerate(headers):
                 with ui.element("th").props("scope=col").classes("number" if place in numbers else ""):
@@ -55,12 +56,3 @@ def _put(cell: Any) -> None:
         text = str(cell)
         ui.label(text).classes("text keep" if len(text) <= SHORT else "text")
 
-
-@contextmanager
-def wide(name: str) -> Iterator[None]:
-    """What may be wider than the page, and is reached by keyboard so that it can be scrolled."""
-    with ui.element("div").classes("wide").props("tabindex=0") as box:
-        if name:
-            box.props("role=region")
-            box.props["aria-label"] = name
-        yield

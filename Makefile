@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test torture lint bench docs clean
+.PHONY: setup demo test test-long torture lint bench docs clean
 
 setup: $(VENV)/.ready
 
@@ -21,7 +21,11 @@ demo: setup
 
 # a process for each core, each computing with one thread: most models of the tests are tiny
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m "not long"
+
+# every template and notebook from an empty folder, but for one of each, which `test` has too
+test-long: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m long
 
 # 1,000 kills of all that writes, 50 of them of real trainings; refused writes, lost power, a clock set back
 torture: setup

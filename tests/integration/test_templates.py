@@ -24,7 +24,13 @@ NEEDS = {
 MOST_LINES = 300
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+FIRST = "customer-service"
+"""Is run by `make test` too."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == FIRST else pytest.mark.long) for name in TEMPLATES]
+)
 def test_a_template_runs_on_the_day_it_is_created(name: str, tmp_path: Path) -> None:
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package)

@@ -93,9 +93,9 @@ def project(two_moods: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(two_moods, tmp_path / "project"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    """Chromium of the system."""
+    """Chromium of the system; ended with the module, as meanwhile no other test could run an event loop of its own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed")
     with sync_api.sync_playwright() as playwright:

@@ -55,4 +55,3 @@ def _put(cell: Any) -> None:
     else:
         text = str(cell)
         ui.label(text).classes("text keep" if len(text) <= SHORT else "text")
-

@@ -112,8 +112,8 @@ def _of_feedback(
 ) -> list[dict[str, Any]]:
     """A row for each text of which all feedback says the same."""
     by_text: dict[str, list[tuple[Feedback, Event, str]]] = defaultdict(list)
-    sums |= dict.fromkeys(("used", "repeated", "contradictory", "without_label", "without_text", "unknown_class"), 0)
-    sums["known"] = 0
+    names = ("used", "repeated", "contradictory", "without_label", "without_text", "unknown_class", "known")
+    sums.update(dict.fromkeys(names, 0))  # |= would leave out what is 0
     for feedback, event in said:
         label = feedback.label if feedback.label is not None else event.label if feedback.good else None
         if event.text is None or (pairs and event.pair is None):

@@ -23,7 +23,7 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m "not long"
 
-# every template and notebook from an empty folder, but for one of each, which `test` has too
+# every notebook, and every template from an empty folder but the one that `test` has
 test-long: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m long
 

@@ -80,7 +80,7 @@ class Gate:
         try:
             self._guard.check(path, headers)
             self._count(scope)
-            limited = _limit(receive, headers, self._max_body_bytes)
+            limited = limit_body(receive, headers, self._max_body_bytes)
             await self._app(scope, limited, counted)
         except Problem as problem:
             if not started:
@@ -131,7 +131,7 @@ async def send_problem(problem: Problem, send: Send, path: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _limit(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
+def limit_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
     """`receive` that gives at most `limit` bytes, by the announced length or by counting."""
     announced = headers.get(b"content-length")
     if announced is not None and announced.isdigit():

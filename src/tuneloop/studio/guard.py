@@ -15,8 +15,9 @@ from urllib.parse import parse_qs
 
 from tuneloop.core.i18n import LANGUAGES, t, use_language
 from tuneloop.core.page import page, paragraph
-from tuneloop.serve.gate import send_problem
+from tuneloop.serve.gate import limit_body, send_problem
 from tuneloop.serve.problems import Problem, preferred_language
+from tuneloop.serve.requests import ClientGone, read_body
 from tuneloop.serve.security import Guard
 
 Message = MutableMapping[str, Any]
@@ -30,6 +31,9 @@ SESSION = "tuneloop_session"
 SESSION_S = 30 * 24 * 3600
 MAX_BODY_BYTES = 32 << 20
 """Of one request; a file that is uploaded is one."""
+
+MAX_LOGIN_BYTES, LOGIN_S = 1 << 14, 30.0
+"""Of what is sent to log in, and how long it may take."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -75,7 +79,9 @@ class StudioGuard:
             elif not self._known(headers):
                 await self._to_login(scope, send)
             else:
-                await self._app(scope, _limited(receive, headers), _with_headers(send))
+                await self._app(scope, limit_body(receive, headers, MAX_BODY_BYTES), _with_headers(send))
+        except ClientGone:  # before it had said its key
+            return
         except Problem as problem:
             if scope["type"] == "http":
                 await send_problem(problem, send, scope["path"])
@@ -101,7 +107,8 @@ class StudioGuard:
         if scope["method"] != "POST":
             await _answer(send, 200, HTML, _login_page(failed=False))
             return
-        body = await _body(receive, 1 << 14)
+        limited = limit_body(receive, dict(scope["headers"]), MAX_LOGIN_BYTES)
+        body = await read_body(limited, LOGIN_S)
         given = parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0].strip()
         if not self._guard.is_key(given.encode()):
             await _answer(send, 401, HTML, _login_page(failed=True))
@@ -151,36 +158,6 @@ async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], b
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *HEADERS, length]})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _body(receive: Receive, limit: int) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise Problem(413, t("The body is larger than {limit} bytes.", limit=limit))
-        if not message.get("more_body"):
-            return body
-
-
-def _limited(receive: Receive, headers: dict[bytes, bytes]) -> Receive:
-    """`receive` that gives a limited number of bytes."""
-    announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        raise Problem(413, t("The body is larger than {limit} bytes.", limit=MAX_BODY_BYTES))
-    read = 0
-
-    async def counting() -> Message:
-        nonlocal read
-        message = await receive()
-        if message["type"] == "http.request":
-            read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
-                raise Problem(413, t("The body is larger than {limit} bytes.", limit=MAX_BODY_BYTES))
-        return message
-
-    return counting
 
 
 def _with_headers(send: Send) -> Send:

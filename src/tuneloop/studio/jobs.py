@@ -123,8 +123,10 @@ class Jobs:
         return [self.open(name) for name in sorted(found, reverse=True)]
 
     def running(self) -> list[Job]:
-        """Those that are at work."""
-        return [job for job in self.all() if job.running]
+        """Those that are at work; asked often, so of those that have ended nothing is read."""
+        found = [path.parent for path in self._folder.glob("[0-9]*/job.json")]
+        jobs = (self.open(path.name) for path in sorted(found, reverse=True) if not (path / "ended.json").exists())
+        return [job for job in jobs if job.running]
 
     def open(self, name: str) -> Job:
         """The job as it stands now.

@@ -14,20 +14,6 @@ from tuneloop.studio.jobs import Jobs
 
 if TYPE_CHECKING:
     from tuneloop.api.answers import Answering
-    from tuneloop.releases.read import Release
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A release whose model answers one question at a time.
-
-    Args:
-        answering: the same, opened when it is asked the first time; it sees to the turns of several tabs itself.
-    """
-
-    release: Release
-    answering: Answering
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 @dataclass
@@ -43,7 +29,7 @@ class Studio:
     config: Path = Path(CONFIG_NAME)
     root: Path | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False)
-    _opened: Opened | None = field(default=None, repr=False)
+    _opened: Answering | None = field(default=None, repr=False)
     _opening: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -84,7 +70,12 @@ class Studio:
             return [*words] if usual else [*words, self.config.name]
         return [*words] if self.root is None else [*words, "--workspace", str(self.workspace.root)]
 
-    def opened(self, name: str) -> Opened:
+    @property
+    def place(self) -> str:
+        """What a call of the Python door needs at its end where the workspace is not the usual one."""
+        return "" if self.root is None else f", workspace={str(self.workspace.root)!r}"
+
+    def opened(self, name: str) -> Answering:
         """A release, ready to be asked; one stays open, whichever tab asks for it.
 
         Raises:
@@ -96,6 +87,5 @@ class Studio:
         with self._opening:
             if self._opened is None or self._opened.release.id != newest(name, self.workspace):
                 # the one before is not closed: who still asks it has its answer, then it goes
-                found = answering(name, workspace=self.workspace.root)
-                self._opened = Opened(found.release, found)
+                self._opened = answering(name, workspace=self.workspace.root)
             return self._opened

@@ -123,6 +123,17 @@ def facts(pairs: Mapping[str, Any]) -> None:
                 ui.label(str(value))
 
 
+def report(title: str, path: str) -> None:
+    """A page that a command wrote, in a box that can neither load anything nor reach the studio.
+
+    Args:
+        title: what it is called where it cannot be seen.
+        path: below /report/, made of our own ids.
+    """
+    frame = ui.element("iframe").classes("report").props('sandbox="allow-scripts allow-popups" loading=lazy')
+    frame.props["title"], frame.props["src"] = title, path
+
+
 def link(text: str, path: str) -> ui.link:
     """A way to another page of the studio; `path` is made of our own ids."""
     return ui.link(text, path)

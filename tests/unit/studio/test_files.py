@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,9 +12,11 @@ pytest.importorskip("nicegui")
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import DataError
+from tuneloop.loop.origin import Kind, Node
 from tuneloop.studio.files import data_files
-from tuneloop.studio.pages import leads_somewhere
+from tuneloop.studio.pages import routes
 from tuneloop.studio.pages.playground_inputs import inputs_of, shape_of
+from tuneloop.studio.pages.release_origin import way_to
 from tuneloop.tasks import TASKS, create_task
 
 
@@ -26,9 +29,20 @@ def test_data_files_of_the_folder_are_listed_and_nothing_of_the_workspace(tmp_pa
     assert data_files(tmp_path) == ["a.JSONL", "b.csv", "data/c.parquet"]
 
 
+def leads_somewhere(path: str) -> bool:
+    """Whether a path is one of a page."""
+    shapes = [re.sub(r"{\w+}", "[^/]+", route.path) for route in routes()]
+    return any(re.fullmatch(shape, path) for shape in shapes)
+
+
 def test_only_paths_of_pages_lead_somewhere() -> None:
     assert leads_somewhere("/release/mood-1") and leads_somewhere("/playground")
     assert not leads_somewhere("/nowhere") and not leads_somewhere("/release/mood-1/files/more")
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_of_origin_has_a_page(kind: Kind) -> None:
+    assert leads_somewhere(way_to(Node(kind, "mood-1", {})))
 
 
 def task(name: str) -> Any:

@@ -33,17 +33,6 @@ class Route:
     icon: str = ""
 
 
-def leads_somewhere(path: str) -> bool:
-    """Whether a path is one of a page."""
-    parts = path.split("/")
-    shapes = [route.path.split("/") for route in routes()]
-    return any(
-        len(shape) == len(parts)
-        and all(one == other or one.startswith("{") for one, other in zip(shape, parts, strict=True))
-        for shape in shapes
-    )
-
-
 def routes() -> list[Route]:
     """Every path of every file."""
     return [route for name in ORDER for route in import_module(f"tuneloop.studio.pages.{name}").ROUTES]

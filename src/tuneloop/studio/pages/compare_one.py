@@ -14,7 +14,7 @@ from tuneloop.experiments import search_page, words
 from tuneloop.experiments.found import LABELS, Experiment, Point, cost_names, costs_of, open_experiment, points
 from tuneloop.studio.charts import draw, mark, scatter
 from tuneloop.studio.tables import Cell, table
-from tuneloop.studio.view import View, heading, link
+from tuneloop.studio.view import View, heading, link, report
 
 SPREAD = 20
 """How many times more the dearest may cost than the cheapest before costs are shown by their factors."""
@@ -169,8 +169,7 @@ def _report(experiment: Experiment) -> None:
     heading(t("The whole report"))
     ui.link(t("Open it in a window of its own"), path, new_tab=True)
     with ui.expansion(t("Show it here"), icon="description").classes("full"):
-        frame = ui.element("iframe").classes("report").props('sandbox="allow-scripts allow-popups" loading=lazy')
-        frame.props["src"], frame.props["title"] = path, t("Report of {name}", name=experiment.id)
+        report(t("Report of {name}", name=experiment.id), path)
 
 
 def _same(view: View, experiment: Experiment) -> None:

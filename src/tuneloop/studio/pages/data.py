@@ -18,6 +18,7 @@ from tuneloop.studio.pages.data_looked import Looked, look, plain_text
 from tuneloop.studio.pages.data_new import form
 from tuneloop.studio.pages.data_rows import cut, rows
 from tuneloop.studio.pages.jobs import watched
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, facts, heading, nothing
 
 CHART_CLASSES = 30
@@ -170,7 +171,7 @@ def _changed(looked: Looked) -> None:
     })  # fmt: skip
     if changed.examples:
         shown = [[cut(looked.text(text)), plain_text(was), plain_text(now)] for text, was, now in changed.examples]
-        _table([t("Text"), t("was"), t("now")], shown)
+        _measures([t("Text"), t("was"), t("now")], shown)
 
 
 def _problems(report: CheckReport) -> None:
@@ -192,7 +193,7 @@ def _distribution(looked: Looked) -> None:
         first = dict(list(counts.items())[:CHART_CLASSES])
         _bars(list(first), {split: [each[split] for each in first.values()] for split in SPLITS})
         shown = [[name, *(each[split] for split in SPLITS)] for name, each in list(counts.items())[:TABLE_CLASSES]]
-        _table([t("Label"), *SPLITS], shown)
+        _measures([t("Label"), *SPLITS], shown)
         if len(counts) > TABLE_CLASSES:
             ui.label(t("{count} classes in all; the commonest are shown.", count=len(counts))).classes("muted")
         return
@@ -202,7 +203,7 @@ def _distribution(looked: Looked) -> None:
         _bars([f"{low:.3g}" for low in borders[:-1]], numbers)
         if looked.report:
             shown = [[split, each["low"], each["mean"], each["high"]] for split, each in looked.report.numbers.items()]
-            _table([t("Split"), t("lowest"), t("mean"), t("highest")], shown)
+            _measures([t("Split"), t("lowest"), t("mean"), t("highest")], shown)
 
 
 def _bars(names: list[str], values: dict[str, list[int]]) -> None:
@@ -227,7 +228,7 @@ def _found(report: CheckReport) -> None:
         for name, parts in ((t("characters"), report.characters), (t("tokens"), report.tokens))
         for split, each in parts.items()
     ]
-    _table([t("Lengths"), t("Split"), t("median"), t("95 %"), t("longest")], lengths)
+    _measures([t("Lengths"), t("Split"), t("median"), t("95 %"), t("longest")], lengths)
     if report.too_long is not None:
         ui.label(t("{share:.1%} of the texts are longer than the model reads.", share=report.too_long))
     told = (t("Scripts"), t("Removed"), t("Personal data"))
@@ -235,20 +236,14 @@ def _found(report: CheckReport) -> None:
     ui.link(t("The page with plots"), "/report/data/check", new_tab=True)
 
 
-def _table(headers: list[str], lines: list[list[Any]]) -> None:
-    with ui.element("div").classes("wide"), ui.element("table").classes("plain"):
-        with ui.element("tr"):
-            for place, name in enumerate(headers):
-                numeric = bool(lines) and isinstance(lines[0][place], int | float)
-                with ui.element("th").classes("number" if numeric else ""):
-                    ui.label(name)
-        for line in lines:
-            with ui.element("tr"):
-                for cell in line:
-                    with ui.element("td").classes("number" if isinstance(cell, int | float) else "text"):
-                        ui.label(
-                            f"{cell:,}" if isinstance(cell, int) else f"{cell:.4g}" if isinstance(cell, float) else cell
-                        )
+def _measures(headers: list[str], lines: list[list[Any]]) -> None:
+    """A table in which numbers are written out and stand to the right."""
+    numbers = [place for place, cell in enumerate(lines[0]) if isinstance(cell, int | float)] if lines else []
+    table(headers, [[_written(cell) for cell in line] for line in lines], numbers=numbers)
+
+
+def _written(cell: Any) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 ROUTES = [Route("/data", lambda: t("Data"), overview, icon="table_view")]

@@ -7,6 +7,7 @@ from nicegui import ui
 from tuneloop.core.i18n import t
 from tuneloop.studio.jobs import Job
 from tuneloop.studio.pages import Route
+from tuneloop.studio.tables import Cell, table
 from tuneloop.studio.view import View, code, heading, link, nothing
 
 REFRESH_S = 1.0
@@ -36,17 +37,15 @@ def overview(view: View) -> None:
         if not jobs:
             nothing(t("Nothing was started here yet."), t("What the other pages start is listed here."))
             return
-        with ui.element("div").classes("wide"), ui.element("table").classes("plain"):
-            for job in jobs:
-                with ui.element("tr"):
-                    for text in (job.started.replace("T", " ").rstrip("Z"), state_text(job)):
-                        with ui.element("td"):
-                            ui.label(text)
-                    with ui.element("td"):
-                        link(job.command, f"/jobs/{job.id}").classes("code")
+        found = [[job.started.replace("T", " ").rstrip("Z"), state_text(job), _way(job)] for job in jobs]
+        table([t("started"), t("state"), t("command")], found, name=t("Started"))
 
     rows()
     ui.timer(REFRESH_S * 2, rows.refresh)
+
+
+def _way(job: Job) -> Cell:
+    return lambda: link(job.command, f"/jobs/{job.id}").classes("code")
 
 
 def one(view: View) -> None:

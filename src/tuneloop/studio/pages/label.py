@@ -18,6 +18,7 @@ from tuneloop.labelling.kinds import KINDS, kind_of
 from tuneloop.studio.pages import Route
 from tuneloop.studio.pages.label_ask import Asking
 from tuneloop.studio.pages.label_more import more
+from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, heading, nothing, problem
 
 ANNOTATOR = "tuneloop_annotator"
@@ -147,9 +148,9 @@ def _figures(found: dict[str, Any]) -> None:
     people = [[each["annotator"], each["answers"], each["skipped"], _seconds(each["seconds"])]
               for each in found["annotators"]]  # fmt: skip
     if people:
-        _table([t("annotator"), t("answers"), t("skipped"), t("seconds each")], people)
+        table([t("annotator"), t("answers"), t("skipped"), t("seconds each")], people, numbers=range(1, 4))
     if found["labels"]:
-        _table([t("label"), t("texts")], [[name, count] for name, count in found["labels"].items()])
+        table([t("label"), t("texts")], [[name, str(count)] for name, count in found["labels"].items()], numbers=[1])
     pairs = [
         [
             " / ".join(each["annotators"]),
@@ -161,7 +162,7 @@ def _figures(found: dict[str, Any]) -> None:
         for each in (found["agreement"] or {}).get("pairs", ())
     ]
     if pairs:
-        _table([t("two people"), t("texts"), t("the same"), t("from"), t("to")], pairs)
+        table([t("two people"), t("texts"), t("the same"), t("from"), t("to")], pairs, numbers=range(1, 5))
 
 
 def _seconds(seconds: float | None) -> str:
@@ -180,19 +181,6 @@ def _counts(found: dict[str, Any]) -> dict[str, str]:
         t("Without an answer"): f"{found['waiting']:,}", t("People disagree"): f"{found['disagreed']:,}",
         t("Tied"): f"{found['tied']:,}", t("Krippendorff's alpha"): told,
     }  # fmt: skip
-
-
-def _table(headers: list[str], lines: list[list[Any]]) -> None:
-    with ui.element("div").classes("wide"), ui.element("table").classes("plain"):
-        with ui.element("tr"):
-            for place, name in enumerate(headers):
-                with ui.element("th").classes("number" if place else ""):
-                    ui.label(name)
-        for line in lines:
-            with ui.element("tr"):
-                for place, cell in enumerate(line):
-                    with ui.element("td").classes("number" if place else "text"):
-                        ui.label(str(cell))
 
 
 ROUTES = [Route("/label", lambda: t("Labelling"), overview, icon="label")]

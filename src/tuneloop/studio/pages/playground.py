@@ -19,7 +19,6 @@ from tuneloop.studio.pages.playground_chat import chat, documents
 from tuneloop.studio.pages.playground_heat import heat
 from tuneloop.studio.pages.playground_inputs import Fields
 from tuneloop.studio.pages.playground_why import about, more
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.view import View, heading, nothing, problem
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _chosen(view: View, made: list[str]) -> str:
 
 
 def _open(view: View, name: str) -> Ready:
-    answering = view.studio.opened(name).answering
+    answering = view.studio.opened(name)
     task = answering.task
     return Ready(name, task, "" if task.generates else answering.refuses(), answering.documents)
 
@@ -185,7 +184,7 @@ class Live:
 
     @property
     def _answering(self) -> Answering:
-        return self._view.studio.opened(self._ready.name).answering
+        return self._view.studio.opened(self._ready.name)
 
     def _predict(self, items: list[Input], number: int) -> list[Prediction] | None:
         """None if something newer is asked for meanwhile."""
@@ -215,8 +214,8 @@ class Live:
         name = self._ready.name
         self._view.same(
             about(self._view, "explain", name, item, *words),
-            f"tl.api.explain({name!r}, {item!r}, method={method!r}{chosen}{place(self._view)})\n"
-            f"tl.load({name!r}{place(self._view)}).predict([{item!r}])",
+            f"tl.api.explain({name!r}, {item!r}, method={method!r}{chosen}{self._view.studio.place})\n"
+            f"tl.load({name!r}{self._view.studio.place}).predict([{item!r}])",
         )
 
     def _same_prediction(self, item: Input) -> None:
@@ -226,7 +225,7 @@ class Live:
         with self._why:
             self._view.same(
                 self._view.studio.arguments("predict", name, "FILE"),
-                f"tl.load({name!r}{place(self._view)}).predict([{item!r}])",
+                f"tl.load({name!r}{self._view.studio.place}).predict([{item!r}])",
             )
 
 

@@ -10,7 +10,6 @@ from nicegui import ui
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.studio.pages.playground_inputs import MOST_CHARS, kept_field, store, stored
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.view import View, heading, problem
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def documents(view: View, name: str) -> None:
     async def ask() -> None:
         if question.value:
             shown.clear()
-            found = await view.thread(lambda: view.studio.opened(name).answering.ask(question.value))
+            found = await view.thread(lambda: view.studio.opened(name).ask(question.value))
             with shown:
                 cited(found)
 
@@ -93,7 +92,7 @@ class Chat:
         self._halt.set_visibility(False)
         view.same(
             view.studio.arguments("predict", name, "FILE"),
-            f'tl.load({name!r}{place(view)}).predict([[{{"role": "user", "content": "..."}}]])',
+            f'tl.load({name!r}{view.studio.place}).predict([[{{"role": "user", "content": "..."}}]])',
         )
         ui.timer(0.05, self._restore, once=True)
 
@@ -146,7 +145,7 @@ class Chat:
 
     @property
     def _answering(self) -> Answering:
-        return self._view.studio.opened(self._name).answering
+        return self._view.studio.opened(self._name)
 
     async def _cited(self, question: str) -> None:
         found = await self._view.thread(lambda: self._answering.ask(question))

@@ -10,7 +10,6 @@ from nicegui import ui
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.studio.pages.playground_answer import answer_text
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.tables import Cell, table
 from tuneloop.studio.view import View, heading, problem
 
@@ -48,7 +47,7 @@ def _changed_words(view: View, name: str, task: Task, current: Current) -> ui.el
     shown = ui.element("div").props("role=status").mark("counterfactual-found")
 
     def work(item: Input) -> Counterfactuals:
-        answering = view.studio.opened(name).answering
+        answering = view.studio.opened(name)
         return answering.counterfactual(item, target=wanted.value or None, budget=BUDGET)
 
     def show(item: Input, found: Counterfactuals) -> None:
@@ -58,7 +57,7 @@ def _changed_words(view: View, name: str, task: Task, current: Current) -> ui.el
         budget = ["--budget", str(BUDGET)]
         view.same(
             about(view, "counterfactual", name, item, *words, *budget),
-            f"tl.api.counterfactual({name!r}, {item!r}{target}, budget={BUDGET}{place(view)})",
+            f"tl.api.counterfactual({name!r}, {item!r}{target}, budget={BUDGET}{view.studio.place})",
         )
 
     button.on_click(view.act(lambda: ask(view, current, shown, work, show)))
@@ -83,13 +82,13 @@ def _training_texts(view: View, name: str, current: Current) -> ui.element:
     shown = ui.element("div").props("role=status").mark("evidence-found")
 
     def work(item: Input) -> tuple[Nearest, Influences | None]:
-        return view.studio.opened(name).answering.evidence(item, rows=ROWS)
+        return view.studio.opened(name).evidence(item, rows=ROWS)
 
     def show(item: Input, found: tuple[Nearest, Influences | None]) -> None:
         _evidence(*found)
         view.same(
             about(view, "evidence", name, item, "--rows", str(ROWS)),
-            f"tl.api.evidence({name!r}, {item!r}, rows={ROWS}{place(view)})",
+            f"tl.api.evidence({name!r}, {item!r}, rows={ROWS}{view.studio.place})",
         )
 
     button.on_click(view.act(lambda: ask(view, current, shown, work, show)))

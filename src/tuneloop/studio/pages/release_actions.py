@@ -11,7 +11,6 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import check_id
 from tuneloop.releases.read import Release
 from tuneloop.studio.files import data_files
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.pages.release_files import begin
 from tuneloop.studio.view import View, heading
 from tuneloop.training.run import open_run
@@ -38,7 +37,7 @@ def make_release(view: View, released: set[str]) -> None:
             arguments = view.studio.arguments("release", chosen.value)
             go = view.act(lambda: begin(view, arguments))
             ui.button(t("Make the release"), icon="inventory_2", on_click=go).mark("make-release")
-            view.same(arguments, f"tl.release({chosen.value!r}{place(view)})")
+            view.same(arguments, f"tl.release({chosen.value!r}{view.studio.place})")
 
         same()
         chosen.on_value_change(same.refresh)
@@ -76,7 +75,7 @@ def _measure(view: View, release: Release) -> None:
         name = f"./{chosen.value}" if chosen.value.startswith("-") else chosen.value
         arguments = view.studio.arguments("evaluate", release.id, "--data", name)
         ui.button(t("Measure"), icon="speed", on_click=view.act(lambda: begin(view, arguments))).mark("measure")
-        python = f"from pathlib import Path\ntl.evaluate({release.id!r}, data=Path({name!r}){place(view)})"
+        python = f"from pathlib import Path\ntl.evaluate({release.id!r}, data=Path({name!r}){view.studio.place})"
         view.same(arguments, python)
 
     same()
@@ -97,5 +96,5 @@ def _copy(view: View, release: Release) -> None:
     target = f"{EXPORTS}/{release.id}"
     view.same(
         view.studio.arguments("releases", "export", release.id, target),
-        f"from pathlib import Path\ntl.api.export({release.id!r}, Path({target!r}){place(view)})",
+        f"from pathlib import Path\ntl.api.export({release.id!r}, Path({target!r}){view.studio.place})",
     )

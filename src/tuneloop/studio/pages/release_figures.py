@@ -14,7 +14,6 @@ from tuneloop.releases.index import Row, model_of, of_model, rows
 from tuneloop.releases.listed import listed
 from tuneloop.releases.read import Release
 from tuneloop.studio.later import later
-from tuneloop.studio.pages import leads_somewhere
 from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, facts, heading
 
@@ -37,9 +36,7 @@ def figures(view: View, row: Row, release: Release) -> None:
             t("deployed"): state.get(found.state, t("no")),
         }
     )
-    run = f"/runs/{row.run}"
-    if leads_somewhere(run):
-        ui.link(t("The run it was made of: {run}", run=row.run), run)
+    ui.link(t("The run it was made of: {run}", run=row.run), f"/runs/{row.run}")
     later(view, lambda: _evaluation(release), _measured)
     heading(t("Against the release before"))
     before = _before(release, view)
@@ -48,12 +45,7 @@ def figures(view: View, row: Row, release: Release) -> None:
         return
     later(view, lambda: _diff(before, release, view), lambda found: _differences(found, before, release.id))
     arguments = view.studio.arguments("releases", "diff", before, release.id)
-    view.same(arguments, f"tl.api.diff({before!r}, {release.id!r}{place(view)})")
-
-
-def place(view: View) -> str:
-    """What a call of the Python door needs where the workspace is not the usual one."""
-    return "" if view.studio.root is None else f", workspace={str(view.studio.workspace.root)!r}"
+    view.same(arguments, f"tl.api.diff({before!r}, {release.id!r}{view.studio.place})")
 
 
 def _evaluation(release: Release) -> dict[str, Any]:

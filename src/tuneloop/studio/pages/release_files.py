@@ -14,10 +14,10 @@ from tuneloop.releases.manifest import Checked, checked
 from tuneloop.releases.read import Release
 from tuneloop.studio import markdown
 from tuneloop.studio.later import later
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.reports import report_path
 from tuneloop.studio.tables import table
 from tuneloop.studio.view import View, heading, nothing, problem
+from tuneloop.studio.view import report as boxed
 
 
 def card(view: View, release: Release) -> None:
@@ -45,7 +45,7 @@ def audit(view: View, release: Release) -> None:
     framed(view, kind, release.id, title, t("It was not audited yet."))
     arguments = view.studio.arguments("audit", release.id)
     ui.button(t("Audit it"), icon="fact_check", on_click=view.act(lambda: begin(view, arguments))).mark("audit")
-    view.same(arguments, f"tl.audit({release.id!r}{place(view)})")
+    view.same(arguments, f"tl.audit({release.id!r}{view.studio.place})")
 
 
 def begin(view: View, arguments: list[str]) -> None:
@@ -58,9 +58,7 @@ def framed(view: View, kind: str, name: str, title: str, missing: str) -> None:
     if not _there(view, kind, name):
         nothing(missing)
         return
-    frame = ui.element("iframe").classes("report").props("sandbox=allow-scripts loading=lazy")
-    frame.props["src"] = f"/report/{kind}/{name}"
-    frame.props["title"] = title
+    boxed(title, f"/report/{kind}/{name}")
     ui.link(t("Alone in a tab"), f"/report/{kind}/{name}", new_tab=True)
 
 
@@ -136,7 +134,7 @@ def files(view: View, release: Release) -> None:
     ui.button(t("Check every hash"), icon="verified", on_click=view.act(lambda: show(hashes=True))).mark("check")
     view.same(
         view.studio.arguments("releases", "show", release.id),
-        f"tl.load({release.id!r}{place(view)})  # every file is checked",
+        f"tl.load({release.id!r}{view.studio.place})  # every file is checked",
     )
     show(hashes=False)
 

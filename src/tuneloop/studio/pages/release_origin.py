@@ -13,8 +13,6 @@ from tuneloop.core.i18n import t
 from tuneloop.releases.lineage import lineage_of
 from tuneloop.releases.read import Release
 from tuneloop.studio.later import later
-from tuneloop.studio.pages import leads_somewhere
-from tuneloop.studio.pages.release_figures import place
 from tuneloop.studio.view import View, facts, heading
 
 if TYPE_CHECKING:
@@ -46,7 +44,9 @@ def came_from(view: View, release: Release) -> None:
 
     later(view, read, lambda found: show(found, release))
     _hashes(release)
-    view.same(view.studio.arguments("releases", "show", release.id), f"tl.api.origin({release.id!r}{place(view)})")
+    view.same(
+        view.studio.arguments("releases", "show", release.id), f"tl.api.origin({release.id!r}{view.studio.place})"
+    )
 
 
 def show(found: Origin, release: Release) -> None:
@@ -62,10 +62,9 @@ def show(found: Origin, release: Release) -> None:
 
 
 def _entry(node: Node, before: list[str]) -> None:
-    path = way_to(node)
     with ui.element("span").classes("row"):
         ui.label(kind_text(node)).classes("muted")
-        ui.link(node.name, path) if path else ui.label(node.name)
+        ui.link(node.name, way_to(node))
         ui.label(note_text(node)).classes("muted")
         if not node.there:
             ui.label(t("not in the workspace any more")).classes("bad")
@@ -107,17 +106,14 @@ def change_text(kind: str) -> str:
 
 
 def way_to(node: Node) -> str:
-    """The page of a node; empty where there is none."""
+    """The page of a node."""
     ways = {
         "data": "/data", "run": f"/runs/{node.name}", "update": f"/update/{node.name}", "deployment": "/update",
         "events": "/watch", "feedback": "/watch", "file": "/data",
     }  # fmt: skip
     if node.kind == "release":
         return f"/release/{node.name}"
-    if node.kind == "update" and not leads_somewhere(ways["update"]):
-        return f"/report/update/{node.name}"
-    path = ways[node.kind]
-    return path if leads_somewhere(path) else ""
+    return ways[node.kind]
 
 
 def draw(found: Origin, release: Release) -> None:

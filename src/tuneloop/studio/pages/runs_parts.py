@@ -14,7 +14,7 @@ from tuneloop.core.i18n import t
 from tuneloop.evaluation.names import figure_text, metric_name, model_name
 from tuneloop.evaluation.paired import sentence
 from tuneloop.studio.tables import table
-from tuneloop.studio.view import View, facts, heading, nothing
+from tuneloop.studio.view import View, facts, heading, nothing, report
 from tuneloop.training.runs import FINISHED, RunRow
 
 OTHERS = ("comparison.", "search.")
@@ -35,9 +35,7 @@ async def evaluation(view: View, row: RunRow) -> None:
         ui.label(sentence(each, t("The model"), model_name(each["against"])))
     if (row.run.path / "report.html").is_file():
         with ui.expansion(t("The whole report"), icon="description", value=True).classes("wide"):
-            frame = ui.element("iframe").classes("report").props('sandbox="allow-scripts allow-popups" loading=lazy')
-            frame.props["src"] = f"/report/run/{row.id}"
-            frame.props["title"] = t("Evaluation report of {run}", run=row.id)
+            report(t("Evaluation report of {run}", run=row.id), f"/report/run/{row.id}")
 
 
 def _read(row: RunRow) -> dict[str, Any]:

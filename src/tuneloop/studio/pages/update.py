@@ -16,7 +16,7 @@ from tuneloop.studio.pages import Route
 from tuneloop.studio.pages.update_decision import decision as show_decision
 from tuneloop.studio.pages.update_deploy import Deployed
 from tuneloop.studio.pages.update_form import UpdateForm
-from tuneloop.studio.pages.watch import report
+from tuneloop.studio.pages.watch import folded
 from tuneloop.studio.tables import Cell, Way, table
 from tuneloop.studio.view import View, heading, link, nothing
 
@@ -54,7 +54,7 @@ async def one(view: View) -> None:
     found = await view.thread(decision, view.parts["name"], view.studio.workspace)
     link(t("All updates of {name}", name=found["name"]), f"/update?name={quote(str(found['name']))}")
     show_decision(view, found)
-    report(t("The page of this update"), f"/report/update/{found['id']}")
+    folded(t("The page of this update"), f"/report/update/{found['id']}")
 
 
 class _Decisions:

@@ -154,8 +154,7 @@ class Actions:
 
     def _draw_same(self) -> None:
         self._same.clear()
-        root = self._view.studio.root
-        place = "" if root is None else f", workspace={str(root.resolve())!r}"
+        place = self._view.studio.place
         more = "".join(f", {name}={value!r}" for name, value in self._named().items())
         with self._same:
             self._view.same(

@@ -16,7 +16,7 @@ from tuneloop.studio.pages import Route, watch_found
 from tuneloop.studio.pages.jobs import watched as show_job
 from tuneloop.studio.pages.watch_counts import SPANS_S, counting
 from tuneloop.studio.pages.watch_live import Live
-from tuneloop.studio.view import View, heading, link, nothing
+from tuneloop.studio.view import View, heading, link, nothing, report
 from tuneloop.watch.base import Event
 
 SLOWLY_S = 2.0
@@ -85,14 +85,13 @@ class Findings:
         kept = None if self._newest is None else self._newest.text is not None
         watch_found.findings(self.found, texts_kept=kept)
         if (self._folder / "watch.html").is_file():
-            report(t("The page of this watch"), f"/report/watch/{self._release}?{self._seen[1]}")
+            folded(t("The page of this watch"), f"/report/watch/{self._release}?{self._seen[1]}")
 
 
-def report(title: str, path: str) -> None:
-    """A page that a command wrote, in a box; `path` is made of our own ids."""
+def folded(title: str, path: str) -> None:
+    """The page at `path`, which a command wrote, behind its title."""
     with ui.expansion(title, icon="description").classes("numbers"):
-        frame = ui.element("iframe").classes("report")
-        frame.props["title"], frame.props["src"] = title, path
+        report(title, path)
 
 
 def _choice(chosen: str, span: str, names: list[str]) -> None:

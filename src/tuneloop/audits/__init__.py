@@ -18,6 +18,7 @@ AUDITS: Registry[type[Audit]] = Registry(
         "ood": "tuneloop.audits.ood:OutOfDistribution",
         "conformal": "tuneloop.audits.conformal:Conformal",
         "fairness": "tuneloop.audits.fairness:Fairness",
+        "modalities": "tuneloop.audits.modalities:Modalities",
         "forgetting": "tuneloop.audits.forgetting:Forgetting",
         "explanations": "tuneloop.audits.explanations:Explanations",
         "privacy": "tuneloop.audits.privacy:Privacy",

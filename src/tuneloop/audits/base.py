@@ -168,6 +168,9 @@ class Audit(ABC):
     findings: ClassVar[Mapping[str, Severity]] = {}
     """Kinds of findings, and whether one is an alarm or only worth a note."""
 
+    reads_texts: ClassVar[bool] = True
+    """Whether it looks into texts or changes them, so that rows of several modalities are nothing for it."""
+
     def __init__(self, options: AuditOptions) -> None:
         self.options = options
 

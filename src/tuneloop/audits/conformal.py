@@ -49,6 +49,7 @@ class Conformal(Audit):
     """
 
     name: ClassVar[str] = "conformal"
+    reads_texts = False
     Options = ConformalOptions
     figures: ClassVar[Mapping[str, Better]] = {"coverage": "higher", "set_size": "lower", "single": "higher"}
     findings: ClassVar[Mapping[str, Severity]] = {"undercoverage": "alarm", "uncovered_class": "note"}

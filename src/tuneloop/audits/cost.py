@@ -28,6 +28,7 @@ class Cost(Audit):
     """What does an answer cost in time, memory and energy, on this machine?"""
 
     name: ClassVar[str] = "cost"
+    reads_texts = False
     Options = CostOptions
     figures: ClassVar[Mapping[str, Better]] = {
         "latency_p50_ms": "lower",

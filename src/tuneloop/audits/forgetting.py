@@ -55,6 +55,7 @@ class Forgetting(Audit):
     """Has the model unlearnt what earlier releases of it could do?"""
 
     name: ClassVar[str] = "forgetting"
+    reads_texts = False
     Options = ForgettingOptions
     figures: ClassVar[Mapping[str, Better]] = {"score": "higher", "change": "higher", "seen": "lower"}
     findings: ClassVar[Mapping[str, Severity]] = {"forgotten": "alarm", "unlearnt_class": "note"}

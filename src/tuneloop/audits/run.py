@@ -19,6 +19,7 @@ from tuneloop.core.deployment import AuditConfig
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
+from tuneloop.media.items import is_item
 
 VERSION = 1
 
@@ -46,7 +47,7 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
         ConfigError: see `create_audits` and `Audit.check`; before anything is asked.
     """
     audits = create_audits(config)
-    refusals = {audit.name: audit.refuses(subject) for audit in audits}
+    refusals = {audit.name: _only_texts(audit, subject) or audit.refuses(subject) for audit in audits}
     for audit in audits:
         if not refusals[audit.name]:
             audit.check(subject)
@@ -63,6 +64,13 @@ def run_audits(subject: Subject, config: AuditConfig, *, quiet: bool = False) ->
         "created": datetime.now(UTC).isoformat(), "seed": subject.seed, "rows": len(subject.test),
         "settings": config.model_dump(mode="json"), "audits": found, "gate": verdict(config, found),
     }  # fmt: skip
+
+
+def _only_texts(audit: Audit, subject: Subject) -> str:
+    """Why an audit of texts has nothing to say of rows that are more than that; empty where they are texts."""
+    if audit.reads_texts and any(map(is_item, subject.test.texts[:1])):
+        return t("it looks into texts, and these rows are made of several modalities.")
+    return ""
 
 
 def _run(audit: Audit, subject: Subject, tell: Tell) -> dict[str, Any]:

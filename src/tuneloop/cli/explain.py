@@ -12,6 +12,7 @@ from tuneloop.cli.show import AsJson, WorkspacePath, overrides, print_json, prin
 from tuneloop.core.i18n import t
 
 if TYPE_CHECKING:
+    from tuneloop.data.examples import Input
     from tuneloop.explain.base import Explanation
 
 
@@ -19,6 +20,11 @@ def explain(
     release: Annotated[str, typer.Argument(help=t("A release or run; a model's name means its newest."))],
     text: Annotated[str, typer.Argument(help=t("The text whose answer is explained."))],
     pair: Annotated[str | None, typer.Option("--pair", help=t("The second text, for models that judge pairs."))] = None,
+    image: Annotated[Path | None, typer.Option("--image", help=t("An image beside the text."))] = None,
+    audio: Annotated[Path | None, typer.Option("--audio", help=t("A sound beside the text."))] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--value", help=t("A value beside the text: --value price=3.5. Repeatable."))
+    ] = None,
     method: Annotated[
         str, typer.Option("--method", "-m", help=t("shapley, occlusion, integrated_gradients or another explainer."))
     ] = "shapley",
@@ -35,17 +41,27 @@ def explain(
     """What each word adds to the answer, with the error that the method states."""
     from tuneloop import api
     from tuneloop.core.fsio import write_text
-    from tuneloop.data.examples import as_input
     from tuneloop.explain.show import explanation_html
 
+    given = _item(text, pair, image, audio, values or [])
     found = api.explain(
-        release, as_input(text, pair), method=method, target=target, options=overrides(options),
+        release, given, method=method, target=target, options=overrides(options),
         workspace=workspace_root(workspace),
     )  # fmt: skip
     if html is not None:
         write_text(html, explanation_html(found, name=release))
         say(t("The page: {path}", path=html))
     print_json(found.to_json()) if as_json else _show(found)
+
+
+def _item(text: str, pair: str | None, image: Path | None, audio: Path | None, values: list[str]) -> Input:
+    from tuneloop.data.examples import as_input
+    from tuneloop.media.rows import item_of
+
+    if image is None and audio is None and not values:
+        return as_input(text, pair)
+    tabular = {name: value for name, _, value in (each.partition("=") for each in values)}
+    return item_of({"text": text, "image": image, "audio": audio, "tabular": tabular})
 
 
 def _show(found: Explanation) -> None:

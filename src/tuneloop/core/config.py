@@ -15,15 +15,18 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from tuneloop.core.continual import ContinualConfig
+from tuneloop.core.data import Columns as Columns
+from tuneloop.core.data import DataConfig as DataConfig
+from tuneloop.core.data import SplitConfig as SplitConfig
 from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.forecast import ForecastConfig
+from tuneloop.core.fusion import FusionConfig, as_items, check_modality, modalities_of
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions, without_password
-from tuneloop.core.preparation import AugmentConfig, CleanConfig
 from tuneloop.core.updating import UpdateConfig
 from tuneloop.core.watching import WatchConfig
 from tuneloop.core.weak import WeakConfig
@@ -33,54 +36,6 @@ TASK_TOKENS = {"generation": 512}
 """`model.max_tokens` of tasks that read more than single texts, where it is not set."""
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,47}$"
-
-
-class Columns(Options):
-    """Which column of the file is what. A column that is not named here is kept for slices."""
-
-    text: str = Field("text", description="The text to judge.")
-    label: str = Field("label", description="The answer to learn: a class, several classes, or a number.")
-    pair: str | None = Field(None, description="The second text, for text-pair tasks.")
-    id: str | None = Field(None, description="A name of the row that is yours; row numbers otherwise.")
-    group: str | None = Field(None, description="Rows of one group (a customer, a document) stay in one split.")
-    time: str | None = Field(None, description="When the row was written; needed by split.by: time.")
-
-
-class SplitConfig(Options):
-    """How rows are dealt into train, dev and test."""
-
-    by: Literal["label", "group", "time", "random"] = Field(
-        "label", description="label: equal shares of each class; group: groups stay whole; time: the newest is test."
-    )
-    dev: float = Field(0.1, gt=0, description="Share (below 1) or number of rows (1 or more) of the dev split.")
-    test: float = Field(0.1, gt=0, description="Share (below 1) or number of rows (1 or more) of the test split.")
-    train: float | None = Field(None, gt=0, description="Share or number of training rows; the rest by default.")
-
-
-class DataConfig(Options):
-    """Where the examples come from."""
-
-    source: str = Field(description="A file (csv, tsv, jsonl, parquet, txt, conll), a datasets folder, or sample:NAME.")
-    dev: str | None = Field(None, description="A file with the dev split, if you have one.")
-    test: str | None = Field(None, description="A file with the test split, if you have one.")
-    format: Literal[
-        "auto", "csv", "tsv", "plain_tsv", "jsonl", "txt", "conll", "slashed", "squad", "c3", "chid", "chat",
-        "preferences", "dialogues", "parquet", "datasets",
-    ] = Field(
-        "auto",
-        description="auto looks at the name; plain_tsv has no quotes; chat, preferences, squad, c3, chid as published.",
-    )  # fmt: skip
-    encoding: str = Field("auto", description="auto detects it; or a name such as utf-8 or gb18030.")
-    columns: Columns = Field(default_factory=Columns, description="Which column is what.")  # type: ignore[arg-type]
-    split: SplitConfig = Field(default_factory=SplitConfig, description="How rows are dealt into splits.")  # type: ignore[arg-type]
-    clean: CleanConfig = Field(default_factory=CleanConfig, description="What is mended first.")  # type: ignore[arg-type]
-    corrections: str = Field(
-        "corrections.jsonl",
-        min_length=1,
-        description="Labels that people changed and rows that they left out; it need not be there.",
-    )
-    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Perturbed copies of training rows.")  # type: ignore[arg-type]
-    max_text_chars: int = Field(100_000, ge=1, description="A longer text is an error: it is hardly one example.")
 
 
 class TaskConfig(TypedOptions):
@@ -213,9 +168,13 @@ class RunConfig(Options):
     name: str = Field("model", pattern=NAME_PATTERN, description="Name of the model; releases are NAME-1, NAME-2, ...")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     workspace: str = Field(".tuneloop", description="Folder for snapshots, runs and releases, beside this file.")
+    modality: str = Field(
+        "text", description="What a row is: text, image, audio, tabular, or several joined by +, such as text+image."
+    )
     data: DataConfig
     task: TaskConfig = Field(default_factory=TaskConfig)  # type: ignore[arg-type]
     model: ModelConfig = Field(default_factory=ModelConfig)  # type: ignore[arg-type]
+    fusion: FusionConfig = Field(default_factory=FusionConfig)  # type: ignore[arg-type]
     method: MethodConfig = Field(default_factory=MethodConfig)  # type: ignore[arg-type]
     knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)  # type: ignore[arg-type]
     training: TrainingConfig = Field(default_factory=TrainingConfig)  # type: ignore[arg-type]
@@ -246,6 +205,21 @@ class RunConfig(Options):
             return given
         return given | {"model": {"max_tokens": TASK_TOKENS[kind]} | model}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_are_items(cls, given: Any) -> Any:
+        return as_items(given) if isinstance(given, dict) else given
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What a row is made of."""
+        return modalities_of(self.modality)
+
+    @model_validator(mode="after")
+    def _modality_and_columns_agree(self) -> RunConfig:
+        check_modality(self)
+        return self
+
     @field_validator("task", "method", mode="before")
     @classmethod
     def _a_bare_name_is_a_type(cls, value: Any) -> Any:
@@ -270,6 +244,9 @@ class RunConfig(Options):
         keys = ["seed", "data", "task", "model", "method", "training"]
         if self.continual.used:
             keys.append("continual")
+        plain["data"]["columns"] = self.data.columns.to_json()
+        if self.modalities != ("text",):
+            keys += ["modality", "fusion"]
         if self.knowledge.context:  # rules may change without a new training, what the model reads may not
             plain["knowledge"].pop("rules")
             keys.append("knowledge")

@@ -91,6 +91,11 @@ class Workspace:
         return self.root / "studio"
 
     @property
+    def media(self) -> Path:
+        """Images and sound of the snapshots, each once, by the SHA-256 of its bytes."""
+        return self.root / "media" / "sha256"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: tokens, embeddings. Safe to delete."""
         return self.root / "cache"

@@ -6,6 +6,7 @@ position in it: nothing about a sampler is ever saved, and nothing can be restor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,16 +57,41 @@ def inference_batches(
     return [*batches, order[start:]] if len(order) else []
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Which groups of texts an epoch takes, where some take turns: all of them are seen equally often over time.
+
+    Args:
+        always: numbers of the groups that every epoch has.
+        rotating: those that take turns, in their order; not empty.
+        each: how many of them an epoch has; where that is more than there are, some come more than once.
+    """
+
+    always: IntArray
+    rotating: IntArray
+    each: int
+
+    def of(self, epoch: int) -> IntArray:
+        """The groups of an epoch, from 0: as many in every one."""
+        begin = epoch * self.each
+        return np.concatenate([self.always, self.rotating[np.arange(begin, begin + self.each) % len(self.rotating)]])
+
+
 def batches_of_groups(
-    tokens: Tokens, *, batch_size: int, seed: int, epoch: int, by_length: bool = True
+    tokens: Tokens, *, batch_size: int, seed: int, epoch: int, by_length: bool = True, turns: Turns | None = None
 ) -> list[IntArray]:
-    """`training_batches` in which the texts of an input stay together and count as one."""
-    groups, deal = tokens.groups, {"batch_size": batch_size, "seed": seed, "epoch": epoch}
+    """`training_batches` in which the texts of an input stay together and count as one.
+
+    Args:
+        turns: which of `tokens.groups` an epoch takes; all of them by default.
+    """
+    groups = tokens.groups
+    taken = np.arange(len(groups) - 1) if turns is None else turns.of(epoch)
+    sizes = np.maximum.reduceat(tokens.sizes, groups[:-1]) * np.diff(groups)
+    batches = training_batches(sizes[taken], batch_size=batch_size, seed=seed, epoch=epoch, by_length=by_length)
     if len(groups) == len(tokens) + 1:
-        return training_batches(tokens.lengths, by_length=by_length, **deal)
-    longest = np.maximum.reduceat(tokens.lengths, groups[:-1])
-    batches = training_batches(longest * np.diff(groups), by_length=by_length, **deal)
-    return [np.concatenate([np.arange(groups[each], groups[each + 1]) for each in batch]) for batch in batches]
+        return [taken[batch] for batch in batches]
+    return [np.concatenate([np.arange(groups[each], groups[each + 1]) for each in taken[batch]]) for batch in batches]
 
 
 def training_batches(
@@ -100,11 +126,11 @@ def split_by_tokens(rows: IntArray, tokens: Tokens, max_tokens: int) -> list[Int
     The texts of an input that are judged together stay together, even where they alone are more.
     """
     if not tokens.bound or tokens.owners is None:
-        parts = inference_batches(tokens.lengths[rows], max_tokens=max_tokens, max_padding=max_tokens)
+        parts = inference_batches(tokens.sizes[rows], max_tokens=max_tokens, max_padding=max_tokens)
         return [rows[part] for part in parts]
     starts = np.flatnonzero(np.diff(tokens.owners[rows], prepend=-1))
     groups = np.split(rows, starts[1:])
-    longest = np.array([tokens.lengths[group].max() for group in groups])
+    longest = np.array([tokens.sizes[group].max() for group in groups])
     found: list[list[IntArray]] = [[]]
     for number in np.argsort(longest, kind="stable"):
         texts = sum(map(len, found[-1])) + len(groups[number])

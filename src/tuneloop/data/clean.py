@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.examples import Input, Span
+from tuneloop.media.items import is_item, with_text
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 """Control characters except tab and line breaks, and stray byte order marks."""
@@ -31,6 +32,8 @@ def clean_texts(texts: Sequence[str], config: CleanConfig) -> tuple[list[str], C
 
 def clean_text(text: str, config: CleanConfig, counts: Counter[str]) -> str:
     """One text, mended; `counts` notes which steps changed it."""
+    if is_item(text):
+        return with_text(text, lambda inside: clean_text(inside, config, counts))
     plain = text.isascii()
     if not plain and SURROGATE.search(text):
         text = SURROGATE.sub("\ufffd", text)

@@ -125,7 +125,7 @@ def guess(source: str | Path, *, base: Path, encoding: str = "auto") -> Guess:
     return Guess(columns, task, reasons, _name(source, base))
 
 
-def _others(table: Table, taken: set[str | None], reasons: list[str]) -> dict[str, str | None]:
+def _others(table: Table, taken: set[str | None], reasons: list[str]) -> dict[str, Any]:
     """Id, group and time, where the columns that are not `taken` have them."""
     taken, others = set(taken), {}
     for setting, names, fits, reason in (

@@ -16,6 +16,10 @@ from tuneloop.data.examples import Examples, Input, Label
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.samples import columns_of
 from tuneloop.data.readers.table import Table
+from tuneloop.media.rows import items, pairs
+
+ITEM, OTHERS = "(item)", "(others)"
+"""Columns that are made of others."""
 
 
 class LabelReader(Protocol):
@@ -69,13 +73,20 @@ class LabelReader(Protocol):
         """The class names that occur, sorted; empty for tasks without classes."""
 
 
-def labelled(table: Table, columns: Columns, task: LabelReader, *, max_chars: int) -> Examples:
-    """The rows of a table with their labels.
+def labelled(
+    table: Table, columns: Columns, task: LabelReader, *, max_chars: int, media: Path | None = None
+) -> Examples:
+    """The rows of a table with their labels; those with files or values are items (see `media.items`).
+
+    Args:
+        media: where files are kept; None leaves them where they are.
 
     Raises:
         DataError: at the first missing column, missing or overlong text, impossible label or
             repeated id, with its place and a remedy.
     """
+    if columns.mixed:
+        table, columns = _as_items(table, columns, task, media)
     if task.takes_pairs and columns.pair is None:
         raise DataError(
             t("The task {task} needs a second text.", task=task.name),
@@ -125,6 +136,9 @@ def read_unlabelled(
     """
     given = table = read_table(source, base=base, format=format, encoding=config.encoding)
     columns = columns_of(source, config.columns)
+    mixed = columns.mixed
+    if mixed:
+        table, columns = _as_items(table, columns, task, None)
     limit = config.max_text_chars
     pair = columns.pair if task and task.takes_pairs else None
     if task and task.row_by_row:
@@ -133,8 +147,18 @@ def read_unlabelled(
         ids=_ids(table, None),
         texts=_texts(table, columns.text, setting=setting, max_chars=limit),
         pairs=None if pair is None else _texts(table, pair, setting="data.columns.pair", max_chars=limit),
-        columns=dict((given if task and task.free_answers else table).columns),
+        columns=dict((given if mixed or (task and task.free_answers) else table).columns),
     )
+
+
+def _as_items(table: Table, columns: Columns, task: LabelReader | None, media: Path | None) -> tuple[Table, Columns]:
+    """The table with each row's item in one more column, and what is to be found by a text in another."""
+    if task is not None and task.takes_pairs:
+        texts, others = pairs(table, columns, folder=media)
+        more, named = {ITEM: texts, OTHERS: others}, {"text": ITEM, "pair": OTHERS}
+    else:
+        more, named = {ITEM: items(table, columns, folder=media)}, {"text": ITEM}
+    return replace(table, columns=table.columns | more), columns.model_copy(update=named)
 
 
 def refuse_twin_labels(names: Sequence[str], *, file: str) -> None:

@@ -92,7 +92,7 @@ def build_snapshot(
     corrected = Applied(read_corrections(corrections_path(config.data, base), task))
     recorded = _record(config, task, sources, corrected, workspace)
     known = _recorded(recorded, workspace)
-    if known is not None:
+    if known is not None and not config.data.columns.mixed:  # a file that is named there may have changed
         return used(known)
     with progress(t("preparing data"), STEPS, quiet=quiet) as bar:
         snapshot = _build(config, task, workspace, sources, corrected, bar)
@@ -124,7 +124,7 @@ def _build(
 ) -> Snapshot:
     cleaning: Counter[str] = Counter()
     duplicates = DuplicateReport()
-    parts = {source.split: _read(config, task, source, cleaning, corrected) for source in sources}
+    parts = {source.split: _read(config, task, source, cleaning, corrected, workspace.media) for source in sources}
     read = {source.split: _about(parts[source.split], source) for source in sources}
     bar.update(1, t("cleaned"))
     train = parts["train"]
@@ -214,13 +214,14 @@ def _recorded(recorded: Path, workspace: Workspace) -> Snapshot | None:
     return None if path is None else open_snapshot(path)
 
 
-def _read(config: RunConfig, task: LabelReader, source: _Source, cleaning: Counter[str], corrected: Applied) -> _Part:
+def _read(
+    config: RunConfig, task: LabelReader, source: _Source, cleaning: Counter[str], corrected: Applied, media: Path
+) -> _Part:
     data = config.data
-    inside = source.split if source.path.is_dir() else "train"
-    base = source.path.parent
+    inside, base = source.split if source.path.is_dir() else "train", source.path.parent
     where = source.source if source.source.startswith(SAMPLE_PREFIX) else source.path.name
     table = read_table(where, base=base, format=data.format, encoding=data.encoding, split=inside)
-    raw = labelled(table, columns_of(data.source, data.columns), task, max_chars=data.max_text_chars)
+    raw = labelled(table, columns_of(data.source, data.columns), task, max_chars=data.max_text_chars, media=media)
     texts, counts = clean_texts(raw.texts, data.clean)
     pairs = None
     if raw.pairs is not None:
@@ -386,7 +387,7 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
         "seed": config.seed,
         "clean": data.clean.model_dump(mode="json"),
         "split": data.split.model_dump(mode="json"),
-        "columns": columns_of(data.source, data.columns).model_dump(mode="json"),
+        "columns": columns_of(data.source, data.columns).to_json(),
     }
 
 

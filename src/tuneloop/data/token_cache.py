@@ -30,12 +30,13 @@ class Encoder(Protocol):
 def cached_tokens(tokenizer: Encoder, inputs: Sequence[Input], cache: Path | None) -> Tokens:
     """The tokens of every input, from the cache where they are there.
 
-    A cache file that is damaged or of another version is made again. None as `cache` keeps nothing.
+    A cache file that is damaged or of another version is made again. None as `cache` keeps nothing, nor is anything
+    kept of a tokenizer that reads files, too.
 
     Raises:
         StorageError: if the disk refuses.
     """
-    if cache is None:
+    if cache is None or getattr(tokenizer, "reads_files", False):
         return tokenizer.encode(inputs)
     path = cache / "tokens" / f"{_key(tokenizer, inputs)}.npz"
     known = _read(path, len(inputs))

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
+
+
+class Beside(Protocol):
+    """What texts have beside their tokens: images, sound, values (`models.item_tokenizer`)."""
+
+    @property
+    def sizes(self) -> IntArray:
+        """How much more there is to read of each text, in tokens, (n,)."""
+
+    def select(self, numbers: Sequence[int] | IntArray) -> Beside:
+        """That of the given texts, in the given order."""
+
+    def followed_by(self, others: Any) -> Beside:
+        """That of these texts, then of others."""
+
+    def batch(self, numbers: Sequence[int] | IntArray) -> dict[str, IntArray]:
+        """The arrays of the given texts."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,7 @@ class Tokens:
             (0, 0) for special tokens; None where nobody asked.
         owners: the number of the input that each of the n texts is or is part of, in order; None where each is one.
         bound: whether the texts of an input are judged together, so that a batch never parts them.
+        beside: what the n texts have beside their tokens; None where they are texts alone.
         columns: texts of each input whose logits, one number each, are side by side its answer; 1 where each text has
             an answer of its own.
     """
@@ -38,6 +56,7 @@ class Tokens:
     owners: IntArray | None = None
     bound: bool = False
     columns: int = 1
+    beside: Beside | None = None
 
     @classmethod
     def of_first_texts(cls, ids: Sequence[Sequence[int]], *, truncated: Sequence[bool], pad_id: int) -> Tokens:
@@ -59,11 +78,22 @@ class Tokens:
         return np.diff(self.offsets)
 
     @property
+    def sizes(self) -> IntArray:
+        """How much there is to read of each text: its tokens, and what is beside them, int64, shape (n,)."""
+        return self.lengths if self.beside is None else self.lengths + self.beside.sizes
+
+    @property
     def groups(self) -> IntArray:
         """Where the texts of each input that stay together begin, and the end, int64, shape (groups + 1,)."""
         if not self.bound or self.owners is None:
             return np.arange(len(self) + 1)
         return np.concatenate([np.flatnonzero(np.diff(self.owners, prepend=-1)), [len(self)]])
+
+    @property
+    def inputs_of_groups(self) -> IntArray:
+        """The number of the input of each of `groups`, int64, shape (groups,)."""
+        starts = self.groups[:-1]
+        return starts if self.owners is None else self.owners[starts]
 
     def select(self, rows: Sequence[int] | IntArray) -> Tokens:
         """The given texts, in the given order; which inputs they are of, and their places, are left behind."""
@@ -74,6 +104,7 @@ class Tokens:
             type_ids=None if self.type_ids is None else np.concatenate([self.type_ids[piece] for piece in pieces]),
             truncated=self.truncated[rows],
             pad_id=self.pad_id,
+            beside=None if self.beside is None else self.beside.select(rows),
         )
 
     def of_inputs(self, numbers: Sequence[int] | IntArray) -> Tokens:
@@ -104,13 +135,14 @@ class Tokens:
             type_ids=None if self.type_ids is others.type_ids is None else np.concatenate(types),
             truncated=np.concatenate([self.truncated, others.truncated]),
             pad_id=self.pad_id,
+            beside=None if self.beside is None else self.beside.followed_by(others.beside),
         )
 
     def batch(self, rows: Sequence[int] | IntArray, *, width: int | None = None) -> dict[str, IntArray]:
         """The given texts, padded on the right to the longest of them (or to `width`).
 
         Returns:
-            `input_ids`, `attention_mask` and `token_type_ids`, int64, each (len(rows), width).
+            `input_ids`, `attention_mask` and `token_type_ids`, int64, each (len(rows), width), and what is beside.
         """
         rows = np.asarray(rows)
         starts, lengths = self.offsets[rows], self.lengths[rows]
@@ -123,4 +155,4 @@ class Tokens:
             "input_ids": input_ids,
             "attention_mask": mask.astype(np.int64),
             "token_type_ids": types.astype(np.int64),
-        }
+        } | ({} if self.beside is None else self.beside.batch(rows))

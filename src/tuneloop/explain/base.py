@@ -15,6 +15,7 @@ from tuneloop.core.options import Options
 from tuneloop.explain.target import Scale, Target, choose_target
 from tuneloop.explain.units import Grain, Unit, units_of
 from tuneloop.inference.inside import mended
+from tuneloop.media.layout import laid_out
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
@@ -102,7 +103,9 @@ class Question:
 class ExplainerOptions(Options):
     """Options that every explainer has."""
 
-    unit: Grain = Field("word", description="What gets an attribution: every word, phrase or character.")
+    unit: Grain = Field(
+        "word", description="What gets an attribution: every word, phrase or character, or each modality as a whole."
+    )
     scale: Literal["probability", "log_odds"] = Field(
         "probability", description="What is explained of a class: its probability, or its log-odds."
     )
@@ -173,6 +176,7 @@ class Explainer(ABC):
     def explanation(self, question: Question, values: Any, **found: Any) -> Explanation:
         """An `Explanation` of this explainer with `values` for the units."""
         text, pair = (question.item, None) if isinstance(question.item, str) else question.item
+        text, pair = laid_out(text).shown, None if pair is None else laid_out(pair).shown
         return Explanation(
             method=self.name, text=text, pair=pair, label=question.target.label, scale=question.target.scale,
             units=question.units, values=tuple(map(float, values)), explains=self.explains,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
 from tuneloop.explain.base import ExplainerOptions
 from tuneloop.explain.units import Part, Unit
+from tuneloop.media.items import is_item
+from tuneloop.media.layout import laid_out, left_of
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
@@ -87,6 +90,8 @@ class Game:
 
     def _text(self, text: str, units: Sequence[Unit], present: Sequence[bool] | BoolArray, part: Part) -> str:
         """What is left of one text; between two units stands what stood there, a space where one was lost."""
+        if is_item(text):
+            return self._item(text, units, present, part)
         pieces: list[str] = []
         gap, end = "", 0
         for unit, stays in zip(units, present, strict=True):
@@ -98,6 +103,15 @@ class Game:
                 pieces += [gap if pieces else "", unit.text if stays else self._mask]
                 gap = ""
         return "".join(pieces)
+
+    def _item(self, given: str, units: Sequence[Unit], present: Sequence[bool] | BoolArray, part: Part) -> str:
+        """What is left of an item: words of its text as in any text, and the files and values that are present."""
+        text = laid_out(given).text
+        mine = [(unit, stays) for unit, stays in zip(units, present, strict=True) if unit.part == part]
+        words = [(replace(unit, end=min(unit.end, len(text))), stays) for unit, stays in mine if unit.start < len(text)]
+        cut = [replace(unit, text=text[unit.start : unit.end]) for unit, _ in words]
+        kept = [(unit.start, unit.end) for unit, stays in mine if stays]
+        return left_of(given, self._text(text, cut, [stays for _, stays in words], part), kept)
 
 
 def _mask_of(model: ModelHandle) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.data.units import HAN
 from tuneloop.knowledge.words import chinese_cutter
+from tuneloop.media.layout import Layout, laid_out
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
 
-Grain = Literal["word", "phrase", "character"]
+Grain = Literal["word", "phrase", "character", "modality"]
 Part = Literal["text", "pair"]
 
 RUN = re.compile(rf"[{HAN}]+|(?<=[{HAN}])[^\w\s]+|[^\s{HAN}]+")
@@ -46,11 +47,14 @@ def units_of(item: Input, grain: Grain = "word", *, most: int = 1000) -> tuple[U
     """The units of an input, those of the pair last; they hold every character but spaces.
 
     Args:
-        grain: "word", "phrase" (words up to a sign or `PHRASE_WORDS` of them), or "character".
+        grain: "word", "phrase" (words up to a sign or `PHRASE_WORDS` of them), "character", or "modality", all of it.
+            Of an item of several modalities only the text is cut: each file and each value is a unit, and by
+            "modality" all values are one.
         most: units at most; neighbours in a longer input are taken together.
     """
-    texts = (item,) if isinstance(item, str) else item
-    found = [_stretches(text, grain) for text in texts]
+    layouts = [laid_out(text) for text in ((item,) if isinstance(item, str) else item)]
+    texts = [layout.shown for layout in layouts]
+    found = [_stretches(layout.text, grain) + _beside(layout, grain) for layout in layouts]
     every = max(1, -(-sum(map(len, found)) // most))
     parts: tuple[Part, ...] = ("text", "pair")
     return tuple(
@@ -66,7 +70,8 @@ def coarser(item: Input, units: Sequence[Unit], most: int) -> tuple[tuple[Unit, 
     Args:
         item: whose units they are; text and pair stay apart, so that `most` is 2 at least.
     """
-    texts = {"text": item} if isinstance(item, str) else {"text": item[0], "pair": item[1]}
+    given = {"text": item} if isinstance(item, str) else {"text": item[0], "pair": item[1]}
+    texts = {part: laid_out(text).shown for part, text in given.items()}
     for every in range(1, len(units) + 1):
         found = tuple(
             Unit(start, end, text[start:end], part)  # type: ignore[arg-type]
@@ -79,10 +84,16 @@ def coarser(item: Input, units: Sequence[Unit], most: int) -> tuple[tuple[Unit, 
 
 
 def _stretches(text: str, grain: Grain) -> list[tuple[int, int]]:
+    if grain == "modality":
+        return [(0, len(text))] if text else []
     if grain == "character":
         return [match.span() for match in re.finditer(r"\S", text)]
     words = list(_words(text))
     return words if grain == "word" else list(_phrases(text, words))
+
+
+def _beside(layout: Layout, grain: Grain) -> list[tuple[int, int]]:
+    return layout.modalities if grain == "modality" else layout.places
 
 
 def _words(text: str) -> Iterator[tuple[int, int]]:

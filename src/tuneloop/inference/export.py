@@ -18,6 +18,7 @@ from tuneloop.inference.opening import open_model, read_settings
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
+from tuneloop.models.item_tokenizer import reads_items
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,6 +48,11 @@ def export_form(folder: Path, form: str, out_folder: Path) -> list[Path]:
         raise ModelError(
             t("A model with an adapter for each period cannot be exported as {form}.", form=form),
             t("Only torch chooses between adapters; leave {form} out of release.forms.", form=form),
+        )
+    if target and reads_items(folder):
+        raise ModelError(
+            t("A model of several modalities cannot be exported as {form}.", form=form),
+            t("Torch alone runs it; leave {form} out of release.forms.", form=form),
         )
     if target is None:
         known = ", ".join(name for name, file in ENGINES.items() if file)

@@ -87,7 +87,8 @@ def look_inside(handle: Any) -> Inside | None:
     engine = getattr(predictor, "engine", None)
     if not isinstance(engine, TorchEngine) or engine.name != ENGINE:
         return None
-    if not hasattr(engine.model, "get_input_embeddings"):  # several models behind one door
+    if not hasattr(engine.model, "get_input_embeddings") or hasattr(engine.model, "media_inputs"):
+        # several models behind one door
         return None
     return Inside(engine.model, engine.model.get_input_embeddings(), predictor)
 

@@ -205,7 +205,7 @@ class Predictor:
         """The engine, and the rows of each batch that it is given."""
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
-        return self.engine, inference_batches(tokens.lengths, max_tokens=self.engine.max_batch_tokens)
+        return self.engine, inference_batches(tokens.sizes, max_tokens=self.engine.max_batch_tokens)
 
 
 def _cut(tokens: Tokens) -> Any:

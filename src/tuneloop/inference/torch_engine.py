@@ -68,7 +68,7 @@ class TorchEngine:
         """A batch as the model takes it, each (batch, tokens), on its device."""
         import torch
 
-        return {name: torch.from_numpy(batch[name]).to(self.model.device) for name in self._inputs}
+        return {name: torch.from_numpy(batch[name]).to(self.model.device) for name in self._inputs if name in batch}
 
     @cached_property
     def _head_input(self) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
-from tuneloop.data.batches import DEALING, batches_of_groups
+from tuneloop.data.batches import DEALING, Turns, batches_of_groups
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +42,7 @@ class Split:
         negatives: texts that each input is to be told apart from, (inputs, most), below 0 where there are fewer.
         packed: whether texts go through the model without padding, so that no batch need hold texts of like length.
         soft: probabilities of the classes that are learnt instead of the labels, (labels, classes).
+        turns: which texts an epoch takes, where it does not take all.
     """
 
     tokens: Tokens
@@ -51,6 +52,7 @@ class Split:
     negatives: IntArray | None = None
     packed: bool = False
     soft: FloatArray | None = None
+    turns: Turns | None = None
 
     @property
     def dealing(self) -> dict[str, int]:
@@ -67,7 +69,6 @@ class Split:
         if self.tokens.owners is not None:
             numbers = list(dict.fromkeys(self.tokens.owners[rows].tolist()))
             labels, inputs = [self.labels[number] for number in numbers], [self.inputs[number] for number in numbers]
-            # what they are told apart from may be gone
             return Split(self.tokens.of_inputs(numbers), labels, inputs, packed=self.packed)
         rows = rows[np.argsort(rows >= len(self.labels), kind="stable")]
         labels = [self.labels[row] for row in rows if row < len(self.labels)]
@@ -241,13 +242,12 @@ class GradientMethod(Method):
         """Every trainable parameter in exactly one group."""
 
     def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
-        """The rows of each step of an epoch, as many in every one: a pure function of its arguments and of `state`.
-
-        So a state on which they depend may change after the last step of an epoch alone.
-        """
+        """The rows of each step of an epoch, as many in every one: a pure function of its arguments and of `state`,
+        which may change after the last step of an epoch alone."""
         # dealt by chance the gradients of texts that are packed are better ones: benchmarks/quality/packing_curve.json
-        dealt = {"batch_size": batch_size, "seed": seed, "epoch": epoch, "by_length": not split.packed}
-        batches = batches_of_groups(split.tokens, **dealt)
+        batches = batches_of_groups(
+            split.tokens, batch_size=batch_size, seed=seed, epoch=epoch, by_length=not split.packed, turns=split.turns
+        )
         return batches if split.negatives is None else [_with_negatives(batch, split) for batch in batches]
 
     def targets(self, known: torch.Tensor, rows: IntArray) -> torch.Tensor:

@@ -46,6 +46,9 @@ def let_through(model: PreTrainedModel) -> None:
 
 def keep_head(model: PreTrainedModel) -> None:
     """Freeze the head, so that it goes on letting through what it receives."""
+    if hasattr(model, "embed"):  # under whose last layer the fusion is new, and learns
+        model.classifier.requires_grad_(False)
+        return
     for module in _head(model):
         module.requires_grad_(False)
 

@@ -40,7 +40,8 @@ def input_names(model: PreTrainedModel) -> list[str]:
     if not getattr(model.config, "type_vocab_size", 0):
         # GPT-2 takes them too, and would add the embedding of token 0 to every token
         known.discard("token_type_ids")
-    return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known]
+    texts = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in known]
+    return [*texts, *getattr(model, "media_inputs", ())]
 
 
 def padded_width(lengths: IntArray) -> int:
@@ -93,7 +94,7 @@ def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[s
     longest, width = int(tokens.lengths[rows].max(initial=1)), padded_width(tokens.lengths[rows])
     room = getattr(model.config, "max_position_embeddings", width)
     batch = tokens.batch(rows, width=width if width <= room else longest)
-    return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model)}
+    return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model) if name in batch}
 
 
 def predict_logits(
@@ -228,7 +229,7 @@ def _forward(
     import torch
 
     model.train(False)
-    for rows in reading_batches(tokens.lengths, max_tokens=max_tokens):
+    for rows in reading_batches(tokens.sizes, max_tokens=max_tokens):
         batch = to_tensors(model, tokens, rows)
         with torch.inference_mode(), autocast(precision, model.device.type):
             answer = model(**batch).logits.float()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tuneloop.core.errors import ModelError
+from tuneloop.core.fusion import FUSED
 from tuneloop.core.i18n import t
 from tuneloop.models.embedding import let_through
 from tuneloop.models.pooling import add_mean_layer, is_mean_pooled
@@ -75,6 +76,10 @@ def load_classifier(
         describe_outputs(config, task, dropout)
 
     model, new_head = _open(folder, torch.float32, describe, trust_remote_code, kind=task.architecture)
+    if _is_fused(folder):
+        if new_head and task.embeds:
+            model.embed()  # type: ignore[operator]
+        return model
     if new_head and not task.per_token:
         _mend_pooler(model)
         if pooling == "mean" or (pooling == "auto" and is_mean_pooled(folder)):
@@ -204,6 +209,10 @@ def wants_own_code(folder: Path) -> bool:
     return _names_code(_config_of(folder))
 
 
+def _is_fused(folder: Path) -> bool:
+    return _config_of(folder).get("model_type") == FUSED
+
+
 def _config_of(folder: Path) -> Any:
     path = folder / "config.json"
     try:
@@ -251,6 +260,8 @@ def _open(
             t("The model in {folder} wants to run code of its own.", folder=folder),
             t("Read that code first; then set model.trust_remote_code: true. It is recorded in the release."),
         )
+    if _is_fused(folder):
+        import tuneloop.models.fused  # noqa: F401 - makes its kind known
     try:
         config = transformers.AutoConfig.from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True

@@ -16,7 +16,7 @@ from tuneloop.models.made_tokenizer import with_tokenizer
 
 PACKAGE_PREFIX = "pkg:"
 
-DECIDING = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json")
+DECIDING = ("**/*.safetensors", "**/config.json", "tokenizer.json", "tuneloop.json", "modalities/**/*.json")
 """What a model's answers depend on, in its folder."""
 
 

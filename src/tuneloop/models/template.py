@@ -11,6 +11,7 @@ from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
+from tuneloop.models.item_tokenizer import open_item_tokenizer, reads_items
 from tuneloop.models.tokenizer import Tokenizer, sound
 
 TEXT, PAIR, MASK = "{text}", "{pair}", "{mask}"
@@ -111,7 +112,17 @@ class TemplateTokenizer(Tokenizer):
 
 
 def open_tokenizer(folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
-    """The tokenizer of a model folder, with a template around every text if there is one."""
+    """The tokenizer of a model folder, with a template around every text if there is one.
+
+    Raises:
+        ConfigError: if there is one for a model that reads more than text.
+    """
+    if reads_items(folder):
+        if template:
+            raise ConfigError(
+                t("A model of several modalities reads no template."), t("Choose method: full, lora or probe.")
+            )
+        return open_item_tokenizer(folder, max_tokens)  # type: ignore[no-any-return]
     return TemplateTokenizer(folder, max_tokens, template) if template else Tokenizer(folder, max_tokens)
 
 

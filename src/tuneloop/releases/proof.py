@@ -17,6 +17,7 @@ from tuneloop.data.examples import Examples
 from tuneloop.inference.engine import ENGINES
 from tuneloop.inference.opening import ROUTER
 from tuneloop.inference.ruling import final_scores
+from tuneloop.models.item_tokenizer import reads_items
 from tuneloop.releases.agreement import Agreement, agree, batch_effect
 from tuneloop.releases.next_tokens import agree_on_answers, agree_on_next, neighbours_effect, next_tokens
 
@@ -27,7 +28,7 @@ REFERENCE = "torch-fp32"
 """The engine that the evaluation of models that judge texts is made with."""
 
 TORCH_FORMS = ("torch-fp32", "torch-bf16")
-"""The forms of a model that writes, and of one that chooses between adapters."""
+"""The forms of a model that writes, of one that chooses between adapters, and of one that reads more than text."""
 
 SERVED_PROMPTS = 16
 """Rows of dev that a model that writes answers over HTTP: each takes as long as its answer."""
@@ -80,7 +81,7 @@ class Proof:
         forms: dict[str, Any] = {}
         with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
             reference = self.tools.open(self.folder, self.reference)
-            torch_alone = reference.task.generates or (self.folder / ROUTER).is_file()
+            torch_alone = reference.task.generates or (self.folder / ROUTER).is_file() or reads_items(self.folder)
             tried = [form for form in (TORCH_FORMS if torch_alone else self.rules.forms) if form != self.reference]
             try:
                 self.task, self.expected = reference.task, self._answers(reference)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.paths import Workspace
+from tuneloop.media.rows import item_of
 from tuneloop.releases.index import find
 from tuneloop.releases.manifest import verify as verify_files
 
@@ -56,11 +57,14 @@ class Release:
         """One prediction per input; opens and closes the model.
 
         A prompt of a model that writes is a text that one user says, or a list of messages with `role` and `content`.
+        What a model of several modalities judges is a mapping with some of `text`, `image` and `audio` (a path, or
+        bytes) and `tabular`.
         """
         predictor = self.predictor()
         try:
             if predictor.task.generates:
                 inputs = [predictor.task.parse_input(each, None)[0] for each in inputs]
+            inputs = [item_of(each) if isinstance(each, Mapping) else each for each in inputs]
             return list(predictor.predict(inputs))
         finally:
             predictor.close()

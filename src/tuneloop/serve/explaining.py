@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import as_input
+from tuneloop.data.examples import Input, as_input
 from tuneloop.explain import EXPLAINERS, create_explainer
 from tuneloop.explain.base import ExplainerOptions, Explanation
+from tuneloop.media.store import remember
 from tuneloop.serve.batching import Batcher
 from tuneloop.serve.problems import Problem
+from tuneloop.serve.schemas import Beside, mixed
 from tuneloop.serve.slot import ServedModel, Slot
 
 if TYPE_CHECKING:
@@ -36,20 +38,29 @@ MOST_ANSWERS = 2048
 DEADLINE_S = 60.0
 
 
-class ExplainRequest(BaseModel):
+class ExplainRequest(Beside):
     """A text and how its answer is to be explained."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a text", "method": "shapley"}]}
     )
 
-    text: str = Field(min_length=1, description="The text whose answer is explained.")
+    text: str = Field("", description="The text whose answer is explained.")
     pair: str | None = Field(None, description="The second text, for models that judge pairs.")
     method: str = Field("shapley", description="shapley or occlusion.")
     target: str | None = Field(None, description="The class to explain; the most probable one by default.")
-    unit: Literal["word", "phrase", "character"] = Field("word", description="What gets a number.")
+    unit: Literal["word", "phrase", "character", "modality"] = Field("word", description="What gets a number.")
     scale: Literal["probability", "log_odds"] = Field("probability", description="What is explained of a class.")
     answers: int = Field(512, ge=64, le=2000, description="Answers of the model that Shapley values may take.")
+
+    @property
+    def item(self) -> Input:
+        """What the model judges.
+
+        Raises:
+            Problem: 422 if a file beside the text cannot be read.
+        """
+        return as_input(mixed(self, self.text, remember) if self.has_more else self.text, self.pair)
 
     @property
     def most_answers(self) -> int:
@@ -141,7 +152,7 @@ class Explaining:
             queued = _QueuedModel(model, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}
-            item = as_input(request.text, request.pair)
+            item = request.item
             try:
                 explainer = create_explainer(request.method, options)
                 return model.release, explainer.explain(queued, item, label=request.target)

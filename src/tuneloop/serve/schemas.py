@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.deployment import ServeConfig
+from tuneloop.core.errors import DataError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, as_input
+from tuneloop.media.decode import check
+from tuneloop.media.items import compose
+from tuneloop.media.store import DATA_URI, fetch, remember
 from tuneloop.serve.problems import Problem
+
+Keep = Callable[[bytes], str]
+"""Keeps a file, and says what it is found by."""
 
 TAG = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 MOST_TAGS, MOST_TAG_CHARS = 8, 64
 
 
-class Item(BaseModel):
-    """A text, and the second text where the model judges pairs."""
+class Beside(BaseModel):
+    """What a model of several modalities reads beside a text; what is not there is left out."""
+
+    image: str | None = Field(None, description="An image as a data URI: data:image/png;base64,...")
+    audio: str | None = Field(None, description="A sound as a data URI: data:audio/wav;base64,...")
+    tabular: dict[str, str | float | int] | None = Field(None, description="Values by their columns.")
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is more than a text."""
+        return not (self.image is None and self.audio is None and self.tabular is None)
+
+
+class Item(Beside):
+    """A text, and the second text where the model judges pairs; or what a model of several modalities judges."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    text: str = Field(description="The text to judge.")
+    text: str = Field("", description="The text to judge.")
     pair: str | None = Field(
         None, description="The second text, for models that judge pairs; choices stand one per line."
     )
 
 
-class PredictRequest(BaseModel):
-    """Either one `text` (with its `pair`), or several `texts`."""
+class PredictRequest(Beside):
+    """Either one `text` (with its `pair`, or with what else there is of it), or several `texts`."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a text"}, {"texts": ["one", "two"]}]}
@@ -182,8 +203,13 @@ class Asked:
     tags: dict[str, str]
 
 
-def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False) -> Asked:
+def parse_request(
+    body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False, keep: Keep = remember
+) -> Asked:
     """What the body of /v1/predict asks.
+
+    Args:
+        keep: where the files in it are kept; returns what each is found by.
 
     Raises:
         Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
@@ -199,9 +225,11 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes
         if asked.text is not None or asked.texts is not None:
             raise Problem(422, t("Send either text or texts."), _example())
         return Asked([asked.messages], asked.tags)
-    if (asked.text is None) == (asked.texts is None) or (asked.pair is not None and asked.text is None):
+    single = asked.text is not None or asked.has_more
+    if single == (asked.texts is not None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
-    items = [Item(text=asked.text, pair=asked.pair)] if asked.text is not None else asked.texts or []
+    one = Item(text=asked.text or "", pair=asked.pair, image=asked.image, audio=asked.audio, tabular=asked.tabular)
+    items = [one] if single else asked.texts or []
     limit = min(config.max_texts, config.max_queue)
     if len(items) > limit:
         raise Problem(
@@ -209,7 +237,7 @@ def parse_request(body: bytes, *, config: ServeConfig, takes_pairs: bool, writes
             t("{count} texts are more than one request may hold.", count=len(items)),
             t("Send at most {limit} texts at once.", limit=limit),
         )
-    inputs = [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
+    inputs = [_input(item, number, config.max_text_chars, takes_pairs, keep) for number, item in enumerate(items)]
     return Asked(inputs, asked.tags)
 
 
@@ -228,7 +256,7 @@ def _check_tags(tags: dict[str, str]) -> None:
         )
 
 
-def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Input:
+def _input(item: str | Item, number: int, limit: int, takes_pairs: bool, keep: Keep) -> Input:
     text, pair = (item, None) if isinstance(item, str) else (item.text, item.pair)
     if len(text) > limit or (pair is not None and len(pair) > limit):
         raise Problem(
@@ -243,7 +271,29 @@ def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Inpu
             else t("Text {number} has a pair, and this model judges single texts.", number=number)
         )
         raise Problem(422, detail, _example())
+    if isinstance(item, Item) and item.has_more:
+        text = mixed(item, text, keep)
     return as_input(text, pair)
+
+
+def mixed(given: Beside, text: str, keep: Keep) -> str:
+    """A text and what a request has beside it as one item: see `media.items`.
+
+    Raises:
+        Problem: 422 if a file is no data URI, or cannot be decoded.
+    """
+    parts: dict[str, Any] = {"text": text, "tabular": given.tabular}
+    for kind, uri in (("image", given.image), ("audio", given.audio)):
+        if uri is None:
+            continue
+        try:
+            if not DATA_URI.match(uri):
+                raise DataError(t("It is no data URI."), t("Write it as data:image/png;base64,..."))
+            check(kind, data := fetch(uri, []))
+        except TuneloopError as error:
+            raise Problem(422, f"{kind}: {error.problem}", error.hint) from None
+        parts[kind] = keep(data)
+    return compose(parts)
 
 
 def misfit(error: Any, hint: str) -> Problem:

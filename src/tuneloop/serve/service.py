@@ -18,7 +18,8 @@ from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
-from tuneloop.data.examples import Input, as_input
+from tuneloop.data.examples import Input
+from tuneloop.media.store import keep, remember
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
@@ -83,6 +84,8 @@ class Service:
         self.watcher = Watcher(watch, workspace, self.batcher.meter)
         self.explaining = Explaining(self.slot, self.batcher, config)
         self.sides = Sides(self.batcher)
+        # files of requests whose texts are kept are kept as well, so that they can be learnt from
+        self._keep = partial(keep, store=workspace.media) if watch.events == "texts" else remember
         self._open_model = open_model
         self._workspace = workspace
         self.following = (
@@ -162,7 +165,9 @@ class Service:
         model = self.slot.current
         if model is None:
             raise self.not_ready()
-        asked = parse_request(body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes)
+        asked = parse_request(
+            body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes, keep=self._keep
+        )
         prompts = await asyncio.to_thread(self._prompts, asked.items, model) if model.writes else asked.items
         if noted is not None:
             noted.inputs, noted.tags = prompts, asked.tags
@@ -216,7 +221,7 @@ class Service:
         request = self.explaining.request(body)
         if recount is not None:
             recount(math.ceil(request.most_answers / self.config.max_texts))
-        await self.allow([as_input(request.text, request.pair)])
+        await self.allow([request.item])
         return await self.explaining.answer(request, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:

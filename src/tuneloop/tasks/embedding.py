@@ -45,8 +45,11 @@ class EmbeddingTask(PartedTask):
         return {"labels": list(self.labels), "width": self.width}
 
     def tokenizer(self, folder: Path, max_tokens: int, template: str = "") -> Tokenizer:
+        from tuneloop.models.item_tokenizer import open_item_tokenizer, reads_items
         from tuneloop.models.layouts import ApartTokenizer
 
+        if reads_items(folder):
+            return open_item_tokenizer(folder, max_tokens, apart=True)  # type: ignore[no-any-return]
         return ApartTokenizer(folder, max_tokens)
 
     def vectors(self, logits: FloatArray, tokens: Tokens) -> tuple[FloatArray, FloatArray]:

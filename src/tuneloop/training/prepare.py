@@ -22,6 +22,7 @@ from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
 from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.fusing import fused_source, keep_frozen
 from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
 from tuneloop.models.source import resolve
@@ -131,7 +132,7 @@ def prepare(
     method = create_method(config.method)
     going_on.check(method)
     method.fit(task)
-    source = going_on.past.source if going_on.past else resolve(config.model.source, base=base)
+    source = going_on.past.source if going_on.past else _source(config, snapshot, place, base)
     knowledge = find_knowledge(config.knowledge, base=root, workspace=place)
     check_rules(knowledge, task)
     places = bool(task.spans_in)
@@ -145,7 +146,7 @@ def prepare(
     def split(name: str) -> Examples:
         rows = snapshot.split(name)
         if name == "train":
-            rows, settings = going_on.train(rows), config.data.augment
+            rows, settings = going_on.train(rows, method), config.data.augment
             more = attacked(rows, settings, place, seed=config.seed, cache=cache)
             return augmented(rows, settings, seed=config.seed, more=more)
         return going_on.dev(rows) if name == "dev" else rows
@@ -160,6 +161,7 @@ def prepare(
     if task.generates and taken:
         _check_answers(method.name, taken, model, tokenizer, task.options.max_new_tokens)  # type: ignore[attr-defined]
     method.prepare(model)
+    keep_frozen(model, config.fusion)
     if task.embeds:
         keep_head(model)
     regularisers.check(config.training, method, task, model)
@@ -170,7 +172,8 @@ def prepare(
         for name, part in rows.items()
     }
     soft = train_probabilities(task, method, split, config.training)
-    splits["train"] = replace(splits["train"], soft=soft)
+    turns = going_on.turns(rows["train"], splits["train"].tokens, method)
+    splits["train"] = replace(splits["train"], soft=soft, turns=turns)
     task.learn_tokens(splits["train"].tokens)
     sources = RunSources(
         task,
@@ -204,6 +207,13 @@ def prepare(
         continual=going_on,
         held=held,
     )
+
+
+def _source(config: RunConfig, snapshot: Snapshot, place: Workspace, base: Path | None) -> Path:
+    """The folder of the pretrained model, or of the encoders of all modalities as one."""
+    if config.modalities == ("text",):
+        return resolve(config.model.source, base=base)
+    return fused_source(config, snapshot.split("train"), folder=place.cache / "fused", base=base)
 
 
 def _reading(knowledge: Knowledge | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuneloop.core.fsio import new_dir, write_json, write_text
 from tuneloop.knowledge.attach import FOLDER as KNOWLEDGE
 from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, instructing
+from tuneloop.models.item_tokenizer import FOLDER as MODALITIES
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
 from tuneloop.training.continual.periods import keep_periods
@@ -70,10 +71,12 @@ def _write_template(folder: Path, instruction: str) -> None:
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy whatever a model folder has of a tokenizer."""
+    """Copy whatever a model folder has of a tokenizer, and of what prepares images, sound and values."""
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             (target / name).write_bytes((source / name).read_bytes())
+    if (source / MODALITIES).is_dir():
+        shutil.copytree(source / MODALITIES, target / MODALITIES)
 
 
 def _save_apart(folder: Path, model: PreTrainedModel, ready: Prepared) -> None:

@@ -29,7 +29,7 @@ ROWS: list[dict[str, object]] = [
 
 def test_columns_are_guessed_by_name_and_content(tmp_path: Path) -> None:
     found = guess(write(tmp_path, ROWS), base=tmp_path)
-    assert found.columns.model_dump() == {
+    assert found.columns.to_json() == {
         "text": "评论", "label": "标签", "pair": None, "id": "id", "group": "user_id", "time": "date",
     }  # fmt: skip
     assert (found.task, found.name) == ("classification", "my-reviews") and len(found.reasons) == 6

@@ -243,4 +243,4 @@ def test_every_new_text_held_out_before_is_refused(project: tuple[Project, Run])
     tested = made.snapshot(made.config("one.csv")).split("test")
     rows = OldRows(tested.select([]), tested.select([]), frozenset(comparables(tested)), 0)
     with pytest.raises(DataError, match="Every new training text"):
-        rows.beside(tested, 0.5, seed=0)
+        rows.new(tested)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.core.paths import Workspace
+    from tuneloop.data.batches import Turns
     from tuneloop.data.examples import Examples
     from tuneloop.data.tokens import Tokens
     from tuneloop.inference.predictor import Predictor
@@ -66,11 +67,21 @@ class Continual:
             return None
         return old_rows(self.past, self.config.continual, self.split, seed=self.config.seed, vectors=self._vectors)
 
-    def train(self, rows: Examples) -> Examples:
-        """The new training rows, with old ones behind them."""
+    def train(self, rows: Examples, method: Method) -> Examples:
+        """The new training rows, with old ones behind them: all of the memory, where an epoch takes a part of it."""
         if self.old is None:
             return rows
-        return self.old.beside(rows, self.config.continual.replay, seed=self.config.seed)
+        replay, new = self.config.continual.replay, self.old.new(rows)
+        if replay and _takes_turns(method):
+            return joined(new, self.old.memory)
+        return self.old.beside(new, replay, seed=self.config.seed)
+
+    def turns(self, rows: Examples, tokens: Tokens, method: Method) -> Turns | None:
+        """Which texts of `train` each epoch takes; None where it takes all of them."""
+        replay = self.config.continual.replay
+        if self.old is None or not replay or not _takes_turns(method):
+            return None
+        return self.old.turns(rows, tokens.inputs_of_groups, replay, seed=self.config.seed)
 
     def dev(self, rows: Examples) -> Examples:
         """The new rows of dev, with all old ones behind them: weights are chosen by what is good for both."""
@@ -96,12 +107,13 @@ class Continual:
             found["periods"] = len(self.past.settings.get("periods") or []) + 2
         if self.old is not None:
             given = self.split("train")
-            new = len(self.old.beside(given, 0, seed=0))
+            new = self.old.new(given)
+            replayed = self.old.beside(new, self.config.continual.replay, seed=0)
             found |= {
                 "memory_rows": len(self.old.memory),
                 "old_dev_rows": len(self.old.dev),
-                "replayed_rows": len(self.train(given)) - new,
-                "new_rows_held_out_before": len(given) - new,
+                "replayed_rows": len(replayed) - len(new),
+                "new_rows_held_out_before": len(given) - len(new),
                 "test_rows_trained_on_before": self.old.seen,
             }
         return found
@@ -215,6 +227,12 @@ def continual(
         ConfigError: if the model it names is not there, or cannot be gone on from.
     """
     return Continual(config, find_past(config, workspace), split, cache)
+
+
+def _takes_turns(method: Method) -> bool:
+    """Whether an epoch of the method may take a part of the rows: not where it adds or deals them by itself."""
+    kind = type(method)
+    return issubclass(kind, GradientMethod) and (kind.gather, kind.batches) == (Method.gather, GradientMethod.batches)
 
 
 def _loads_as_usual(method: Method) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.batches import Turns
 from tuneloop.data.duplicates import comparables
 from tuneloop.data.examples import Examples, joined
 from tuneloop.training.continual.buffer import choose
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tuneloop.training.continual.past import Past
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+    IntArray = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,29 @@ class OldRows:
     held_out: frozenset[str]
     seen: int
 
-    def beside(self, train: Examples, replay: float, *, seed: int) -> Examples:
-        """The new rows without those that were held out before, and behind them old ones.
+    def beside(self, new: Examples, replay: float, *, seed: int) -> Examples:
+        """The new rows and behind them as many old ones as are wanted, for a method that reads all rows alike."""
+        rows = len(self.memory)
+        return joined(new, self.memory.select(_repeated(rows, _wanted(replay, len(new), rows), seed)))
+
+    def turns(self, train: Examples, groups: IntArray, replay: float, *, seed: int) -> Turns:
+        """As many old rows as are wanted in each epoch, which are others each time.
 
         Args:
-            replay: below 1, the share of the old rows in the result (and so, on average, in each batch): rows of a
-                smaller memory are repeated; from 1, their number.
+            train: new rows with all of the memory behind them, and perhaps changed copies of both behind these.
+            groups: for each group of texts that a batch never parts, the number of its row of `train`.
+        """
+        known = set(self.memory.ids)
+        old = np.array([number in known or number.rpartition("~")[0] in known for number in train.ids])[groups]
+        new, rotating = np.flatnonzero(~old), np.flatnonzero(old)
+        order = np.random.default_rng([seed, *b"turns"]).permutation(rotating)
+        return Turns(new, order, _wanted(replay, len(new), len(rotating)))
+
+    def new(self, train: Examples) -> Examples:
+        """The new rows without those that were held out before.
 
         Raises:
-            DataError: if no new row is left.
+            DataError: if none is left.
         """
         fresh = [row for row, text in enumerate(comparables(train)) if text not in self.held_out]
         if not fresh:
@@ -53,9 +69,7 @@ class OldRows:
                 t("Every new training text stands in an old dev or test split, by which the old model was judged."),
                 t("Give new rows, or leave continual.model out."),
             )
-        new = joined(train.select(fresh))
-        wanted = round(replay / (1 - replay) * len(new)) if replay < 1 else min(int(replay), len(self.memory))
-        return joined(new, self.memory.select(_repeated(len(self.memory), wanted, seed)))
+        return joined(train.select(fresh))
 
 
 def old_rows(
@@ -85,6 +99,13 @@ def old_rows(
 
 def _without(rows: Examples, texts: Collection[str]) -> Examples:
     return rows.select([row for row, text in enumerate(comparables(rows)) if text not in texts])
+
+
+def _wanted(replay: float, new: int, old: int) -> int:
+    """Old rows beside so many new ones: below 1 `replay` is their share, and they may come again; else their number."""
+    if not old:
+        return 0
+    return round(replay / (1 - replay) * new) if replay < 1 else min(int(replay), old)
 
 
 def _repeated(rows: int, wanted: int, seed: int) -> list[int]:

@@ -23,7 +23,7 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m "not long"
 
-# every notebook, and every template from an empty folder but the one that `test` has
+# every notebook, every template from an empty folder, what takes the real encoder, and more ways of being killed
 test-long: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m long
 

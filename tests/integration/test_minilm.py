@@ -48,6 +48,7 @@ def test_a_package_that_is_not_there_says_how_to_install_it() -> None:
         resolve("pkg:no_such_package/model")
 
 
+@pytest.mark.long
 def test_two_epochs_on_600_texts_beat_the_majority_on_unseen_texts(tmp_path: Path) -> None:
     texts, labels = sentiment_texts(1000)
     task = create_task(TaskConfig(type="classification"), {"labels": sorted(set(labels))})

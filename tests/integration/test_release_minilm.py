@@ -28,6 +28,7 @@ class Sentiment:
         return DEV
 
 
+@pytest.mark.long
 def test_every_form_of_a_release_answers_as_the_trained_model(tmp_path: Path) -> None:
     training = {"epochs": 8, "learning_rate": 5e-4, "precision": "fp32"}
     config = parse_config({"name": "mood", "data": {"source": "x.csv"}, "training": training})

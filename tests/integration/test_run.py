@@ -55,6 +55,7 @@ def test_a_run_answers_in_the_units_of_the_labels_and_as_transformers_does(tmp_p
     assert values == pytest.approx(theirs, abs=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("form", "tolerance"), [("onnx-fp32", 1e-3), ("openvino-bf16", 0.1)])
 def test_an_exported_minilm_agrees_with_torch(tmp_path: Path, form: str, tolerance: float) -> None:
     from tuneloop.inference.export import export_form

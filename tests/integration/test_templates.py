@@ -25,13 +25,8 @@ NEEDS = {
 MOST_LINES = 300
 
 
-FIRST = "customer-service"
-"""Is run by `make test` too."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == FIRST else pytest.mark.long) for name in TEMPLATES]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_runs_on_the_day_it_is_created(name: str, tmp_path: Path) -> None:
     for package in NEEDS.get(name, ()):
         if find_spec(package) is None:  # not imported: of some only the data is used

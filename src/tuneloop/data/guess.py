@@ -85,7 +85,7 @@ class Guess:
 
     def settings(self, source: str) -> dict[str, Any]:
         """The settings of a tuneloop.yaml for this file."""
-        plain = {"name": self.name, "data": {"source": source, "columns": self.columns.model_dump()}, "task": self.task}
+        plain = {"name": self.name, "data": {"source": source, "columns": self.columns.to_json()}, "task": self.task}
         return plain | (WRITING if self.task == "generation" else {}) | ({"method": "dpo"} if self.prefers else {})
 
 

@@ -37,7 +37,7 @@ def step_config(config: RunConfig, step: Step, rows: NewRows, *, release: str, b
     source = path.relative_to(base.resolve()) if path.is_relative_to(base.resolve()) else path
     plain["data"] |= {
         "source": str(source), "dev": None, "test": None, "format": "jsonl", "encoding": "auto",
-        "columns": rows.columns.model_dump(mode="json"), "split": plain["data"]["split"] | shares,
+        "columns": rows.columns.to_json(), "split": plain["data"]["split"] | shares,
     }  # fmt: skip
     plain["continual"] |= {"model": release}
     if step in ("recalibrate", "head"):  # these hold weights that do not move here

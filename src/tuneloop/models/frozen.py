@@ -167,6 +167,15 @@ class FrozenPrefix:
             encoder.layer = every
 
 
+def frozen_prefix(model: PreTrainedModel) -> Any:
+    """What a model computes before its first trained weight: a `FrozenPrefix`, or a `FrozenEncoders` like it."""
+    if hasattr(model, "media_inputs"):
+        from tuneloop.models.frozen_encoders import FrozenEncoders
+
+        return FrozenEncoders(model)
+    return FrozenPrefix(model)
+
+
 def _leading(model: PreTrainedModel) -> tuple[list[Any], list[Any]]:
     """The modules that compute before the first trained weight, and the transformer layers among them."""
     import torch

@@ -78,6 +78,12 @@ def width_of(plain: dict[str, Any]) -> int:
     return int(plain["hidden_sizes"][-1])
 
 
+def tokens_of(answer: Any) -> Tensor:
+    """What an encoder says of each token, (batch, tokens, width); of a convolutional network its places are tokens."""
+    states: Tensor = answer.last_hidden_state
+    return states.flatten(2).transpose(1, 2) if states.ndim == 4 else states
+
+
 class ColumnEncoder(nn.Module):
     """Each column as a token: a number times a vector, or the vector of a name, and the column's own vector.
 
@@ -120,9 +126,7 @@ class Encoders(PreTrainedModel):
         encoder: Any = getattr(self, kind)
         weight = next(encoder.parameters())
         floats = {key: value.to(weight.dtype) if value.is_floating_point() else value for key, value in given.items()}
-        states = encoder(**floats).last_hidden_state
-        if states.ndim == 4:  # of a convolutional network: (batch, width, height, across)
-            states = states.flatten(2).transpose(1, 2)
+        states = tokens_of(encoder(**floats))
         mask = given.get("attention_mask")
         if mask is None or mask.shape[1] != states.shape[1]:
             heard = getattr(encoder, "_get_feature_vector_attention_mask", None)
@@ -235,6 +239,8 @@ class FusedForSequenceClassification(PreTrainedModel):
             widths["tabular"] = config.hidden_size
             self.columns = ColumnEncoder(config.columns["numbers"], config.columns["names"], config.hidden_size)
         self.fusion = (CrossAttention if config.fusion == "cross_attention" else Late)(config, widths)
+        self.kept: dict[str, tuple[Tensor, Tensor]] = {}  # what stands in for encoders: see `frozen_encoders`
+        self.rounded: frozenset[str] = frozenset()
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
@@ -261,48 +267,63 @@ class FusedForSequenceClassification(PreTrainedModel):
             numbers: (batch, columns) and `names` (batch, columns), of all rows.
         """
         assert input_ids is not None
-        rows, kinds = len(input_ids), self.config.modalities
         if present is None:
-            present = torch.tensor([name == "text" for name in kinds], device=input_ids.device).expand(rows, -1)
-        present = present.bool()
-        there = {name: present[:, number] for number, name in enumerate(kinds)}
-        given: dict[str, dict[str, Tensor | None]] = {
-            "text": {"input_ids": input_ids, "attention_mask": attention_mask} | self._types(token_type_ids),
-            "image": {"pixel_values": pixel_values},
-            "audio": {"input_features" if sound is not None and sound.ndim == 3 else "input_values": sound}
-            | ({} if sound_mask is None else {"attention_mask": sound_mask}),
-        }
-        states = {}
-        for name in kinds:
-            if name == "tabular":
-                empty = input_ids.new_zeros((rows, 0))
-                tokens = self.columns(
-                    *(empty.float() if numbers is None else numbers, empty if names is None else names)
-                )
-                states[name] = tokens, tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
-            else:
-                states[name] = self._read(name, given[name], there[name])
+            present = torch.tensor([name == "text" for name in self.config.modalities], device=input_ids.device)
+            present = present.expand(len(input_ids), -1)
+        given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        given |= {"pixel_values": pixel_values, "sound": sound, "sound_mask": sound_mask, "present": present}
+        given |= {"numbers": numbers, "names": names}
+        states = {name: self.read(name, **given) for name in self.config.modalities}
+        counted = present.bool()
         if self.training and self.config.modality_dropout:
-            present = hidden(present, self.config.modality_dropout)
-        return SequenceClassifierOutput(logits=self.classifier(self.dropout(self.fusion(states, present))))
+            counted = hidden(counted, self.config.modality_dropout)
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(self.fusion(states, counted))))  # type: ignore[arg-type]
 
-    def _types(self, token_type_ids: Tensor | None) -> dict[str, Tensor]:
-        return {"token_type_ids": token_type_ids} if self.config.type_vocab_size and token_type_ids is not None else {}
+    def read(self, name: str, **given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the encoder of a modality says of each row, (batch, tokens, width), and which tokens count.
 
-    def _read(self, name: str, given: dict[str, Tensor | None], there: Tensor) -> tuple[Tensor, Tensor]:
-        """States and masks of a modality for all rows, zeros where it is not there; its encoder reads no other row."""
-        width, rows = width_of(self.config.encoders[name]), there.nonzero().flatten()
+        Its encoder reads no row that lacks the modality, and none at all whose states are kept; there zeros stand.
+
+        Args:
+            given: what `forward` takes.
+        """
+        if name in self.kept:
+            return self.kept[name]
+        if name == "tabular":
+            return self._columns(given["numbers"], given["names"], given["input_ids"])
+        present = given["present"]
+        assert present is not None
+        there = present[:, self.config.modalities.index(name)].bool()
+        rows = there.nonzero().flatten()
         if not len(rows):
-            weight = self.classifier.weight
-            return weight.new_zeros(len(there), 1, width), torch.zeros(
-                len(there), 1, dtype=torch.bool, device=there.device
-            )
-        kept = {key: value[rows] if name == "text" else value for key, value in given.items() if value is not None}
-        states, mask = self.encoders(name, **kept)
+            empty = self.classifier.weight.new_zeros(len(there), 1, width_of(self.config.encoders[name]))
+            return empty, torch.zeros(len(there), 1, dtype=torch.bool, device=there.device)
+        states, mask = self.encoders(name, **self._inputs(name, rows, given))
+        if name in self.rounded:
+            states = states.to(torch.bfloat16).to(states.dtype)
         if len(rows) == len(there):
             return states, mask
         all_states = states.new_zeros(len(there), *states.shape[1:]).index_copy(0, rows, states)
         return all_states, mask.new_zeros(len(there), mask.shape[1]).index_copy(0, rows, mask)
+
+    def _inputs(self, name: str, rows: Tensor, given: dict[str, Tensor | None]) -> dict[str, Tensor]:
+        """What an encoder is called with."""
+        if name == "image":
+            found = {"pixel_values": given["pixel_values"]}
+        elif name == "audio":
+            sound = given["sound"]
+            features = sound is not None and sound.ndim == 3
+            found = {"input_features" if features else "input_values": sound, "attention_mask": given["sound_mask"]}
+        else:
+            wanted = ["input_ids", "attention_mask", *(["token_type_ids"] if self.config.type_vocab_size else [])]
+            found = {key: None if (value := given[key]) is None else value[rows] for key in wanted}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def _columns(self, numbers: Tensor | None, names: Tensor | None, ids: Tensor | None) -> tuple[Tensor, Tensor]:
+        assert ids is not None
+        empty = ids.new_zeros((len(ids), 0))
+        tokens = self.columns(empty.float() if numbers is None else numbers, empty if names is None else names)
+        return tokens, tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)

@@ -110,7 +110,11 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
         "numbers": columns.numbers,
         "names": columns.names,
         "max_seconds": fusion.max_seconds,
-        "tokens": {name: _tokens(name, plain, fusion) for name, plain in encoders.items() if name != "text"},
+        "tokens": {
+            name: _tokens(name, plain, fusion, folder / FOLDER / name)
+            for name, plain in encoders.items()
+            if name != "text"
+        },
     }
     (folder / FOLDER).mkdir(exist_ok=True)
     write_json(folder / FOLDER / SETTINGS, settings)
@@ -191,10 +195,15 @@ def _write_processor(folder: Path, name: str, source: Path | str, fusion: Fusion
     made.save_pretrained(folder)
 
 
-def _tokens(name: str, plain: dict[str, Any], fusion: FusionConfig) -> int:
-    """Tokens that an encoder makes of one image, or of the longest sound: about as many."""
+def _tokens(name: str, plain: dict[str, Any], fusion: FusionConfig, folder: Path) -> int:
+    """Tokens that an encoder makes of an image, tried on a blank one, or of the longest sound, about as many."""
     if name == "audio":
         return int(fusion.max_seconds * FRAMES)
-    side, patch = plain.get("image_size") or 224, plain.get("patch_size") or 16
-    sides = side if isinstance(side, list | tuple) else (side, side)
-    return int((sides[0] // patch) * (sides[1] // patch)) + 1
+    import torch
+    from PIL import Image
+
+    from tuneloop.models.fused import encoder_of, tokens_of
+
+    pixels = processor("AutoImageProcessor", folder)(images=Image.new("RGB", (8, 8)), return_tensors="pt")
+    with torch.inference_mode():
+        return int(tokens_of(encoder_of(plain).eval()(pixel_values=pixels["pixel_values"])).shape[1])

@@ -94,7 +94,7 @@ class Reader:
             plain = json.loads(path.read_text(encoding="utf-8"))
             self.modalities: list[str] = plain["modalities"]
             self.columns = Columns({key: (mean, by) for key, (mean, by) in plain["numbers"].items()}, plain["names"])
-            self.max_seconds, self._tokens = float(plain["max_seconds"]), dict(plain["tokens"])
+            self.max_seconds, self.tokens = float(plain["max_seconds"]), dict(plain["tokens"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(t("{path} cannot be read: {error}", path=path, error=error)) from None
 
@@ -107,7 +107,7 @@ class Reader:
     def sizes(self, rows: Sequence[dict[str, Any]]) -> IntArray:
         """Tokens that encoders make of what a row has beside its text, (n,)."""
         kinds = [name for name in self.modalities if name != "text"]
-        return np.array([sum(self._tokens.get(name, 1) for name in kinds if name in row) for row in rows], np.int64)
+        return np.array([sum(self.tokens.get(name, 1) for name in kinds if name in row) for row in rows], np.int64)
 
     def arrays(self, rows: Sequence[dict[str, Any]]) -> Arrays:
         """`present`, and pixels and sound of the rows that have them: see `models.fused`.

@@ -23,7 +23,7 @@ from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import to_tensors
-from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.frozen import frozen_prefix
 from tuneloop.training import checkpoint
 from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
@@ -89,7 +89,7 @@ def train(
     model.eval()  # until the first step
     use_cheap_operations(model, precision)
     read_first_token_only(model)
-    prefix = FrozenPrefix(model)
+    prefix = frozen_prefix(model)
     if cache:
         prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -195,7 +195,7 @@ def backward(
     config: TrainingConfig,
     precision: str,
     *,
-    prefix: FrozenPrefix | None = None,
+    prefix: Any = None,
     held: Held | None = None,
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""

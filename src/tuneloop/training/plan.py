@@ -19,7 +19,7 @@ from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.forward import predict_logits, reading_batches
-from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.frozen import frozen_prefix
 from tuneloop.training import checkpoint
 from tuneloop.training.choice import settle
 from tuneloop.training.interrupt import InterruptedTrainingError
@@ -268,7 +268,7 @@ def _keeping_s(ready: Prepared, sample: Split, folder: Path) -> float:
     """Seconds of computing and keeping what the frozen layers say of all training texts, from those of a part."""
     marks_s = [time.monotonic()]
     for _ in ("made", "found"):
-        with FrozenPrefix(ready.model) as prefix:
+        with frozen_prefix(ready.model) as prefix:
             prefix.keep(sample.tokens, ready.precision, folder=folder, limit_bytes=0, quiet=True)
         marks_s.append(time.monotonic())
     made_s, found_s = np.diff(marks_s)

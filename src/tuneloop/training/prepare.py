@@ -21,7 +21,7 @@ from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
-from tuneloop.models.frozen import FrozenPrefix
+from tuneloop.models.frozen import frozen_prefix
 from tuneloop.models.fusing import fused_source, keep_frozen
 from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
@@ -96,7 +96,7 @@ class Prepared:
         reads_again = isinstance(self.method, GradientMethod) and training.epochs > 1
         if not reads_again or training.fgm:  # which moves the words that the frozen layers read
             return 0
-        return FrozenPrefix(self.model).size_bytes(self.train.tokens)
+        return int(frozen_prefix(self.model).size_bytes(self.train.tokens))
 
     def frozen_cache(self, training: TrainingConfig, cache: Path) -> Path | None:
         """The folder in `cache` for these states, None where there are none or they do not fit."""

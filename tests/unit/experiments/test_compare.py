@@ -77,6 +77,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_run_at_work(project: Path) -> Non
     assert int(checkpoint.name.partition("-")[2]) > 0
 
 
+@pytest.mark.long
 def test_kill_9_leaves_no_run_behind_and_the_same_command_goes_on(project: Path) -> None:
     settings = {"comparison.budgets": ["all"], "training.epochs": 400, "training.checkpoint_every_steps": 50}
     command = [sys.executable, "-m", "tuneloop", "compare", str(project / "tuneloop.yaml"), "--quiet"]

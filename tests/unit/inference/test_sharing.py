@@ -84,6 +84,7 @@ BENT = [ADAPTERS[0], ADAPTERS[3], ADAPTERS[4], {"type": "prompt", "length": 4}]
 """One method of each way of changing a model: weights beside weights, layers, keys and values, words."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["onnx-fp32", "openvino-bf16"])
 @pytest.mark.parametrize("method", BENT, ids=lambda method: method["type"])
 def test_what_is_kept_apart_answers_alike_in_exported_forms(

@@ -67,7 +67,13 @@ KILLS = {
 }
 
 
-@pytest.mark.parametrize("scene", SCENES)
+OFTEN = ("ema", "labels that change", "kept states", "an older model")
+"""Are run by `make test` too: an average, a method's own state, states on disk, what is held to."""
+
+
+@pytest.mark.parametrize(
+    "scene", [pytest.param(scene, marks=[] if scene in OFTEN else pytest.mark.long) for scene in SCENES]
+)
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, scene: str) -> None:
     undisturbed, *deaths, resumed = lives(tmp_path, KILLS[scene], SCENES[scene])
     assert deaths == ["SIGKILL"] * len(KILLS[scene])
@@ -75,7 +81,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, scene: str) -> No
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_run_killed_anywhere_many_times_resumes_to_the_same_bits(tmp_path: Path, seed: int) -> None:
     random = np.random.default_rng(seed)
     settings = {"max_batch_tokens": 24, "ema": 0.5, "evaluations_per_epoch": 2}

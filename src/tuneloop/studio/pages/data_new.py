@@ -48,7 +48,7 @@ def _guessed(view: View, source: str, found: Guess) -> None:
         ui.navigate.to("/data")
 
     heading(t("What it seems to be"))
-    columns = {name: value for name, value in found.columns.model_dump().items() if value is not None}
+    columns = {name: value for name, value in found.columns.to_json().items() if value is not None}
     facts(
         {t("Task"): found.task, t("Name"): found.name, t("Columns"): ", ".join(f"{k}: {v}" for k, v in columns.items())}
     )

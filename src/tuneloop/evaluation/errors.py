@@ -8,6 +8,7 @@ import numpy as np
 
 from tuneloop.data.conversation import shortened as shortened_prompt
 from tuneloop.evaluation.written import shortened, texts_of
+from tuneloop.media.items import described
 from tuneloop.tasks.written import rows_of_chrf
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def worst_errors(task: Task, examples: Examples, scores: FloatArray, probabiliti
     return [
         {
             "id": examples.ids[row],
-            "text": examples.texts[row][:MOST_CHARACTERS],
+            "text": described(examples.texts[row])[:MOST_CHARACTERS],
             "pair": None if examples.pairs is None else examples.pairs[row][:MOST_CHARACTERS],
             "label": task.told(examples.labels[row], examples.texts[row]),
             "answer": task.told(answers[row], examples.texts[row]),

@@ -65,13 +65,15 @@ def without(text: str, names: set[str]) -> str:
     return compose({name: value for name, value in parse(text).items() if name not in names})
 
 
-def described(text: str, *, most: int = 200) -> str:
-    """An item in words: its text, its values, and which files it has."""
+def described(text: str) -> str:
+    """An item in words: its text, its values, and which files it has; a plain text as it is."""
+    if not is_item(text):
+        return text
     parts = parse(text)
     said = [str(parts["text"])] if "text" in parts else []
     said += [f"{name}={value}" for name, value in parts.get("tabular", {}).items()]
     said += [f"[{name} {str(parts[name])[:8]}]" for name in ("image", "audio") if name in parts]
-    return " ".join(said)[:most]
+    return " ".join(said)
 
 
 def _says(value: Any) -> bool:

@@ -81,9 +81,14 @@ class FullFineTuning(GradientMethod):
 
 
 def is_head(name: str, model: PreTrainedModel) -> bool:
-    """Whether a parameter belongs to the new part on the pretrained model: the pooler and all that follows."""
+    """Whether a parameter belongs to the new part on the pretrained model: the pooler and all that follows.
+
+    Of a fused model so do encoders that learn from nothing.
+    """
     if not has_new_head(model):
         return False
+    if name.startswith(tuple(f"{model.base_model_prefix}.{kind}." for kind in getattr(model.config, "drawn", ()))):
+        return True
     return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 

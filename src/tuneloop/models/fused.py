@@ -26,6 +26,7 @@ class FusedConfig(PretrainedConfig):
         fusion: late or cross_attention.
         modality_dropout: share of training rows of which a modality is hidden.
         hidden_size: width in which modalities meet.
+        drawn: encoders that learn from nothing.
     """
 
     model_type = FUSED
@@ -41,6 +42,7 @@ class FusedConfig(PretrainedConfig):
         fusion_heads: int = 4,
         queries: int = 4,
         hidden_dropout_prob: float = 0.1,
+        drawn: list[str] | None = None,
         **more: Any,
     ) -> None:
         self.encoders, self.columns = encoders or {}, columns or {}
@@ -48,7 +50,7 @@ class FusedConfig(PretrainedConfig):
         self.hidden_size, self.fusion_layers, self.fusion_heads, self.queries = (
             hidden_size, fusion_layers, fusion_heads, queries,
         )  # fmt: skip
-        self.hidden_dropout_prob = hidden_dropout_prob
+        self.hidden_dropout_prob, self.drawn = hidden_dropout_prob, drawn or []
         text = self.encoders.get("text", {})
         self.vocab_size = int(text.get("vocab_size", 1))
         self.type_vocab_size = int(text.get("type_vocab_size") or 0)
@@ -327,6 +329,8 @@ class FusedForSequenceClassification(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
+        if isinstance(module, Late):
+            init.zeros_(module.weights)
         for name in ("numbers", "absent", "columns", "kinds", "nothing", "queries"):
             weight = getattr(module, name, None)
             if isinstance(weight, nn.Parameter):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuneloop.core.config import RunConfig
     from tuneloop.data.examples import Examples
 
-VERSION = 1
+VERSION = 2
 TEXT_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 PATCHES = 8
@@ -104,6 +104,7 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
         fusion_layers=fusion.layers,
         fusion_heads=fusion.heads,
         queries=fusion.queries,
+        drawn=[name for name, source in sources.items() if isinstance(source, str)],
     )
     settings = {
         "modalities": list(config.modalities),

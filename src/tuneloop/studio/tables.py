@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from nicegui import ui
 
+from tuneloop.media.items import described
+
 
 class Way(NamedTuple):
     """A cell that leads to a page; `path` is made of our own ids."""
@@ -53,5 +55,5 @@ def _put(cell: Any) -> None:
     elif callable(cell):
         cell()
     else:
-        text = str(cell)
+        text = described(str(cell))
         ui.label(text).classes("text keep" if len(text) <= SHORT else "text")

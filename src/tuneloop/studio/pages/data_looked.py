@@ -20,6 +20,7 @@ from tuneloop.data.examples import Label, Span
 from tuneloop.data.lineage import Changes, changes, snapshots_of
 from tuneloop.data.snapshot import Snapshot, open_snapshot
 from tuneloop.labelling.kinds import KINDS
+from tuneloop.media.items import described
 from tuneloop.studio.view import View
 from tuneloop.tasks import task_class
 
@@ -62,7 +63,7 @@ class Looked:
 
     def text(self, text: str) -> str:
         """A text as people read it."""
-        return spoken(text) if task_class(self.project.config.task).free_answers else text
+        return spoken(text) if task_class(self.project.config.task).free_answers else described(text)
 
     async def again(self) -> None:
         """Read the corrections again and show them."""

@@ -11,6 +11,7 @@ from tuneloop.core.i18n import t
 from tuneloop.labelling.desk import Desk, Progress
 from tuneloop.labelling.kinds import KEYS, Kind
 from tuneloop.labelling.store import Item
+from tuneloop.media.items import described
 from tuneloop.studio.pages.data_looked import plain_text
 from tuneloop.studio.view import View
 
@@ -79,7 +80,7 @@ class Asking:
         card.props["data-item"], card.props["data-keys"] = item.id, f"{keys}us"
         card.props["aria-label"] = t("The text to label")
         with card:
-            ui.label(item.text).classes("text whole asked")
+            ui.label(described(item.text)).classes("text whole asked")
             if item.pair is not None:
                 ui.separator()
                 ui.label(item.pair).classes("text whole asked")

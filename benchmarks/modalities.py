@@ -111,8 +111,8 @@ def config_of(way: dict[str, Any], seed: int) -> RunConfig:
     )  # fmt: skip
 
 
-def answered(way: dict[str, Any], seed: int, folder: Path) -> tuple[Any, dict[str, Any]]:
-    """Task and test rows, and scores on them: as they are, and with each modality hidden."""
+def answered(way: dict[str, Any], seed: int, folder: Path) -> tuple[Any, dict[str, Any], float]:
+    """Task and test rows, scores on them as they are and with each modality hidden, and macro-F1 on dev."""
     from tuneloop.data.snapshot import build_snapshot
     from tuneloop.tasks import task_class
     from tuneloop.training.run import tune
@@ -126,7 +126,7 @@ def answered(way: dict[str, Any], seed: int, folder: Path) -> tuple[Any, dict[st
         scores[name] = model.scores([without(text, {name}) for text in test.texts])
     task = model.task
     model.close()
-    return (task, test), scores
+    return (task, test), scores, float(run.info["best_dev"]["macro_f1"])
 
 
 def measure(seed: int, ways: Sequence[str]) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def measure(seed: int, ways: Sequence[str]) -> dict[str, Any]:
         folder = Path(name)
         write_digits(folder, seed)
         for way in ways:
-            (task, test), scores = answered(WAYS[way], seed, folder)
+            (task, test), scores, dev = answered(WAYS[way], seed, folder)
             known[way] = scores[""]
             figures = {hidden: float(np.mean(task.right(test.labels, each))) for hidden, each in scores.items()}
-            found[way] = {"accuracy": figures.pop(""), **({"hidden": figures} if figures else {})}
+            found[way] = {"dev_macro_f1": dev, "accuracy": figures.pop(""), **({"hidden": figures} if figures else {})}
             singles = [each for each in ("text", "image") if each in found]
             if "fusion" in WAYS[way] and len(singles) == 2:
                 best = max(singles, key=lambda each: found[each]["accuracy"])

@@ -30,7 +30,7 @@ class FusionConfig(Options):
 
     type: Literal["late", "cross_attention"] = Field(
         "late",
-        description="late: the mean of what each modality says; cross_attention: learnt queries look at all of them.",
+        description="late: what each modality says, added up; cross_attention: learnt queries look at all of them.",
     )
     image: str = Field(
         "", description="The encoder of images (ViT, CLIP, ...): a folder, a hub id, pkg:PACKAGE/FOLDER, or scratch."

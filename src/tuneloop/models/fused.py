@@ -137,9 +137,10 @@ class Encoders(PreTrainedModel):
 
 
 class Late(nn.Module):
-    """A weighted mean, over the modalities that are there, of what each of them says alone.
+    """The sum of what each modality that is there says alone.
 
-    As the last layer is linear, the logits are that mean of each modality's own logits.
+    As the last layer is linear, the logits are the sum of each modality's own logits: of evidence that is independent
+    given the class, that is how it adds up (a product of experts, Hinton, 2002). One that is missing adds nothing.
     """
 
     def __init__(self, config: FusedConfig, widths: dict[str, int]) -> None:
@@ -150,18 +151,18 @@ class Late(nn.Module):
                 for name, width in widths.items()
             }
         )
-        self.weights = nn.Parameter(torch.zeros(len(widths)))
 
     def forward(self, states: dict[str, tuple[Tensor, Tensor]], present: Tensor) -> Tensor:
         """One vector for each row, (batch, hidden): zeros where nothing is there."""
-        said = []
-        for name, layers in self.alone.items():
+        total = None
+        for number, (name, layers) in enumerate(self.alone.items()):
             tokens, mask = states[name]
             counted = mask.unsqueeze(-1).to(tokens.dtype)
-            said.append(layers((tokens * counted).sum(1) / counted.sum(1).clamp(min=1)))
-        shares = self.weights.exp() * present.to(self.weights.dtype)
-        shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-6)
-        return (torch.stack(said, dim=1) * shares.unsqueeze(-1).to(said[0].dtype)).sum(1)
+            said = layers((tokens * counted).sum(1) / counted.sum(1).clamp(min=1))
+            said = said * present[:, number, None].to(said.dtype)
+            total = said if total is None else total + said
+        assert total is not None
+        return total
 
 
 class CrossAttention(nn.Module):
@@ -329,8 +330,6 @@ class FusedForSequenceClassification(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, Late):
-            init.zeros_(module.weights)
         for name in ("numbers", "absent", "columns", "kinds", "nothing", "queries"):
             weight = getattr(module, name, None)
             if isinstance(weight, nn.Parameter):

@@ -89,7 +89,7 @@ def check_modality(config: RunConfig) -> None:
     """
     names, columns, task = config.modalities, config.data.columns, config.task.type
     for name in ("image", "audio", "tabular"):
-        if bool(getattr(columns, name)) != (name in names):
+        if columns.mixed and bool(getattr(columns, name)) != (name in names):
             raise ValueError(
                 t("modality is {given}: data.columns.{name} belongs to {name}", given=config.modality, name=name)
             )
@@ -115,6 +115,7 @@ def as_items(given: dict[str, Any]) -> dict[str, Any]:
     clean, columns = data.get("clean", {}), data.get("columns", {})
     if isinstance(clean, dict):
         data = data | {"clean": {"duplicates": "exact"} | clean}
-    if isinstance(columns, dict) and "text" not in modality.split("+"):
+    files = isinstance(columns, dict) and any(columns.get(name) for name in ("image", "audio", "tabular"))
+    if files and "text" not in modality.split("+"):
         data = data | {"columns": columns | {"text": ""}}
     return given | {"data": data}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.media import store
 from tuneloop.media.decode import check
-from tuneloop.media.items import compose
+from tuneloop.media.items import compose, parse
 
 NOTHING = compose({})
 
@@ -87,18 +87,25 @@ def pairs(rows: Rows, columns: Named, *, folder: Path | None) -> tuple[list[str]
     return texts, others
 
 
-def item_of(given: Any, *, folder: Path | None = None, base: Path | None = None) -> str:
+def item_of(
+    given: Any,
+    *,
+    folder: Path | None = None,
+    base: Path | None = None,
+    reads: Collection[str] = ("text", "image", "audio", "tabular"),
+) -> str:
     """An item as a person writes it in Python: a text, or `{"text": ..., "image": a path or bytes, "tabular": {...}}`.
 
     Args:
+        reads: the modalities of the model that judges it.
         folder: the store in which files are kept; None keeps none.
         base: what relative paths start from; the current folder by default.
 
     Raises:
-        DataError: if it is no such thing, or a file cannot be read.
+        DataError: if it is no such thing, the model reads nothing of it, or a file cannot be read.
     """
     if isinstance(given, str):
-        return given
+        given = {"text": given}
     if not isinstance(given, Mapping) or not set(given) <= {"text", "image", "audio", "tabular"}:
         raise DataError(
             t("{given!r} is no item.", given=str(given)[:80]),
@@ -107,8 +114,11 @@ def item_of(given: Any, *, folder: Path | None = None, base: Path | None = None)
     parts = dict(given)
     for kind in {"image", "audio"} & set(parts):
         parts[kind] = _reader(kind, base or Path.cwd(), folder)(parts[kind])
-    if (made := compose(parts)) == NOTHING:
-        raise DataError(t("The item is empty."), t("Give a text, a file or values."))
+    made = compose(parts)
+    if not set(parse(made)) & set(reads):
+        raise DataError(
+            t("The item has nothing that the model reads: {known}.", known=", ".join(reads)), t("Give one of them.")
+        )
     return made
 
 

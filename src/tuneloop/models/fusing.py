@@ -49,7 +49,9 @@ def fused_source(config: RunConfig, train: Examples, *, folder: Path, base: Path
     """
     kinds = [name for name in config.modalities if name != "tabular"]
     sources = {name: _resolved(config, name, base) for name in kinds}
-    columns = Columns.learnt([parse(text) for text in train.texts], config.data.columns.tabular)
+    rows = [parse(text) for text in train.texts]
+    known = sorted({name for row in rows for name in row.get("tabular", {})})
+    columns = Columns.learnt(rows, config.data.columns.tabular or known)
     fusion = config.fusion.model_dump(mode="json")
     made_of = {name: path if isinstance(path, str) else deciding_hashes(path) for name, path in sources.items()}
     key = hash_json([VERSION, config.modalities, fusion, vars(columns), made_of])
@@ -96,7 +98,7 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
     built = FusedConfig(
         encoders=encoders,
         columns={"numbers": len(columns.numbers), "names": [len(known) for known in columns.names.values()]}
-        if config.data.columns.tabular
+        if "tabular" in config.modalities
         else {},
         fusion=fusion.type,
         modality_dropout=fusion.dropout if len(config.modalities) > 1 else 0.0,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.errors import DataError, ModelError
+from tuneloop.core.errors import ModelError
 from tuneloop.core.hashing import hash_file, hash_json
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
@@ -124,20 +124,6 @@ class Reader:
             found |= self._heard(sounds)
         return found | (self.columns.arrays(rows) if "tabular" in self.modalities else {})
 
-    def check(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Nothing, if every row has something that the model reads, or nothing at all, as explanations ask for it.
-
-        Raises:
-            DataError: if one has other things only.
-        """
-        for number, row in enumerate(rows, start=1):
-            if row and not set(row) & set(self.modalities):
-                raise DataError(
-                    t("Item {number} has nothing that the model reads: {known}.", number=number,
-                      known=", ".join(self.modalities)),
-                    t("Give one of them."),
-                )  # fmt: skip
-
     def _image(self, reference: str) -> np.ndarray[Any, np.dtype[np.float32]]:
         image = image_of(store.fetch(reference, self._stores))
         pixels: np.ndarray[Any, np.dtype[np.float32]] = self._pixels(images=image, return_tensors="np")["pixel_values"][
@@ -207,19 +193,19 @@ class ItemTokenizer:
         self._inside, self._reader, self._apart = inside, Reader(folder), apart
 
     @property
+    def modalities(self) -> list[str]:
+        """What the model reads."""
+        return self._reader.modalities
+
+    @property
     def identity(self) -> str:
         """A hash of all that determines what the model reads."""
         return hash_json([self._inside.identity if self._inside else "", self._reader.identity, self._apart])
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
-        """The tokens of every input, in order, with what stands beside them.
-
-        Raises:
-            DataError: if an item has nothing that the model reads.
-        """
+        """The tokens of every input, in order, with what stands beside them; of what it does not read nothing."""
         parts = [(item,) if isinstance(item, str) else item for item in inputs]
         rows = [parse(text) for texts in parts for text in texts]
-        self._reader.check(rows)
         texts = [row.get("text", "") for row in rows]
         if self._inside is None:
             tokens = Tokens.of_first_texts([[0]] * len(texts), truncated=[False] * len(texts), pad_id=0)
@@ -234,6 +220,11 @@ class ItemTokenizer:
         if name.startswith("_"):  # a copy in the making has nothing inside yet
             raise AttributeError(name)
         return getattr(self._inside, name)
+
+
+def modalities_of(tokenizer: Any) -> list[str]:
+    """What the model behind a tokenizer reads."""
+    return list(getattr(tokenizer, "modalities", ("text",)))
 
 
 def reads_items(folder: Path) -> bool:

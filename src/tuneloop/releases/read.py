@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.paths import Workspace
 from tuneloop.media.rows import item_of
+from tuneloop.models.item_tokenizer import modalities_of
 from tuneloop.releases.index import find
 from tuneloop.releases.manifest import verify as verify_files
 
@@ -64,7 +65,9 @@ class Release:
         try:
             if predictor.task.generates:
                 inputs = [predictor.task.parse_input(each, None)[0] for each in inputs]
-            inputs = [item_of(each) if isinstance(each, Mapping) else each for each in inputs]
+            reads = modalities_of(predictor.tokenizer)
+            if reads != ["text"] or any(isinstance(each, Mapping) for each in inputs):
+                inputs = [each if isinstance(each, tuple) else item_of(each, reads=reads) for each in inputs]
             return list(predictor.predict(inputs))
         finally:
             predictor.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,10 +18,9 @@ from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, as_input
 from tuneloop.explain import EXPLAINERS, create_explainer
 from tuneloop.explain.base import ExplainerOptions, Explanation
-from tuneloop.media.store import remember
 from tuneloop.serve.batching import Batcher
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.schemas import Beside, mixed
+from tuneloop.serve.schemas import Beside, Files, mixed
 from tuneloop.serve.slot import ServedModel, Slot
 
 if TYPE_CHECKING:
@@ -53,14 +52,14 @@ class ExplainRequest(Beside):
     scale: Literal["probability", "log_odds"] = Field("probability", description="What is explained of a class.")
     answers: int = Field(512, ge=64, le=2000, description="Answers of the model that Shapley values may take.")
 
-    @property
-    def item(self) -> Input:
+    def item(self, files: Files, reads: Collection[str]) -> Input:
         """What the model judges.
 
         Raises:
-            Problem: 422 if a file beside the text cannot be read.
+            Problem: 422 if it does not read it, or a file beside the text cannot be read.
         """
-        return as_input(mixed(self, self.text, remember) if self.has_more else self.text, self.pair)
+        given = as_input(self.text, self.pair)
+        return mixed(self, given, files, reads) if self.has_more or list(reads) != ["text"] else given
 
     @property
     def most_answers(self) -> int:
@@ -107,10 +106,11 @@ class Explaining:
         slot: the model.
         batcher: what answers texts.
         config: limits.
+        files: where the files of requests are kept.
     """
 
-    def __init__(self, slot: Slot, batcher: Batcher, config: ServeConfig) -> None:
-        self._slot, self._batcher, self._config = slot, batcher, config
+    def __init__(self, slot: Slot, batcher: Batcher, config: ServeConfig, files: Files) -> None:
+        self._slot, self._batcher, self._config, self._files = slot, batcher, config, files
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tuneloop-explain")
         self._open = 0
 
@@ -152,7 +152,7 @@ class Explaining:
             queued = _QueuedModel(model, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}
-            item = request.item
+            item = request.item(self._files, model.reads)
             try:
                 explainer = create_explainer(request.method, options)
                 return model.release, explainer.explain(queued, item, label=request.target)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.deployment import ServeConfig
-from tuneloop.core.errors import DataError, TuneloopError
+from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, as_input
 from tuneloop.media.decode import check
-from tuneloop.media.items import compose
-from tuneloop.media.store import DATA_URI, fetch, remember
+from tuneloop.media.items import compose, parse
+from tuneloop.media.store import DATA_URI, fetch, keep, remember
 from tuneloop.serve.problems import Problem
-
-Keep = Callable[[bytes], str]
-"""Keeps a file, and says what it is found by."""
 
 TAG = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 MOST_TAGS, MOST_TAG_CHARS = 8, 64
@@ -43,7 +41,7 @@ class Item(Beside):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    text: str = Field("", description="The text to judge.")
+    text: str | None = Field(None, description="The text to judge.")
     pair: str | None = Field(
         None, description="The second text, for models that judge pairs; choices stand one per line."
     )
@@ -204,12 +202,19 @@ class Asked:
 
 
 def parse_request(
-    body: bytes, *, config: ServeConfig, takes_pairs: bool, writes: bool = False, keep: Keep = remember
+    body: bytes,
+    *,
+    config: ServeConfig,
+    takes_pairs: bool,
+    writes: bool = False,
+    reads: Collection[str] = ("text",),
+    files: Files | None = None,
 ) -> Asked:
     """What the body of /v1/predict asks.
 
     Args:
-        keep: where the files in it are kept; returns what each is found by.
+        reads: the modalities that the model reads.
+        files: where the files in it are kept; in memory by default.
 
     Raises:
         Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
@@ -228,7 +233,7 @@ def parse_request(
     single = asked.text is not None or asked.has_more
     if single == (asked.texts is not None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
-    one = Item(text=asked.text or "", pair=asked.pair, image=asked.image, audio=asked.audio, tabular=asked.tabular)
+    one = Item(text=asked.text, pair=asked.pair, image=asked.image, audio=asked.audio, tabular=asked.tabular)
     items = [one] if single else asked.texts or []
     limit = min(config.max_texts, config.max_queue)
     if len(items) > limit:
@@ -237,7 +242,10 @@ def parse_request(
             t("{count} texts are more than one request may hold.", count=len(items)),
             t("Send at most {limit} texts at once.", limit=limit),
         )
-    inputs = [_input(item, number, config.max_text_chars, takes_pairs, keep) for number, item in enumerate(items)]
+    inputs = [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
+    if list(reads) != ["text"] or any(isinstance(item, Item) and item.has_more for item in items):
+        files = files or Files()
+        inputs = [mixed(item, given, files, reads) for item, given in zip(items, inputs, strict=True)]
     return Asked(inputs, asked.tags)
 
 
@@ -256,8 +264,12 @@ def _check_tags(tags: dict[str, str]) -> None:
         )
 
 
-def _input(item: str | Item, number: int, limit: int, takes_pairs: bool, keep: Keep) -> Input:
-    text, pair = (item, None) if isinstance(item, str) else (item.text, item.pair)
+def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Input:
+    text, pair = (item, None) if isinstance(item, str) else (item.text or "", item.pair)
+    if isinstance(item, Item) and item.text is None and not item.has_more:
+        raise Problem(
+            422, t("The field {field} is missing or of the wrong type.", field=f"texts.{number}.text"), _example()
+        )
     if len(text) > limit or (pair is not None and len(pair) > limit):
         raise Problem(
             413,
@@ -271,28 +283,59 @@ def _input(item: str | Item, number: int, limit: int, takes_pairs: bool, keep: K
             else t("Text {number} has a pair, and this model judges single texts.", number=number)
         )
         raise Problem(422, detail, _example())
-    if isinstance(item, Item) and item.has_more:
-        text = mixed(item, text, keep)
     return as_input(text, pair)
 
 
-def mixed(given: Beside, text: str, keep: Keep) -> str:
-    """A text and what a request has beside it as one item: see `media.items`.
+@dataclass(frozen=True)
+class Files:
+    """Where the files of requests are kept, and found again.
+
+    Args:
+        store: a folder of the workspace; None keeps them in memory for a while.
+        stores: where files that a request names by their SHA-256 may lie.
+    """
+
+    store: Path | None = None
+    stores: tuple[Path, ...] = ()
+
+    def kept(self, kind: str, reference: str) -> str:
+        """What a file is found by, once it is known to be one.
+
+        Raises:
+            DataError: if it is neither a data URI nor known, or cannot be decoded.
+        """
+        check(kind, data := fetch(reference, self.stores))
+        if not DATA_URI.match(reference):
+            return reference
+        return remember(data) if self.store is None else keep(data, self.store)
+
+
+def mixed(item: str | Beside, given: Input, files: Files, reads: Collection[str]) -> Input:
+    """What a request asks of a model of several modalities: see `media.items`. A pair stays as it is.
+
+    Args:
+        item: what may stand beside the text.
+        given: the text; an item by itself is taken too.
+        reads: the modalities of the model.
 
     Raises:
-        Problem: 422 if a file is no data URI, or cannot be decoded.
+        Problem: 422 if there is nothing that the model reads, something that it does not read, or a file that is none.
     """
-    parts: dict[str, Any] = {"text": text, "tabular": given.tabular}
-    for kind, uri in (("image", given.image), ("audio", given.audio)):
-        if uri is None:
-            continue
+    if not isinstance(given, str):
+        return given
+    parts = parse(given)
+    if isinstance(item, Beside):
+        parts |= item.model_dump(include={"image", "audio", "tabular"}, exclude_none=True)
+    hint = t("It reads {known}.", known=", ".join(reads))
+    if unread := sorted(set(parts) - set(reads)):
+        raise Problem(422, t("This model does not read {names}.", names=", ".join(unread)), hint)
+    if not parts:
+        raise Problem(422, t("There is nothing to judge."), hint)
+    for kind in {"image", "audio"} & set(parts):
         try:
-            if not DATA_URI.match(uri):
-                raise DataError(t("It is no data URI."), t("Write it as data:image/png;base64,..."))
-            check(kind, data := fetch(uri, []))
+            parts[kind] = files.kept(kind, parts[kind])
         except TuneloopError as error:
             raise Problem(422, f"{kind}: {error.problem}", error.hint) from None
-        parts[kind] = keep(data)
     return compose(parts)
 
 

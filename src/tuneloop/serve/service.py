@@ -19,7 +19,6 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
-from tuneloop.media.store import keep, remember
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
@@ -28,7 +27,7 @@ from tuneloop.serve.following import Following
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
-from tuneloop.serve.schemas import DeploymentOut, LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
+from tuneloop.serve.schemas import DeploymentOut, Files, LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trail import Noted, Recorder
 from tuneloop.serve.trial import Sides
@@ -82,10 +81,10 @@ class Service:
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
         self.recorder = Recorder(config, workspace, names=watch.used)
         self.watcher = Watcher(watch, workspace, self.batcher.meter)
-        self.explaining = Explaining(self.slot, self.batcher, config)
-        self.sides = Sides(self.batcher)
         # files of requests whose texts are kept are kept as well, so that they can be learnt from
-        self._keep = partial(keep, store=workspace.media) if watch.events == "texts" else remember
+        self._files = Files(workspace.media if watch.events == "texts" else None, (workspace.media,))
+        self.explaining = Explaining(self.slot, self.batcher, config, self._files)
+        self.sides = Sides(self.batcher)
         self._open_model = open_model
         self._workspace = workspace
         self.following = (
@@ -166,8 +165,9 @@ class Service:
         if model is None:
             raise self.not_ready()
         asked = parse_request(
-            body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes, keep=self._keep
-        )
+            body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes, reads=model.reads,
+            files=self._files,
+        )  # fmt: skip
         prompts = await asyncio.to_thread(self._prompts, asked.items, model) if model.writes else asked.items
         if noted is not None:
             noted.inputs, noted.tags = prompts, asked.tags
@@ -221,7 +221,7 @@ class Service:
         request = self.explaining.request(body)
         if recount is not None:
             recount(math.ceil(request.most_answers / self.config.max_texts))
-        await self.allow([request.item])
+        await self.allow([request.item(self._files, self.slot.current.reads)])
         return await self.explaining.answer(request, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:

@@ -15,6 +15,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import Draft, Limits
 from tuneloop.inference.decoding import Decoding
+from tuneloop.models.item_tokenizer import modalities_of
 from tuneloop.releases.manifest import MANIFEST
 from tuneloop.releases.read import Release, open_release
 
@@ -62,6 +63,11 @@ class ServedModel:
     def takes_pairs(self) -> bool:
         """Whether it judges two texts together."""
         return self.handle.task.takes_pairs
+
+    @property
+    def reads(self) -> list[str]:
+        """The modalities that it reads."""
+        return modalities_of(getattr(self.handle, "tokenizer", None))
 
     @property
     def writes(self) -> bool:

@@ -16,6 +16,7 @@ from tuneloop.data.augment import augmented
 from tuneloop.data.token_cache import cached_tokens
 from tuneloop.inference.ruling import check_rules
 from tuneloop.knowledge.attach import Knowledge
+from tuneloop.media.items import is_item
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, Method, Split
 from tuneloop.models.device import choose_device, choose_precision
@@ -152,6 +153,7 @@ def prepare(
         return going_on.dev(rows) if name == "dev" else rows
 
     rows = {name: split(name) for name in ("train", "dev")}
+    _check_items(config, rows["train"])
     task.learn(rows["train"].labels)
     torch.manual_seed(config.seed)
     model = going_on.load(method, task, source)
@@ -214,6 +216,15 @@ def _source(config: RunConfig, snapshot: Snapshot, place: Workspace, base: Path 
     if config.modalities == ("text",):
         return resolve(config.model.source, base=base)
     return fused_source(config, snapshot.split("train"), folder=place.cache / "fused", base=base)
+
+
+def _check_items(config: RunConfig, train: Examples) -> None:
+    """Rows of several modalities are items: made of the columns that are named, or written down as such before."""
+    if config.modalities != ("text",) and not all(map(is_item, train.texts)):
+        raise ConfigError(
+            t("modality is {given}, but the rows are texts.", given=config.modality),
+            t("Name the columns with files and values: data.columns.image, audio or tabular."),
+        )
 
 
 def _reading(knowledge: Knowledge | None) -> dict[str, str]:

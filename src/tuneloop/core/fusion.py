@@ -30,7 +30,7 @@ class FusionConfig(Options):
 
     type: Literal["late", "cross_attention"] = Field(
         "late",
-        description="late: what each modality says, added up; cross_attention: learnt queries look at all of them.",
+        description="late: what each modality says, added up; cross_attention: it looks at the others first.",
     )
     image: str = Field(
         "", description="The encoder of images (ViT, CLIP, ...): a folder, a hub id, pkg:PACKAGE/FOLDER, or scratch."
@@ -50,7 +50,6 @@ class FusionConfig(Options):
     width: int = Field(256, ge=8, description="Width in which modalities meet.")
     layers: int = Field(2, ge=1, description="Layers of cross-attention.")
     heads: int = Field(4, ge=1, description="Heads of cross-attention; the width is a multiple of them.")
-    queries: int = Field(4, ge=1, description="Queries of cross-attention, whose mean is what the last layer reads.")
     image_size: int = Field(
         64, ge=8, le=1024, description="From scratch: side of the square that an image is fitted to, in pixels."
     )

@@ -40,16 +40,13 @@ class FusedConfig(PretrainedConfig):
         hidden_size: int = 256,
         fusion_layers: int = 2,
         fusion_heads: int = 4,
-        queries: int = 4,
         hidden_dropout_prob: float = 0.1,
         drawn: list[str] | None = None,
         **more: Any,
     ) -> None:
         self.encoders, self.columns = encoders or {}, columns or {}
         self.fusion, self.modality_dropout = fusion, modality_dropout
-        self.hidden_size, self.fusion_layers, self.fusion_heads, self.queries = (
-            hidden_size, fusion_layers, fusion_heads, queries,
-        )  # fmt: skip
+        self.hidden_size, self.fusion_layers, self.fusion_heads = hidden_size, fusion_layers, fusion_heads
         self.hidden_dropout_prob, self.drawn = hidden_dropout_prob, drawn or []
         text = self.encoders.get("text", {})
         self.vocab_size = int(text.get("vocab_size", 1))
@@ -154,50 +151,46 @@ class Late(nn.Module):
 
     def forward(self, states: dict[str, tuple[Tensor, Tensor]], present: Tensor) -> Tensor:
         """One vector for each row, (batch, hidden): zeros where nothing is there."""
-        total = None
-        for number, (name, layers) in enumerate(self.alone.items()):
+        return (self.said(states) * present.unsqueeze(-1)).sum(dim=1)
+
+    def said(self, states: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """What each modality says of each row alone, (batch, modalities, hidden)."""
+        found = []
+        for name, layers in self.alone.items():
             tokens, mask = states[name]
             counted = mask.unsqueeze(-1).to(tokens.dtype)
-            said = layers((tokens * counted).sum(1) / counted.sum(1).clamp(min=1))
-            said = said * present[:, number, None].to(said.dtype)
-            total = said if total is None else total + said
-        assert total is not None
-        return total
+            found.append(layers((tokens * counted).sum(1) / counted.sum(1).clamp(min=1)))
+        return torch.stack(found, dim=1)
 
 
-class CrossAttention(nn.Module):
-    """Learnt queries look at the tokens of all modalities that are there, layer by layer; their mean is the answer.
+class CrossAttention(Late):
+    """What each modality says looks at the tokens of all that are there, layer by layer, before it is added up.
 
-    Jaegle et al., "Perceiver IO" (2022). One learnt token is always there, so that a row may lack anything.
+    As in LXMERT (Tan and Bansal, 2019) each modality asks the others; here it is one query for each of them. What a
+    layer adds is zero at first, so it begins as late fusion. One learnt token is always there to be looked at.
     """
 
     def __init__(self, config: FusedConfig, widths: dict[str, int]) -> None:
-        super().__init__()
+        super().__init__(config, widths)
         hidden = config.hidden_size
         self.into = nn.ModuleDict(
             {name: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden)) for name, width in widths.items()}
         )
-        self.kinds = nn.Parameter(torch.empty(len(widths), hidden))
-        self.nothing, self.queries = (
-            nn.Parameter(torch.empty(1, hidden)),
-            nn.Parameter(torch.empty(config.queries, hidden)),
-        )
+        self.kinds, self.nothing = nn.Parameter(torch.empty(len(widths), hidden)), nn.Parameter(torch.empty(1, hidden))
         self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.fusion_layers))
-        self.norm = nn.LayerNorm(hidden)
 
     def forward(self, states: dict[str, tuple[Tensor, Tensor]], present: Tensor) -> Tensor:
-        """One vector for each row, (batch, hidden)."""
-        rows = len(present)
-        tokens, masks = [self.nothing.expand(rows, 1, -1)], [present.new_ones((rows, 1), dtype=torch.bool)]
+        """One vector for each row, (batch, hidden): zeros where nothing is there."""
+        said, rows = self.said(states), len(present)
+        tokens, masks = [self.nothing.expand(rows, 1, -1)], [present.new_ones((rows, 1))]
         for number, (name, layers) in enumerate(self.into.items()):
-            said, mask = states[name]
-            tokens.append(layers(said) + self.kinds[number])
+            read, mask = states[name]
+            tokens.append(layers(read) + self.kinds[number])
             masks.append(mask & present[:, number : number + 1])
-        keys, counts = torch.cat([each.to(tokens[-1].dtype) for each in tokens], dim=1), torch.cat(masks, dim=1)
-        found = self.queries.expand(rows, -1, -1).to(keys.dtype)
+        keys, counts = torch.cat([each.to(said.dtype) for each in tokens], dim=1), torch.cat(masks, dim=1)
         for layer in self.layers:
-            found = layer(found, keys, counts)
-        return self.norm(found.mean(dim=1))  # type: ignore[no-any-return]
+            said = layer(said, keys, counts)
+        return (said * present.unsqueeze(-1)).sum(dim=1)
 
 
 class CrossLayer(nn.Module):
@@ -330,7 +323,10 @@ class FusedForSequenceClassification(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        for name in ("numbers", "absent", "columns", "kinds", "nothing", "queries"):
+        if isinstance(module, CrossLayer):
+            for layer in (module.out, module.forth[-1]):
+                init.zeros_(layer.weight)
+        for name in ("numbers", "absent", "columns", "kinds", "nothing"):
             weight = getattr(module, name, None)
             if isinstance(weight, nn.Parameter):
                 init.normal_(weight, std=0.02 if name == "kinds" else 1 / weight.shape[-1] ** 0.5)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuneloop.core.config import RunConfig
     from tuneloop.data.examples import Examples
 
-VERSION = 2
+VERSION = 3
 TEXT_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 PATCHES = 8
@@ -105,7 +105,6 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
         hidden_size=fusion.width,
         fusion_layers=fusion.layers,
         fusion_heads=fusion.heads,
-        queries=fusion.queries,
         drawn=[name for name, source in sources.items() if isinstance(source, str)],
     )
     settings = {

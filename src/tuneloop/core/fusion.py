@@ -29,7 +29,7 @@ class FusionConfig(Options):
     """Encoders beside the text's, which is model.source, and how they become one model."""
 
     type: Literal["late", "cross_attention"] = Field(
-        "late",
+        "cross_attention",  # better on dev: python -m benchmarks.modalities
         description="late: what each modality says, added up; cross_attention: it looks at the others first.",
     )
     image: str = Field(

@@ -151,19 +151,27 @@ def measure(seed: int, ways: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def summed(seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The mean accuracy of each way over the seeds that have it."""
+    ways = dict.fromkeys(way for each in seeds.values() for way in each)
+    known = {way: [each[way]["accuracy"] for each in seeds.values() if way in each] for way in ways}
+    return {way: {"seeds": len(each), "accuracy": round(mean(each), 4)} for way, each in known.items()}
+
+
 def main() -> None:
-    """Measure and record."""
+    """Measure and record; seeds that were measured before are kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--output", type=Path, default=PATH)
     options = parser.parse_args()
-    seeds = {str(seed): measure(seed, options.ways) for seed in options.seeds}
-    summary = {
-        way: {"accuracy": round(mean(each[way]["accuracy"] for each in seeds.values()), 4)} for way in options.ways
-    }
-    settings = {"training": TRAINING, "rows": SIZES, "ways": WAYS, "descriptions": DESCRIPTIONS}
-    write_json(options.output, {"summary": summary, "seeds": seeds, "settings": settings, "machine": machine()})
+    for seed in options.seeds:
+        found = measure(seed, options.ways)
+        before = json.loads(options.output.read_text(encoding="utf-8"))["seeds"] if options.output.is_file() else {}
+        seeds = before | {str(seed): before.get(str(seed), {}) | found}
+        settings = {"training": TRAINING, "rows": SIZES, "ways": WAYS, "descriptions": DESCRIPTIONS}
+        summary = summed(seeds)
+        write_json(options.output, {"summary": summary, "seeds": seeds, "settings": settings, "machine": machine()})
     print(json.dumps(summary, indent=2))
 
 

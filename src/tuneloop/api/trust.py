@@ -55,7 +55,7 @@ def audit(
 
 def explain(
     model: Run | Release | str,
-    item: Input,
+    item: Input | Mapping[str, Any],
     *,
     method: str = "shapley",
     target: str | None = None,
@@ -67,7 +67,8 @@ def explain(
 
     Args:
         model: a run or release, or the name of one.
-        item: a text, or a (text, pair) tuple for a model that judges pairs.
+        item: a text, a (text, pair) tuple for a model that judges pairs, or what a model of several modalities judges:
+            a mapping with some of `text`, `image` and `audio` (a path, or bytes) and `tabular`.
         method: one of `tuneloop.explain.EXPLAINERS`; those that look into the model open it with torch.
         target: the class to explain; the most probable one by default.
         options: of the method.
@@ -80,9 +81,11 @@ def explain(
         DataError: if there is no word in the text, or no pair where one is needed.
         MissingExtraError: if the method needs a package that is not installed.
     """
+    from tuneloop.core.fusion import read_by
     from tuneloop.explain import create_explainer
     from tuneloop.inference.inside import ENGINE
     from tuneloop.inference.predictor import open_predictor
+    from tuneloop.media.rows import input_of
     from tuneloop.releases.read import Release
 
     explainer = create_explainer(method, options)
@@ -92,4 +95,5 @@ def explain(
     else:
         predictor = open_predictor(subject.model_path, engine=ENGINE)
     with closing(predictor):
-        return explainer.explain(predictor, item, label=target, seed=seed)
+        given = input_of(item, read_by(predictor))
+        return explainer.explain(predictor, given, label=target, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,14 +54,15 @@ def explain(
     print_json(found.to_json()) if as_json else _show(found)
 
 
-def _item(text: str, pair: str | None, image: Path | None, audio: Path | None, values: list[str]) -> Input:
+def _item(
+    text: str, pair: str | None, image: Path | None, audio: Path | None, values: list[str]
+) -> Input | dict[str, Any]:
     from tuneloop.data.examples import as_input
-    from tuneloop.media.rows import item_of
 
     if image is None and audio is None and not values:
         return as_input(text, pair)
     tabular = {name: value for name, _, value in (each.partition("=") for each in values)}
-    return item_of({"text": text, "image": image, "audio": audio, "tabular": tabular})
+    return {"text": text, "image": image, "audio": audio, "tabular": tabular}
 
 
 def _show(found: Explanation) -> None:

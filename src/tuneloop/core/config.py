@@ -23,7 +23,7 @@ from tuneloop.core.deployment import AuditConfig, ReleaseConfig, ServeConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import ComparisonConfig, SearchConfig
 from tuneloop.core.forecast import ForecastConfig
-from tuneloop.core.fusion import FusionConfig, as_items, check_modality, modalities_of
+from tuneloop.core.fusion import TEXT_ALONE, FusionConfig, as_items, check_modality, modalities_of
 from tuneloop.core.i18n import t
 from tuneloop.core.knowledge import KnowledgeConfig
 from tuneloop.core.options import Options, TypedOptions, without_password
@@ -245,7 +245,7 @@ class RunConfig(Options):
         if self.continual.used:
             keys.append("continual")
         plain["data"]["columns"] = self.data.columns.to_json()
-        if self.modalities != ("text",):
+        if self.modalities != TEXT_ALONE:
             keys += ["modality", "fusion"]
         if self.knowledge.context:  # rules may change without a new training, what the model reads may not
             plain["knowledge"].pop("rules")

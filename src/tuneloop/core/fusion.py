@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 MODALITIES = ("text", "image", "audio", "tabular")
 """In the order in which they are named."""
 
+TEXT_ALONE = ("text",)
+"""What most models read."""
+
 TASKS = ("classification", "multilabel", "regression", "retrieval")
 """Tasks that judge rows of other modalities than text."""
+
+METHODS = ("auto", "full", "lora", "adalora", "ia3", "bitfit", "distill", "self_training", "probe")
+"""Methods that train on rows of other modalities than text; all others read or write texts by themselves."""
 
 FUSED = "tuneloop_fused"
 """`model_type` in the config.json of a fused model."""
@@ -80,6 +86,11 @@ def modalities_of(value: str) -> tuple[str, ...]:
     return tuple(name for name in MODALITIES if name in parts)
 
 
+def read_by(model: Any) -> tuple[str, ...]:
+    """The modalities that an open model reads: text alone, where it does not say."""
+    return tuple(getattr(model, "modalities", TEXT_ALONE))
+
+
 def check_modality(config: RunConfig) -> None:
     """Nothing, if modality, columns, encoders and task fit together.
 
@@ -95,12 +106,21 @@ def check_modality(config: RunConfig) -> None:
     for name in ("image", "audio"):
         if name in names and not getattr(config.fusion, name):
             raise ValueError(t("modality {name} needs an encoder: set fusion.{name}", name=name))
-    if names != ("text",) and task not in TASKS:
+    if names != TEXT_ALONE and task not in TASKS:
         raise ValueError(
             t("task {task} reads text alone; with modality {given} take one of {known}", task=task,
               given=config.modality, known=", ".join(TASKS))
         )  # fmt: skip
-    if names != ("text",) and task == "retrieval" and (len(names) < 2 or columns.pair):
+    if names != TEXT_ALONE and config.method.type not in METHODS:
+        raise ValueError(
+            t("method {method} reads text alone; with modality {given} take one of {known}", method=config.method.type,
+              given=config.modality, known=", ".join(METHODS))
+        )  # fmt: skip
+    if names != TEXT_ALONE and (config.data.augment.perturbations or config.knowledge.context):
+        raise ValueError(
+            t("modality is {given}: data.augment and knowledge.context are for texts alone", given=config.modality)
+        )
+    if names != TEXT_ALONE and task == "retrieval" and (len(names) < 2 or columns.pair):
         raise ValueError(
             t("retrieval with modality finds the other modalities of a row by its text: text+image, no pair")
         )

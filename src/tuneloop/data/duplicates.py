@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from tuneloop.core.data import DataConfig
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
@@ -49,6 +50,11 @@ class DuplicateReport:
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
         return asdict(self)
+
+
+def nearness(data: DataConfig) -> float:
+    """How alike two rows are that may not be parted; rows of values share their columns' names, so only equal ones."""
+    return 1.0 if data.columns.mixed and data.clean.duplicates != "near" else data.clean.near_threshold
 
 
 def comparables(examples: Examples, *, prompts: bool = False) -> list[str]:

@@ -18,7 +18,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import Bar, progress
 from tuneloop.data.clean import clean_texts
 from tuneloop.data.corrections import Applied, apply, corrections_path, lines_hash, read_corrections
-from tuneloop.data.duplicates import DuplicateReport, comparables, components, remove_duplicates, remove_leaks
+from tuneloop.data.duplicates import DuplicateReport, comparables, components, nearness, remove_duplicates, remove_leaks
 from tuneloop.data.examples import Examples
 from tuneloop.data.labelled import LabelReader, labelled, refuse_twin_labels
 from tuneloop.data.near import comparable, content_key, near_pairs
@@ -36,6 +36,7 @@ from tuneloop.data.snapshot_folder import (
     used,
 )
 from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata, wanted_sizes
+from tuneloop.media.rows import NOTHING
 
 STEPS = 4
 READ = 2
@@ -139,13 +140,12 @@ def _build(
     parts["train"] = train.select(kept)
     bar.update(2, t("duplicates removed"))
     splits = _split(config, task, parts)
-    unused = len(parts["train"].rows) - sum(
-        len(rows) for name, rows in splits.items() if name not in parts or name == "train"
-    )
+    dealt = [rows for name, rows in splits.items() if name not in parts or name == "train"]
+    unused = len(parts["train"].rows) - sum(map(len, dealt))
     kept_near = config.data.clean.duplicates != "near" or task.free_answers
     if len(parts) > 1 or (config.data.split.by == "time" and kept_near):
         # in all other cases near-duplicates are gone, or went into one split together
-        splits = remove_leaks(splits, config.data.clean.near_threshold, duplicates, prompts=task.free_answers)
+        splits = remove_leaks(splits, nearness(config.data), duplicates, prompts=task.free_answers)
     labels = _check_labels(task, splits, parts)
     bar.update(3, t("split"))
     snapshot = save_snapshot(
@@ -236,7 +236,7 @@ def _read(
     if task.row_by_row:
         examples = _moved(raw, examples, table, task, config)
     examples, left_out = apply(corrected, examples, raw)
-    filled = [row for row, text in enumerate(texts) if text.strip()]
+    filled = [row for row, text in enumerate(texts) if text.strip() and text != NOTHING]
     if task.free_answers:
         filled = [row for row in filled if str(raw.labels[row]).strip()]
     if not filled:
@@ -312,7 +312,7 @@ def _units(config: RunConfig, task: LabelReader, part: _Part) -> list[int]:
         first_with = dict(reversed([(text, row) for row, text in enumerate(inputs)]))
         pairs += [(first_with[text], row) for row, text in enumerate(inputs)]
         once = sorted(first_with.values())
-        near = near_pairs([inputs[row] for row in once], config.data.clean.near_threshold)
+        near = near_pairs([inputs[row] for row in once], nearness(config.data))
         pairs += [(once[first], once[second]) for first, second in near]
     if config.data.split.by == "group":
         first: dict[Any, int] = {}

@@ -14,6 +14,7 @@ from tuneloop.abstaining.base import Reading
 from tuneloop.abstaining.folder import open_abstainer
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError, ModelError
+from tuneloop.core.fusion import read_by
 from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.batches import inference_batches
@@ -70,6 +71,11 @@ class Predictor:
         self.knowledge = knowledge
         self.abstainer = abstainer
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it reads: text alone, or several of `core.fusion.MODALITIES`."""
+        return read_by(self.tokenizer)
+
     def count_tokens(self, inputs: Sequence[Input]) -> IntArray:
         """Tokens that the model reads of each input, shape (n,)."""
         tokens = self._encode(inputs)
@@ -115,7 +121,7 @@ class Predictor:
         """Whether the engine tells what the last layer receives, and that is one vector for each input."""
         if self.task.layout != "whole" or not getattr(self.engine, "has_vectors", False):
             return False
-        tokens = self._encode([("a", "a") if self.task.takes_pairs else "a"])
+        tokens = self._encode([("", "") if self.task.takes_pairs else ""])  # what any model reads
         return tokens.columns == 1 and tokens.owners is None
 
     @property

@@ -8,6 +8,7 @@ whole as a data URI.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,9 +50,9 @@ def _read(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     found = plain["item"]
-    if len(plain) > 1 or not isinstance(found, dict) or not all(_sound(name, value) for name, value in found.items()):
+    if not isinstance(found, dict) or not all(_sound(name, value) for name, value in found.items()):
         return None
-    return {name: found[name] for name in MODALITIES if name in found}
+    return {name: found[name] for name in MODALITIES if name in found} if compose(found) == text else None
 
 
 def with_text(text: str, change: Callable[[str], str]) -> str:
@@ -77,7 +78,8 @@ def described(text: str) -> str:
 
 
 def _says(value: Any) -> bool:
-    return value is not None and str(value).strip() != ""
+    number = not isinstance(value, float) or not math.isnan(value)  # as tables write what is missing
+    return value is not None and number and str(value).strip() != ""
 
 
 def _sound(name: str, value: Any) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from tuneloop.core.errors import DataError
+from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.core.i18n import t
 from tuneloop.media import store
 from tuneloop.media.decode import check
-from tuneloop.media.items import compose, parse
+from tuneloop.media.items import compose
 
 NOTHING = compose({})
 
@@ -52,6 +54,11 @@ def item_parts(rows: Rows, columns: Named, *, folder: Path | None) -> list[dict[
     """
     found: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     for row, value in enumerate(rows.column(columns.text, setting="data.columns.text") if columns.text else ()):
+        if not isinstance(value, str | None):
+            raise DataError(
+                t("{place}: {value!r} is not a text.", place=rows.place(row, columns.text), value=str(value)[:60]),
+                t("Put texts in quotes, or set {setting} to the column with the texts.", setting="data.columns.text"),
+            )
         found[row]["text"] = value
     for kind in ("image", "audio"):
         name = getattr(columns, kind)
@@ -87,26 +94,24 @@ def pairs(rows: Rows, columns: Named, *, folder: Path | None) -> tuple[list[str]
     return texts, others
 
 
-def item_of(
-    given: Any,
-    *,
-    folder: Path | None = None,
-    base: Path | None = None,
-    reads: Collection[str] = ("text", "image", "audio", "tabular"),
-) -> str:
+def item_of(given: Any, *, folder: Path | None = None, base: Path | None = None) -> str:
     """An item as a person writes it in Python: a text, or `{"text": ..., "image": a path or bytes, "tabular": {...}}`.
 
     Args:
-        reads: the modalities of the model that judges it.
         folder: the store in which files are kept; None keeps none.
         base: what relative paths start from; the current folder by default.
 
     Raises:
-        DataError: if it is no such thing, the model reads nothing of it, or a file cannot be read.
+        DataError: if it is no such thing, or a file cannot be read.
     """
     if isinstance(given, str):
-        given = {"text": given}
-    if not isinstance(given, Mapping) or not set(given) <= {"text", "image", "audio", "tabular"}:
+        return given
+    if (
+        not isinstance(given, Mapping)
+        or not set(given) <= {"text", "image", "audio", "tabular"}
+        or not isinstance(given.get("text"), str | None)
+        or not isinstance(given.get("tabular"), Mapping | None)
+    ):
         raise DataError(
             t("{given!r} is no item.", given=str(given)[:80]),
             t("Give a text, or a mapping with some of text, image, audio and tabular."),
@@ -114,12 +119,28 @@ def item_of(
     parts = dict(given)
     for kind in {"image", "audio"} & set(parts):
         parts[kind] = _reader(kind, base or Path.cwd(), folder)(parts[kind])
-    made = compose(parts)
-    if not set(parse(made)) & set(reads):
-        raise DataError(
-            t("The item has nothing that the model reads: {known}.", known=", ".join(reads)), t("Give one of them.")
-        )
+    if (made := compose(parts)) == NOTHING:
+        raise DataError(t("The item is empty."), t("Give a text, a file or values."))
     return made
+
+
+def input_of(given: Any, reads: Sequence[str]) -> str | tuple[str, str]:
+    """What a model judges, of what a person gives in Python: see `item_of`; of a pair, both.
+
+    Args:
+        reads: modalities that the model reads.
+
+    Raises:
+        DataError: as `item_of`, and if a model that judges texts alone is given more.
+    """
+    if isinstance(given, tuple):
+        first, second = (input_of(each, reads) for each in given)
+        return str(first), str(second)
+    if not isinstance(given, Mapping):
+        return given  # type: ignore[no-any-return]
+    if tuple(reads) == TEXT_ALONE:
+        raise DataError(t("This model judges texts alone."), t("Give a text."))
+    return item_of(given)
 
 
 def _reader(kind: str, base: Path, folder: Path | None) -> Callable[[Any], str | None]:
@@ -134,7 +155,7 @@ def _reader(kind: str, base: Path, folder: Path | None) -> Callable[[Any], str |
         if not name:
             return None
         if name not in known:
-            path = base / Path(name).expanduser()
+            path = base / os.path.expanduser(name)  # noqa: PTH111 - Path raises where there is no such user
             data = store.read(path)
             check(kind, data)
             known[name] = store.hold(path, data) if folder is None else store.keep(data, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import threading
@@ -52,7 +51,7 @@ def keep(data: bytes, store: Path | None) -> str:
     if store is None:
         return f"data:;base64,{base64.b64encode(data).decode('ascii')}"
     path = store / digest[:2] / digest
-    if not path.is_file():
+    if not path.is_file() or path.read_bytes() != data:
         fsio.make_dir(path.parent)
         fsio.write_bytes(path, data)
     return digest
@@ -88,7 +87,7 @@ def fetch(reference: str, stores: Iterable[Path]) -> bytes:
     if found := DATA_URI.match(reference):
         try:
             return base64.b64decode(reference[found.end() :], validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; what is not ASCII raises another
             raise DataError(t("A data URI is no base64."), t("Write it as data:image/png;base64,...")) from None
     if DIGEST.fullmatch(reference):
         places = [store / reference[:2] / reference for store in stores]
@@ -112,8 +111,8 @@ def read(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         data = path.read_bytes() if 0 < size <= MOST_BYTES else b""
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # a path with a NUL is no path
+        reason = getattr(error, "strerror", None) or str(error)
         raise DataError(t("{path} cannot be read: {error}", path=path, error=reason)) from None
     if not data:
         raise DataError(

@@ -37,12 +37,14 @@ class Case:
         labelled: training texts with a label.
         parameters: of the pretrained model.
         memory_bytes: of the GPU where there is one, else of the machine.
+        texts_alone: whether rows are made of nothing else.
     """
 
     task: Task
     labelled: int
     parameters: int
     memory_bytes: int
+    texts_alone: bool = True
 
     @property
     def per_class(self) -> float:
@@ -80,7 +82,11 @@ RULES = (
     # class, 0.567 and 0.506 with 16, 0.614 and 0.591 with 32, 0.683 and 0.682 with 128 (quality/auto.json)
     Rule(
         "contrastive",
-        lambda case: case.task.problem_type == "single_label_classification" and 0 < case.per_class < FEW_LABELS,
+        lambda case: (
+            case.texts_alone
+            and case.task.problem_type == "single_label_classification"
+            and 0 < case.per_class < FEW_LABELS
+        ),
         lambda case: t(
             "Method contrastive: with {count:.0f} labels for each class, pairs of texts give it more steps than the "
             "texts themselves would.",

@@ -63,7 +63,9 @@ class FusedConfig(PretrainedConfig):
 
 def encoder_of(plain: dict[str, Any]) -> nn.Module:
     """The encoder that a configuration describes, with weights by chance."""
-    known = {key: value for key, value in plain.items() if key not in ("model_type", "transformers_version")}
+    # with a dtype of its own an encoder would not follow the model that it is part of
+    apart = ("model_type", "transformers_version", "dtype", "torch_dtype")
+    known = {key: value for key, value in plain.items() if key not in apart}
     config = AutoConfig.for_model(plain["model_type"], **known)
     model = AutoModel.from_config(config)
     return model.get_encoder() if getattr(config, "is_encoder_decoder", False) else model  # type: ignore[no-any-return]
@@ -166,8 +168,8 @@ class Late(nn.Module):
 class CrossAttention(Late):
     """What each modality says looks at the tokens of all that are there, layer by layer, before it is added up.
 
-    As in LXMERT (Tan and Bansal, 2019) each modality asks the others; here it is one query for each of them. What a
-    layer adds is zero at first, so it begins as late fusion. One learnt token is always there to be looked at.
+    As in LXMERT (Tan and Bansal, 2019) each modality asks the others; here it is one query for each of them. One learnt
+    token is always there to be looked at.
     """
 
     def __init__(self, config: FusedConfig, widths: dict[str, int]) -> None:
@@ -323,9 +325,6 @@ class FusedForSequenceClassification(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, CrossLayer):
-            for layer in (module.out, module.forth[-1]):
-                init.zeros_(layer.weight)
         for name in ("numbers", "absent", "columns", "kinds", "nothing"):
             weight = getattr(module, name, None)
             if isinstance(weight, nn.Parameter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,17 @@ def fused_source(config: RunConfig, train: Examples, *, folder: Path, base: Path
     return target
 
 
+def pretrained(config: RunConfig, base: Path | None) -> list[Path]:
+    """The folders of all encoders that do not learn from nothing.
+
+    Raises:
+        ModelError: if one cannot be found.
+    """
+    named = {"text": config.model.source, "image": config.fusion.image, "audio": config.fusion.audio}
+    sources = [named[name] for name in config.modalities if name in named]
+    return [resolve(source, base=base) for source in sources if source != SCRATCH]
+
+
 def keep_frozen(model: PreTrainedModel, config: FusionConfig) -> None:
     """Freeze the encoders that stay as they came, after a method has chosen what it trains."""
     for name in config.frozen:
@@ -84,6 +96,7 @@ def _resolved(config: RunConfig, name: str, base: Path | None) -> Path | str:
 
 
 def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], columns: Columns) -> None:
+    import torch
     from safetensors.torch import save_file
 
     from tuneloop.models.fused import FusedConfig
@@ -92,7 +105,9 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
     encoders: dict[str, Any] = {}
     tensors: dict[str, Any] = {}
     for name, source in sources.items():
-        encoders[name], weights = _scratch(name, fusion) if isinstance(source, str) else _pretrained(name, source)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # a pooler, or whatever else an encoder came without, is the same wherever it is drawn
+            encoders[name], weights = _scratch(name, fusion) if isinstance(source, str) else _pretrained(name, source)
         tensors |= {f"encoders.{name}.{key}": value.contiguous().clone() for key, value in weights.items()}
         _write_processor(folder / FOLDER / name, name, source, fusion)
     built = FusedConfig(
@@ -176,7 +191,7 @@ def _scratch(name: str, fusion: FusionConfig) -> tuple[dict[str, Any], dict[str,
 
 
 def _seconds(fusion: FusionConfig) -> int:
-    return max(1, round(fusion.max_seconds))
+    return math.ceil(fusion.max_seconds)
 
 
 def _write_processor(folder: Path, name: str, source: Path | str, fusion: FusionConfig) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.errors import ModelError
+from tuneloop.core.errors import DataError, ModelError
 from tuneloop.core.hashing import hash_file, hash_json
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 FOLDER = "modalities"
 SETTINGS = "modalities.json"
+
+FARTHEST = 1e6
+"""Deviations from the mean at which a number is cut, so that no answer overflows."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ class Columns:
         places = {name: {value: place for place, value in enumerate(known, 1)} for name, known in self.names.items()}
         names = [[places[name].get(each.get(name, ""), 0) for name in self.names] for each in given]
         return {
-            "numbers": np.array(numbers, np.float32).reshape(len(rows), len(self.numbers)),
+            "numbers": np.array(numbers)
+            .clip(-FARTHEST, FARTHEST)
+            .astype(np.float32)
+            .reshape(len(rows), len(self.numbers)),
             "names": np.array(names, np.int64).reshape(len(rows), len(self.names)),
         }
 
@@ -88,7 +94,7 @@ class Reader:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._stores = folder / FOLDER, store.stores_above(folder)
+        self._folder, self.stores = folder / FOLDER, store.stores_above(folder)
         path = self._folder / SETTINGS
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
@@ -124,8 +130,22 @@ class Reader:
             found |= self._heard(sounds)
         return found | (self.columns.arrays(rows) if "tabular" in self.modalities else {})
 
+    def check(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Nothing, if every row has something that the model reads, or nothing at all, as explanations ask for it.
+
+        Raises:
+            DataError: if one has other things only.
+        """
+        for number, row in enumerate(rows, start=1):
+            if row and not set(row) & set(self.modalities):
+                raise DataError(
+                    t("Item {number} has nothing that the model reads: {known}.", number=number,
+                      known=", ".join(self.modalities)),
+                    t("Give one of them."),
+                )  # fmt: skip
+
     def _image(self, reference: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-        image = image_of(store.fetch(reference, self._stores))
+        image = image_of(store.fetch(reference, self.stores))
         pixels: np.ndarray[Any, np.dtype[np.float32]] = self._pixels(images=image, return_tensors="np")["pixel_values"][
             0
         ]
@@ -133,7 +153,7 @@ class Reader:
 
     def _sound(self, reference: str) -> np.ndarray[Any, np.dtype[np.float32]]:
         rate = int(self._ears.sampling_rate)
-        return sound_of(store.fetch(reference, self._stores), rate, max_seconds=self.max_seconds)
+        return sound_of(store.fetch(reference, self.stores), rate, max_seconds=self.max_seconds)
 
     def _heard(self, sounds: list[np.ndarray[Any, np.dtype[np.float32]]]) -> Arrays:
         made = self._ears(sounds, sampling_rate=int(self._ears.sampling_rate), return_tensors="np", padding="longest"
@@ -193,19 +213,29 @@ class ItemTokenizer:
         self._inside, self._reader, self._apart = inside, Reader(folder), apart
 
     @property
-    def modalities(self) -> list[str]:
-        """What the model reads."""
-        return self._reader.modalities
-
-    @property
     def identity(self) -> str:
         """A hash of all that determines what the model reads."""
         return hash_json([self._inside.identity if self._inside else "", self._reader.identity, self._apart])
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What the model reads."""
+        return tuple(self._reader.modalities)
+
+    @property
+    def stores(self) -> list[Path]:
+        """Where files are looked for."""
+        return self._reader.stores
+
     def encode(self, inputs: Sequence[Input]) -> Tokens:
-        """The tokens of every input, in order, with what stands beside them; of what it does not read nothing."""
+        """The tokens of every input, in order, with what stands beside them.
+
+        Raises:
+            DataError: if an item has other things only than the model reads.
+        """
         parts = [(item,) if isinstance(item, str) else item for item in inputs]
         rows = [parse(text) for texts in parts for text in texts]
+        self._reader.check(rows)
         texts = [row.get("text", "") for row in rows]
         if self._inside is None:
             tokens = Tokens.of_first_texts([[0]] * len(texts), truncated=[False] * len(texts), pad_id=0)
@@ -220,11 +250,6 @@ class ItemTokenizer:
         if name.startswith("_"):  # a copy in the making has nothing inside yet
             raise AttributeError(name)
         return getattr(self._inside, name)
-
-
-def modalities_of(tokenizer: Any) -> list[str]:
-    """What the model behind a tokenizer reads."""
-    return list(getattr(tokenizer, "modalities", ("text",)))
 
 
 def reads_items(folder: Path) -> bool:
@@ -272,8 +297,9 @@ def processor(kind: str, folder: Path) -> Any:
 
 
 def number_of(value: Any) -> float:
-    """A number in a cell, and not a number where there is none."""
+    """A number in a cell, and not a number where there is none; infinity is none."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return math.nan
+    return number if math.isfinite(number) else math.nan

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.core.fusion import read_by
 from tuneloop.core.paths import Workspace
-from tuneloop.media.rows import item_of
-from tuneloop.models.item_tokenizer import modalities_of
+from tuneloop.media.rows import input_of
 from tuneloop.releases.index import find
 from tuneloop.releases.manifest import verify as verify_files
 
@@ -59,16 +59,13 @@ class Release:
 
         A prompt of a model that writes is a text that one user says, or a list of messages with `role` and `content`.
         What a model of several modalities judges is a mapping with some of `text`, `image` and `audio` (a path, or
-        bytes) and `tabular`.
+        bytes) and `tabular`; of one that finds other modalities by a text, a tuple of both.
         """
         predictor = self.predictor()
         try:
             if predictor.task.generates:
                 inputs = [predictor.task.parse_input(each, None)[0] for each in inputs]
-            reads = modalities_of(predictor.tokenizer)
-            if reads != ["text"] or any(isinstance(each, Mapping) for each in inputs):
-                inputs = [each if isinstance(each, tuple) else item_of(each, reads=reads) for each in inputs]
-            return list(predictor.predict(inputs))
+            return list(predictor.predict([input_of(each, read_by(predictor)) for each in inputs]))
         finally:
             predictor.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import DataError, ReleaseError
 from tuneloop.core.fsio import write_json, write_text
+from tuneloop.core.fusion import read_by
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
@@ -228,12 +229,13 @@ def _untuned(subject: Subject, examples: Examples, workspace: Workspace) -> dict
 
 
 def _answers_of(reference: Release | None, subject: Subject, examples: Examples) -> tuple[str, FloatArray] | None:
-    """The reference's answers to the same rows; none if it gives other classes, where no paired test is possible."""
+    """The reference's answers to the same rows; none if it gives other classes or reads other modalities, where no
+    paired test is possible."""
     if reference is None:
         return None
     predictor = reference.predictor()
     try:
-        if predictor.task.labels != subject.predictor.task.labels:
+        if predictor.task.labels != subject.predictor.task.labels or read_by(predictor) != read_by(subject.predictor):
             return None
         scores = _scores(predictor, examples)
         outcomes = rulings(predictor, examples.inputs, scores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
-from tuneloop.data.examples import Input, as_input
 from tuneloop.explain import EXPLAINERS, create_explainer
 from tuneloop.explain.base import ExplainerOptions, Explanation
+from tuneloop.media.store import remember
 from tuneloop.serve.batching import Batcher
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.schemas import Beside, Files, mixed
+from tuneloop.serve.schemas import Beside, judged
 from tuneloop.serve.slot import ServedModel, Slot
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class ExplainRequest(Beside):
     scale: Literal["probability", "log_odds"] = Field("probability", description="What is explained of a class.")
     answers: int = Field(512, ge=64, le=2000, description="Answers of the model that Shapley values may take.")
 
-    def item(self, files: Files, reads: Collection[str]) -> Input:
+    def item(self, model: ServedModel) -> Input:
         """What the model judges.
 
         Raises:
-            Problem: 422 if it does not read it, or a file beside the text cannot be read.
+            Problem: 422 if the model does not read what is given, or a file beside the text cannot be read.
         """
-        given = as_input(self.text, self.pair)
-        return mixed(self, given, files, reads) if self.has_more or list(reads) != ["text"] else given
+        takes_pairs = model.takes_pairs and (self.pair is not None or self.has_more)
+        return judged(self, self.text, self.pair, reads=model.modalities, takes_pairs=takes_pairs, keep=remember)
 
     @property
     def most_answers(self) -> int:
@@ -106,16 +106,18 @@ class Explaining:
         slot: the model.
         batcher: what answers texts.
         config: limits.
-        files: where the files of requests are kept.
     """
 
-    def __init__(self, slot: Slot, batcher: Batcher, config: ServeConfig, files: Files) -> None:
-        self._slot, self._batcher, self._config, self._files = slot, batcher, config, files
+    def __init__(self, slot: Slot, batcher: Batcher, config: ServeConfig) -> None:
+        self._slot, self._batcher, self._config = slot, batcher, config
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tuneloop-explain")
         self._open = 0
 
-    async def answer(self, request: ExplainRequest, deadline_s: float) -> tuple[str, Explanation]:
+    async def answer(self, request: ExplainRequest, item: Input, deadline_s: float) -> tuple[str, Explanation]:
         """The release that is explained, and the explanation.
+
+        Args:
+            item: what the model judges: `request.item`.
 
         Raises:
             Problem: 422 if the method or the class does not go with the model, 429 if too many wait, 504 after the
@@ -132,7 +134,7 @@ class Explaining:
         try:
             async with asyncio.timeout(deadline_s):
                 return await loop.run_in_executor(
-                    self._threads, language.run, self._explain, request, _Limits(deadline_s, loop, stop)
+                    self._threads, language.run, self._explain, request, item, _Limits(deadline_s, loop, stop)
                 )
         except TimeoutError:
             raise Problem(
@@ -147,12 +149,11 @@ class Explaining:
         """Take no more requests."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _explain(self, request: ExplainRequest, limits: _Limits) -> tuple[str, Explanation]:
+    def _explain(self, request: ExplainRequest, item: Input, limits: _Limits) -> tuple[str, Explanation]:
         with self._slot.borrow() as model:
             queued = _QueuedModel(model, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}
-            item = request.item(self._files, model.reads)
             try:
                 explainer = create_explainer(request.method, options)
                 return model.release, explainer.explain(queued, item, label=request.target)
@@ -173,6 +174,9 @@ class Explaining:
             field = ".".join(map(str, wrong["loc"]))[:80]
             detail = t("The field {field} is missing or wrong.", field=field) if field else t("The body is no request.")
             raise Problem(status, detail, t('Send {"text": "...", "method": "shapley"}; see /docs.')) from None
+        if not request.text and not request.has_more:
+            field = t("The field {field} is missing or wrong.", field="text")
+            raise Problem(422, field, t('Send {"text": "...", "method": "shapley"}; see /docs.'))
         if max(len(request.text), len(request.pair or "")) > self._config.max_text_chars:
             raise Problem(
                 413,

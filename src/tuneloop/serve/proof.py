@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import MissingExtraError, ServeError
+from tuneloop.core.fusion import TEXT_ALONE, read_by
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.conversation import to_messages
 from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import KINDS, settle
+from tuneloop.media.items import parse
+from tuneloop.media.store import fetch, keep
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, ModelHandle
 
-CHUNK_TEXTS = 64
+CHUNK_TEXTS, CHUNK_ITEMS = 64, 4
+"""How many are sent at once; of those with files fewer."""
 START_S = 60
 CONFIG = ServeConfig(
-    port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 28, writing_deadline_s=600, max_messages=1 << 20,
+    port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 30, writing_deadline_s=600, max_messages=1 << 20,
     max_prefix_tokens=0,  # what is known already is added up in another order
 )  # fmt: skip
 
@@ -41,7 +45,7 @@ def scores_over_http(handle: ModelHandle, inputs: Sequence[Input], near: FloatAr
     answers: list[dict[str, Any]] = []
     with _served(handle) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONFIG.writing_deadline_s + 5)
-        for asked in _bodies(inputs, writes=handle.task.generates):
+        for asked in _bodies(inputs, handle):
             answers += _ask(connection, asked)["predictions"]
         connection.close()
     scores = handle.task.scores_of(answers, near)
@@ -56,15 +60,28 @@ def _label(sent: Any) -> Any:
     return tuple(sent) if isinstance(sent, list) else sent
 
 
-def _bodies(inputs: Sequence[Input], *, writes: bool) -> Iterator[dict[str, Any]]:
+def _bodies(inputs: Sequence[Input], handle: Any) -> Iterator[dict[str, Any]]:
     """What is asked of the server, one request after the other."""
-    if writes:
+    if handle.task.generates:
         for each in inputs:
             yield {"messages": [message._asdict() for message in to_messages(str(each))]}
         return
-    for start in range(0, len(inputs), CHUNK_TEXTS):
-        chunk = inputs[start : start + CHUNK_TEXTS]
-        yield {"texts": [each if isinstance(each, str) else {"text": each[0], "pair": each[1]} for each in chunk]}
+    mixed = read_by(handle) != TEXT_ALONE
+    size = CHUNK_ITEMS if mixed else CHUNK_TEXTS
+    for start in range(0, len(inputs), size):
+        chunk = inputs[start : start + size]
+        if mixed:
+            yield {"texts": [_sent(each, handle.tokenizer.stores) for each in chunk]}
+        else:
+            yield {"texts": [each if isinstance(each, str) else {"text": each[0], "pair": each[1]} for each in chunk]}
+
+
+def _sent(given: Input, stores: Sequence[Path]) -> dict[str, Any]:
+    """What a client sends of an item: files as data URIs; of a pair, all but the text beside it."""
+    parts = {
+        name: part for text in ((given,) if isinstance(given, str) else given) for name, part in parse(text).items()
+    }
+    return parts | {name: keep(fetch(parts[name], stores), None) for name in ("image", "audio") if name in parts}
 
 
 def _ask(connection: http.client.HTTPConnection, asked: dict[str, Any]) -> Any:
@@ -111,3 +128,4 @@ class _Kept:
 
     def __init__(self, handle: ModelHandle) -> None:
         self.name, self.task, self.predict, self.scores = handle.name, handle.task, handle.predict, handle.scores
+        self.modalities = read_by(handle)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.core.deployment import ServeConfig
-from tuneloop.core.errors import TuneloopError
+from tuneloop.core.errors import DataError, TuneloopError
+from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input, as_input
 from tuneloop.media.decode import check
 from tuneloop.media.items import compose, parse
-from tuneloop.media.store import DATA_URI, fetch, keep, remember
+from tuneloop.media.store import DATA_URI, fetch, remember
 from tuneloop.serve.problems import Problem
+
+Keep = Callable[[bytes], str]
+"""Keeps a file, and says what it is found by."""
 
 TAG = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 MOST_TAGS, MOST_TAG_CHARS = 8, 64
@@ -207,14 +210,14 @@ def parse_request(
     config: ServeConfig,
     takes_pairs: bool,
     writes: bool = False,
-    reads: Collection[str] = ("text",),
-    files: Files | None = None,
+    reads: tuple[str, ...] = TEXT_ALONE,
+    keep: Keep = remember,
 ) -> Asked:
     """What the body of /v1/predict asks.
 
     Args:
-        reads: the modalities that the model reads.
-        files: where the files in it are kept; in memory by default.
+        reads: modalities that the model reads.
+        keep: where the files in it are kept; returns what each is found by.
 
     Raises:
         Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
@@ -234,7 +237,7 @@ def parse_request(
     if single == (asked.texts is not None) or (asked.pair is not None and asked.text is None):
         raise Problem(422, t("Send either text or texts."), _example())
     one = Item(text=asked.text, pair=asked.pair, image=asked.image, audio=asked.audio, tabular=asked.tabular)
-    items = [one] if single else asked.texts or []
+    items = [one] if single else [Item(text=each) if isinstance(each, str) else each for each in asked.texts or []]
     limit = min(config.max_texts, config.max_queue)
     if len(items) > limit:
         raise Problem(
@@ -242,10 +245,9 @@ def parse_request(
             t("{count} texts are more than one request may hold.", count=len(items)),
             t("Send at most {limit} texts at once.", limit=limit),
         )
-    inputs = [_input(item, number, config.max_text_chars, takes_pairs) for number, item in enumerate(items)]
-    if list(reads) != ["text"] or any(isinstance(item, Item) and item.has_more for item in items):
-        files = files or Files()
-        inputs = [mixed(item, given, files, reads) for item, given in zip(items, inputs, strict=True)]
+    for number, item in enumerate(items):
+        _check_item(item, number, config.max_text_chars, takes_pairs=takes_pairs, reads=reads)
+    inputs = [judged(item, item.text, item.pair, reads=reads, takes_pairs=takes_pairs, keep=keep) for item in items]
     return Asked(inputs, asked.tags)
 
 
@@ -264,78 +266,74 @@ def _check_tags(tags: dict[str, str]) -> None:
         )
 
 
-def _input(item: str | Item, number: int, limit: int, takes_pairs: bool) -> Input:
-    text, pair = (item, None) if isinstance(item, str) else (item.text or "", item.pair)
-    if isinstance(item, Item) and item.text is None and not item.has_more:
-        raise Problem(
-            422, t("The field {field} is missing or of the wrong type.", field=f"texts.{number}.text"), _example()
-        )
-    if len(text) > limit or (pair is not None and len(pair) > limit):
+def _check_item(item: Item, number: int, limit: int, *, takes_pairs: bool, reads: tuple[str, ...]) -> None:
+    if item.text is None and reads == TEXT_ALONE:
+        field = f"texts.{number}.text"
+        raise Problem(422, t("The field {field} is missing or of the wrong type.", field=field), _example())
+    if max(len(item.text or ""), len(item.pair or "")) > limit:
         raise Problem(
             413,
             t("Text {number} is too long.", number=number),
             t("Send at most {limit} characters per text.", limit=limit),
         )
-    if takes_pairs != (pair is not None):
+    if takes_pairs != (item.pair is not None or (takes_pairs and item.has_more)):
         detail = (
             t("Text {number} has no pair, and this model judges pairs.", number=number)
             if takes_pairs
             else t("Text {number} has a pair, and this model judges single texts.", number=number)
         )
         raise Problem(422, detail, _example())
-    return as_input(text, pair)
 
 
-@dataclass(frozen=True)
-class Files:
-    """Where the files of requests are kept, and found again.
+def judged(
+    given: Beside, text: str | None, pair: str | None, *, reads: tuple[str, ...], takes_pairs: bool, keep: Keep
+) -> Input:
+    """What the model judges: a text, a pair, or of a model of several modalities an item (see `media.items`).
 
-    Args:
-        store: a folder of the workspace; None keeps them in memory for a while.
-        stores: where files that a request names by their SHA-256 may lie.
-    """
-
-    store: Path | None = None
-    stores: tuple[Path, ...] = ()
-
-    def kept(self, kind: str, reference: str) -> str:
-        """What a file is found by, once it is known to be one.
-
-        Raises:
-            DataError: if it is neither a data URI nor known, or cannot be decoded.
-        """
-        check(kind, data := fetch(reference, self.stores))
-        if not DATA_URI.match(reference):
-            return reference
-        return remember(data) if self.store is None else keep(data, self.store)
-
-
-def mixed(item: str | Beside, given: Input, files: Files, reads: Collection[str]) -> Input:
-    """What a request asks of a model of several modalities: see `media.items`. A pair stays as it is.
-
-    Args:
-        item: what may stand beside the text.
-        given: the text; an item by itself is taken too.
-        reads: the modalities of the model.
+    Of one that judges pairs, what is beside the text is what is to be found by it. A text is never taken for an item,
+    whatever it looks like: what stands in one could be anything of the server's files.
 
     Raises:
-        Problem: 422 if there is nothing that the model reads, something that it does not read, or a file that is none.
+        Problem: 422 if the model does not read what is given, a file is no data URI, or cannot be decoded.
     """
-    if not isinstance(given, str):
-        return given
-    parts = parse(given)
-    if isinstance(item, Beside):
-        parts |= item.model_dump(include={"image", "audio", "tabular"}, exclude_none=True)
-    hint = t("It reads {known}.", known=", ".join(reads))
-    if unread := sorted(set(parts) - set(reads)):
-        raise Problem(422, t("This model does not read {names}.", names=", ".join(unread)), hint)
-    if not parts:
-        raise Problem(422, t("There is nothing to judge."), hint)
-    for kind in {"image", "audio"} & set(parts):
+    if reads == TEXT_ALONE:
+        if given.has_more:
+            raise Problem(422, t("This model judges texts alone."), _example())
+        return as_input(text or "", pair)
+    if not takes_pairs:
+        return _read(mixed(given, text, keep), reads)
+    return _read(mixed(Beside(), text, keep), reads), _read(mixed(given, pair, keep), reads)
+
+
+def _read(item: str, reads: tuple[str, ...]) -> str:
+    found = set(parse(item))
+    if not found or not found <= set(reads):
+        raise Problem(
+            422,
+            t("This model judges {known}, and was given {found}.", known=", ".join(reads),
+              found=", ".join(sorted(found)) or t("nothing")),
+            _example(),
+        )  # fmt: skip
+    return item
+
+
+def mixed(given: Beside, text: str | None, keep: Keep) -> str:
+    """A text and what a request has beside it as one item: see `media.items`.
+
+    Raises:
+        Problem: 422 if a file is no data URI, or cannot be decoded.
+    """
+    parts: dict[str, Any] = {"text": text, "tabular": given.tabular}
+    for kind, uri in (("image", given.image), ("audio", given.audio)):
+        if uri is None:
+            continue
         try:
-            parts[kind] = files.kept(kind, parts[kind])
+            if not DATA_URI.match(uri):
+                raise DataError(t("It is no data URI."), t("Write it as data:image/png;base64,..."))
+            check(kind, data := fetch(uri, []))
         except TuneloopError as error:
             raise Problem(422, f"{kind}: {error.problem}", error.hint) from None
+        parts[kind] = keep(data)
     return compose(parts)
 
 

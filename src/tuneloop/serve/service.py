@@ -15,10 +15,12 @@ from typing import Any
 from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
+from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
+from tuneloop.media.store import keep, remember
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
@@ -27,7 +29,14 @@ from tuneloop.serve.following import Following
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
-from tuneloop.serve.schemas import DeploymentOut, Files, LoadedOut, ModelOut, ModelsResponse, ReleaseOut, parse_request
+from tuneloop.serve.schemas import (
+    DeploymentOut,
+    LoadedOut,
+    ModelOut,
+    ModelsResponse,
+    ReleaseOut,
+    parse_request,
+)
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trail import Noted, Recorder
 from tuneloop.serve.trial import Sides
@@ -81,10 +90,10 @@ class Service:
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
         self.recorder = Recorder(config, workspace, names=watch.used)
         self.watcher = Watcher(watch, workspace, self.batcher.meter)
-        # files of requests whose texts are kept are kept as well, so that they can be learnt from
-        self._files = Files(workspace.media if watch.events == "texts" else None, (workspace.media,))
-        self.explaining = Explaining(self.slot, self.batcher, config, self._files)
+        self.explaining = Explaining(self.slot, self.batcher, config)
         self.sides = Sides(self.batcher)
+        # files of requests whose texts are kept are kept as well, so that they can be learnt from
+        self._keep = partial(keep, store=workspace.media) if watch.events == "texts" else remember
         self._open_model = open_model
         self._workspace = workspace
         self.following = (
@@ -164,10 +173,11 @@ class Service:
         model = self.slot.current
         if model is None:
             raise self.not_ready()
-        asked = parse_request(
-            body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes, reads=model.reads,
-            files=self._files,
+        parse = partial(
+            parse_request, body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes,
+            reads=model.modalities, keep=self._keep,
         )  # fmt: skip
+        asked = await _read(parse, model)
         prompts = await asyncio.to_thread(self._prompts, asked.items, model) if model.writes else asked.items
         if noted is not None:
             noted.inputs, noted.tags = prompts, asked.tags
@@ -216,13 +226,15 @@ class Service:
         Raises:
             Problem: as `Explaining.request` and `Explaining.answer`, and 503 if no model is loaded.
         """
-        if self.slot.current is None:
+        model = self.slot.current
+        if model is None:
             raise self.not_ready()
         request = self.explaining.request(body)
         if recount is not None:
             recount(math.ceil(request.most_answers / self.config.max_texts))
-        await self.allow([request.item(self._files, self.slot.current.reads)])
-        return await self.explaining.answer(request, deadline_s)
+        item = await _read(partial(request.item, model), model)
+        await self.allow([item])
+        return await self.explaining.answer(request, item, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
         """What the model writes to one prompt, before any rule."""
@@ -355,6 +367,11 @@ class Service:
         self.scheduler.wake()
         self.batcher.meter.loaded(model.release, model.engine)
         self._announce(model)
+
+
+async def _read(parse: Callable[[], Any], model: ServedModel) -> Any:
+    """What is parsed of a request; in a thread where files are decoded, as others would wait for it."""
+    return parse() if model.modalities == TEXT_ALONE else await asyncio.to_thread(parse)
 
 
 def _describe(model: ServedModel) -> LoadedOut:

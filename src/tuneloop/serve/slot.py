@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.deployment import ReleaseConfig
+from tuneloop.core.fusion import read_by
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Input
 from tuneloop.inference.continuous import Draft, Limits
 from tuneloop.inference.decoding import Decoding
-from tuneloop.models.item_tokenizer import modalities_of
+from tuneloop.media.samples import sample
 from tuneloop.releases.manifest import MANIFEST
 from tuneloop.releases.read import Release, open_release
 
@@ -65,9 +66,9 @@ class ServedModel:
         return self.handle.task.takes_pairs
 
     @property
-    def reads(self) -> list[str]:
-        """The modalities that it reads."""
-        return modalities_of(getattr(self.handle, "tokenizer", None))
+    def modalities(self) -> tuple[str, ...]:
+        """What it reads: text alone, or several of `core.fusion.MODALITIES`."""
+        return read_by(self.handle)
 
     @property
     def writes(self) -> bool:
@@ -104,7 +105,7 @@ class ServedModel:
             return
         for rows in WARM_UP_ROWS:
             for text in WARM_UP_TEXTS:
-                texts = [f"{number} {text}" for number in range(rows)]
+                texts = [sample(f"{number} {text}", self.modalities) for number in range(rows)]
                 inputs: list[Input] = [(each, each) for each in texts] if self.takes_pairs else list(texts)
                 self.handle.predict(inputs)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.core.config import MethodConfig, RunConfig
+from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.methods import create_method
 from tuneloop.methods.auto import Auto, Case, choose
 from tuneloop.models.device import choose_device, memory_bytes
-from tuneloop.models.source import count_weights, resolve
+from tuneloop.models.fusing import pretrained
+from tuneloop.models.source import count_weights
 from tuneloop.tasks import create_task
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def settle(
     case = Case(
         task=create_task(config.task, {"labels": list(snapshot.labels)}),
         labelled=len(snapshot.split("train").labels),
-        parameters=count_weights(resolve(config.model.source, base=base)),
+        parameters=sum(map(count_weights, pretrained(config, base))),
         memory_bytes=memory_bytes(choose_device()),
+        texts_alone=config.modalities == TEXT_ALONE,
     )
     name, why = choose(case)
     return config.model_copy(update={"method": MethodConfig(type=name, asked="auto")}), why

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
+from tuneloop.core.fusion import TEXT_ALONE, read_by
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.augment import augmented
@@ -140,6 +141,7 @@ def prepare(
     check_context(knowledge, task=task.name, method=method.name, layout=task.layout, places=places)
     tokenizer = method.tokenizer(source, task, config.model.max_tokens)
     _check_constraint(task, tokenizer)
+    _check_reads(config, tokenizer)
     tokenizer = knowing(tokenizer, knowledge)
     _check_augment(config, task)
 
@@ -213,9 +215,18 @@ def prepare(
 
 def _source(config: RunConfig, snapshot: Snapshot, place: Workspace, base: Path | None) -> Path:
     """The folder of the pretrained model, or of the encoders of all modalities as one."""
-    if config.modalities == ("text",):
+    if config.modalities == TEXT_ALONE:
         return resolve(config.model.source, base=base)
     return fused_source(config, snapshot.split("train"), folder=place.cache / "fused", base=base)
+
+
+def _check_reads(config: RunConfig, tokenizer: Any) -> None:
+    """A model that was made before, to go on from or to start from, reads what the rows are made of."""
+    if sorted(found := read_by(tokenizer)) != sorted(config.modalities):
+        raise ConfigError(
+            t("modality is {given}, but the model reads {found}.", given=config.modality, found="+".join(found)),
+            t("Set modality to what it reads, or take another model."),
+        )
 
 
 def _check_items(config: RunConfig, train: Examples) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuneloop.core.config import DataConfig
 from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.fusion import read_by
 from tuneloop.core.hashing import hash_json, hash_texts
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -123,6 +124,13 @@ class RunSources:
                 t("The teacher {name} answers another question than this model will.", name=name),
                 t("Give a teacher with the task {task} and the same classes.", task=self.task.name),
             )
+        reads, ours = read_by(predictor.tokenizer), read_by(self.tokenizer)
+        if sorted(reads) != sorted(ours):
+            raise ConfigError(
+                t("The teacher {name} reads {theirs}, and this model reads {ours}.", name=name,
+                  theirs="+".join(reads), ours="+".join(ours)),
+                t("Give a teacher that was tuned with the same modality."),
+            )  # fmt: skip
         logits = predictor.logits(inputs)
         predictor.close()
         if not self.task.has_classes:  # the teacher answers in the units of the labels, the model learns without them

@@ -64,6 +64,7 @@ def made(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "learning_rate": 3e-3,
             "ema": 0,
         },
+        "continual": {"replay": 0.5},  # so little that a step can forget
         "evaluation": {"resamples": 100},
         "audit": {"audits": ["cost"], "limits": {"cost.size_mb": 1e6}},
         "release": {"forms": []},

@@ -42,6 +42,7 @@ def of(task: str) -> Any:
         (replace(MINILM, parameters=335_000_000, memory_bytes=80 * GIB), "lora", "335 million"),
         (replace(MINILM, parameters=110_000_000, memory_bytes=4 * GIB), "lora", "2.0 GiB"),
         (replace(MINILM, parameters=110_000_000, memory_bytes=16 * GIB), "full", "110 million"),
+        (replace(FEW, texts_alone=False), "full", "48 texts"),
         (replace(FEW, task=of("multilabel")), "full", "48 texts"),
         (replace(FEW, task=of("tagging")), "full", "48 texts"),
         (replace(FEW, task=of("qa"), parameters=400_000_000), "lora", "400 million"),

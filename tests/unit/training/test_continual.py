@@ -16,11 +16,13 @@ from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError, DataError
 from tuneloop.core.paths import Workspace
 from tuneloop.data.duplicates import comparables
+from tuneloop.data.examples import Examples, joined
 from tuneloop.data.snapshot import build_snapshot
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.tasks import task_class
 from tuneloop.training import loop
 from tuneloop.training.continual.replay import OldRows
+from tuneloop.training.prepare import prepare
 from tuneloop.training.run import Run, open_run, tune
 
 MARKS = {"no": "bad", "yes": "good", "zero": "a", "alpha": "b"}
@@ -94,12 +96,10 @@ def test_new_classes_stand_behind_the_old_ones_which_are_kept_by_replay(project:
     assert accuracy(naive, made, "one.csv") < 0.6  # the same without old rows: there was something to forget
     facts = run.info["continual"]
     assert (facts["run"], facts["old_classes"], facts["memory_rows"]) == (old.id, 2, 64)
-    assert facts["replayed_rows"] == len(made.snapshot(run.config).split("train"))
+    assert facts["replayed_rows"] == 3 * len(made.snapshot(run.config).split("train"))  # three quarters of all
 
 
 def test_before_the_first_step_old_logits_are_as_they_were(project: tuple[Project, Run]) -> None:
-    from tuneloop.training.prepare import prepare
-
     made, old = project
     config = made.config("two.csv", model=old.id)
     ready = prepare(config, made.snapshot(config), workspace=made.workspace)
@@ -244,3 +244,100 @@ def test_every_new_text_held_out_before_is_refused(project: tuple[Project, Run])
     rows = OldRows(tested.select([]), tested.select([]), frozenset(comparables(tested)), 0)
     with pytest.raises(DataError, match="Every new training text"):
         rows.new(tested)
+
+
+def some(count: int, prefix: str = "") -> Examples:
+    """Rows with ids from 1."""
+    ids = [f"{prefix}{row}" for row in range(1, count + 1)]
+    return Examples(ids, [f"text {each}" for each in ids], ["a"] * count)
+
+
+def memory(count: int) -> OldRows:
+    return OldRows(some(count, "old-1:"), some(0), frozenset(), 0)
+
+
+@pytest.mark.parametrize(
+    ("replay", "old"), [(0.5, 60), (0.25, 20), (0.75, 180), (0.01, 1), (7.0, 7), (40.0, 40), (999.0, 50)]
+)
+def test_replay_is_the_share_of_the_old_rows_in_an_epoch_or_their_number(replay: float, old: int) -> None:
+    rows, train = memory(50), joined(some(60), some(50, "old-1:"))
+    turns = rows.turns(train, np.arange(110), replay, seed=0)
+    assert turns.always.tolist() == list(range(60)) and sorted(turns.rotating) == list(range(60, 110))
+    assert turns.each == old
+    if replay < 1:
+        assert np.mean(turns.of(3) >= 60) == pytest.approx(replay, abs=0.01)
+    assert len(rows.beside(some(60), replay, seed=0)) == 60 + old  # and as many, where there are no turns
+    seen = np.bincount(np.concatenate([turns.of(epoch) for epoch in range(50)]))
+    assert np.ptp(seen[60:]) <= 1 and set(seen[:60]) == {50}
+
+
+def test_which_old_rows_come_first_is_drawn_from_the_seed() -> None:
+    rows, train = memory(50), joined(some(60), some(50, "old-1:"))
+    orders = [rows.turns(train, np.arange(110), 0.1, seed=seed).rotating.tolist() for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2] and orders[0] != sorted(orders[0])
+
+
+def test_a_changed_copy_of_an_old_row_takes_turns_with_it_and_one_of_a_new_row_does_not() -> None:
+    train = joined(some(2), some(2, "old-1:"), Examples(["1~0", "old-1:2~1"], ["x", "y"], ["a", "a"]))
+    turns = memory(2).turns(train, np.arange(6), 0.5, seed=0)
+    assert turns.always.tolist() == [0, 1, 4] and sorted(turns.rotating) == [2, 3, 5] and turns.each == 3
+
+
+def test_all_texts_of_an_old_row_that_stay_together_are_one_group() -> None:
+    groups = np.array([0, 1, 2, 3])  # rows of groups of several texts each
+    turns = memory(2).turns(joined(some(2), some(2, "old-1:")), groups, 0.5, seed=0)
+    assert turns.always.tolist() == [0, 1] and sorted(turns.rotating) == [2, 3]
+    parted = np.array([0, 0, 1, 2, 2, 2, 3])  # of windows, which batches may part, each is a group
+    turns = memory(2).turns(joined(some(2), some(2, "old-1:")), parted, 3.0, seed=0)
+    assert turns.always.tolist() == [0, 1, 2] and sorted(turns.rotating) == [3, 4, 5, 6] and turns.each == 3
+
+
+def test_without_old_rows_nothing_takes_turns() -> None:
+    turns = memory(0).turns(some(5), np.arange(5), 0.5, seed=0)
+    assert turns.each == 0 and [turns.of(epoch).tolist() for epoch in (0, 9)] == [[0, 1, 2, 3, 4]] * 2
+
+
+@pytest.mark.parametrize(("method", "replay"), [("full", 0.25), ("lora", 0.5), ("bitfit", 10)])
+def test_every_epoch_has_all_new_rows_and_other_old_ones(
+    project: tuple[Project, Run], method: str, replay: float
+) -> None:
+    made, old = project
+    config = made.config("two.csv", method, model=old.id, replay=replay)
+    ready = prepare(config, made.snapshot(config), workspace=made.workspace)
+    new, kept = len(made.snapshot(config).split("train")), 64
+    each = round(replay / (1 - replay) * new) if replay < 1 else replay
+    assert len(ready.train.labels) == new + kept
+    epochs = [
+        ready.method.batches(ready.train, batch_size=8, seed=0, epoch=epoch)  # type: ignore[union-attr]
+        for epoch in range(4)
+    ]
+    assert [len(batches) for batches in epochs] == [-(-(new + each) // 8)] * 4
+    rows = [np.concatenate(batches) for batches in epochs]
+    assert all(sorted(each[each < new]) == list(range(new)) for each in rows)
+    assert [np.count_nonzero(each >= new) for each in rows] == [each] * 4
+    assert set(rows[0]) != set(rows[1])
+    assert np.ptp(np.bincount(np.concatenate(rows))[new:]) <= 1
+
+
+@pytest.mark.parametrize("method", ["contrastive", "self_training", "probe", "consistency", "distill"])
+def test_a_method_that_deals_or_adds_rows_by_itself_has_the_same_old_rows_in_every_epoch(
+    project: tuple[Project, Run], method: str
+) -> None:
+    made, old = project
+    (made.folder / "more.txt").write_text("a b c\nd e f\n")
+    more = {"self_training": {"texts": "more.txt"}, "distill": {"teacher": old.id}}
+    more |= {"consistency": {"texts": "more.txt", "perturbations": ["end_mark"]}}
+    named = {"type": method} | more.get(method, {})
+    write(made.folder / "new.csv", ["no", "yes"] if method == "distill" else ["zero", "alpha"], 60, 9)
+    config = made.config("new.csv", named, model=old.id, replay=0.25)
+    ready = prepare(config, made.snapshot(config), workspace=made.workspace, base=made.folder)
+    new = len(made.snapshot(config).split("train"))
+    assert ready.train.turns is None
+    assert len(ready.train.labels) == new + round(new / 3)
+
+
+def test_without_replay_there_are_neither_turns_nor_old_rows(project: tuple[Project, Run]) -> None:
+    made, old = project
+    config = made.config("two.csv", model=old.id, replay=0, lwf=1.0)
+    ready = prepare(config, made.snapshot(config), workspace=made.workspace)
+    assert ready.train.turns is None and len(ready.train.labels) == len(made.snapshot(config).split("train"))

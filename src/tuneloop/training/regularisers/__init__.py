@@ -61,6 +61,8 @@ def _why_not(name: str, method: Method, task: Task, model: PreTrainedModel) -> s
         return t("training.{name} needs answers, which method {method} does not train.", name=name, method=method.name)
     if name == "fgm" and task.generates:
         return t("training.fgm moves the words of each text, and task {task} packs texts together.", task=task.name)
+    if name == "fgm" and hasattr(model, "media_inputs"):
+        return t("training.fgm moves the words of each text, and this model reads other modalities too.")
     if name != "fgm" and task.layout != "whole":
         return t(
             "training.{name} needs one answer for each text as a whole, which task {task} does not have.",

@@ -13,7 +13,8 @@ from tests.audited import word_model
 from tuneloop.explain.base import Question
 from tuneloop.explain.game import Game
 from tuneloop.explain.target import Target
-from tuneloop.explain.units import units_of
+from tuneloop.explain.units import coarser, units_of
+from tuneloop.media.items import compose, parse
 
 ALPHABET = st.text(alphabet="ab 好评，。!'\n", max_size=20)
 
@@ -75,3 +76,46 @@ def test_a_set_is_asked_for_once() -> None:
 def test_log_odds_have_an_end(scale: str) -> None:
     found = Target("yes", 1, scale).of(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))  # type: ignore[arg-type]
     assert np.isfinite(found).all() and found[0] < found[1]
+
+
+ITEM = compose({"text": "a red dress", "image": "x", "tabular": {"price": 3, "shop": "north"}})
+
+
+def test_of_an_item_only_the_text_is_cut() -> None:
+    beside = ["price = 3", "shop = north", "[image]"]
+    assert texts(ITEM) == ["a", "red", "dress", *beside]
+    assert texts(ITEM, "phrase") == ["a red dress", *beside]
+    assert texts(ITEM, "modality") == ["a red dress", "price = 3\nshop = north", "[image]"]
+    assert texts(compose({"image": "x"}), "modality") == ["[image]"] and texts(compose({})) == []
+    assert texts("a red dress", "modality") == ["a red dress"]
+    both = units_of((compose({"text": "a"}), compose({"image": "x"})), "modality")
+    assert [(unit.text, unit.part) for unit in both] == [("a", "text"), ("[image]", "pair")]
+
+
+@pytest.mark.parametrize("grain", ["word", "character", "modality"])
+def test_of_an_item_what_is_present_is_left(grain: str) -> None:
+    units = units_of(ITEM, grain)  # type: ignore[arg-type]
+    game = Game(word_model(), Question(ITEM, units, Target("yes", 1, "probability"), False))
+    assert game.item([True] * len(units)) == ITEM
+    assert game.item([False] * len(units)) == compose({})
+    without_image = game.item([unit.text != "[image]" for unit in units])
+    assert parse(str(without_image)) == {name: part for name, part in parse(ITEM).items() if name != "image"}
+    image = game.item([unit.text == "[image]" for unit in units])
+    assert image == compose({"image": "x"})
+
+
+def test_words_of_an_item_are_lost_as_of_any_text() -> None:
+    units = units_of(ITEM)
+    game = Game(word_model(), Question(ITEM, units, Target("yes", 1, "probability"), False))
+    assert parse(str(game.item([True, False, True, False, True, False]))) == {
+        "text": "a dress", "tabular": {"shop": "north"},
+    }  # fmt: skip
+
+
+def test_units_of_an_item_are_taken_together_where_there_are_too_many() -> None:
+    units = units_of(ITEM, most=3)
+    assert [unit.text for unit in units] == ["a red", "dress\nprice = 3", "shop = north\n[image]"]
+    game = Game(word_model(), Question(ITEM, units, Target("yes", 1, "probability"), False))
+    assert parse(str(game.item([False, True, False]))) == {"text": "dress", "tabular": {"price": "3"}}
+    found, together = coarser(ITEM, units_of(ITEM), 2)
+    assert [unit.text for unit in found] == ["a red dress", "price = 3\nshop = north\n[image]"] and together == 3

@@ -267,7 +267,7 @@ def _check_tags(tags: dict[str, str]) -> None:
 
 
 def _check_item(item: Item, number: int, limit: int, *, takes_pairs: bool, reads: tuple[str, ...]) -> None:
-    if item.text is None and reads == TEXT_ALONE:
+    if item.text is None and reads == TEXT_ALONE and not item.has_more:
         field = f"texts.{number}.text"
         raise Problem(422, t("The field {field} is missing or of the wrong type.", field=field), _example())
     if max(len(item.text or ""), len(item.pair or "")) > limit:

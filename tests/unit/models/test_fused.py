@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,87 +14,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.media import square, tone, wav, write_tiny_vit, write_tiny_wav2vec2
-from tuneloop.core.config import RunConfig, TaskConfig, parse_config
+from tests.fused import NAMES, OTHER, ROWS, WHOLE, Encoders, only
+from tuneloop.core.config import RunConfig, TaskConfig
 from tuneloop.core.errors import ModelError
-from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.media import store
 from tuneloop.media.items import compose, parse, without
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.fused import FusedForSequenceClassification, hidden
 from tuneloop.models.fusing import fused_source
-from tuneloop.models.item_tokenizer import ItemTokenizer, open_item_tokenizer
 from tuneloop.models.load import load_classifier, load_trained
 from tuneloop.tasks import create_task
-from tuneloop.training.run import tune
 
 KINDS = ["late", "cross_attention"]
-NAMES = ("text", "image", "audio", "tabular")
-WHOLE = compose(
-    {
-        "text": "good a b", "image": store.keep(square("red"), None), "audio": store.keep(wav(tone(440)), None),
-        "tabular": {"price": "3", "shop": "north"},
-    }
-)  # fmt: skip
-OTHER = compose(
-    {
-        "text": "bad c d e f", "image": store.keep(square("blue"), None),
-        "audio": store.keep(wav(tone(900, seconds=0.2)), None), "tabular": {"price": "9", "shop": "south"},
-    }
-)  # fmt: skip
-
-
-def only(item: str, *names: str) -> str:
-    return without(item, set(NAMES) - set(names))
-
-
-ROWS = Examples(
-    [str(row) for row in range(4)], [WHOLE, OTHER, only(WHOLE, "text"), only(OTHER, "tabular")], ["a", "b"] * 2
-)
 MIXED = [WHOLE, only(OTHER, "text"), only(OTHER, "image"), only(WHOLE, "audio", "tabular"), compose({}), OTHER]
-
-
-@dataclass
-class Encoders:
-    """Folders of tiny encoders."""
-
-    text: Path
-    image: Path
-    audio: Path
-    folder: Path
-
-    def config(self, kind: str = "late", names: Sequence[str] = NAMES, **fusion: Any) -> RunConfig:
-        columns: dict[str, Any] = {name: name for name in ("image", "audio") if name in names}
-        columns |= {"tabular": ["price", "shop"]} if "tabular" in names else {}
-        chosen = {"image": str(self.image), "audio": str(self.audio), "width": 16, "heads": 2, "max_seconds": 0.5}
-        return parse_config(
-            {
-                "modality": "+".join(names), "data": {"source": "x.csv", "columns": columns},
-                "model": {"source": str(self.text), "max_tokens": 12}, "fusion": {"type": kind, **chosen, **fusion},
-                "training": {"epochs": 1, "batch_size": 2, "precision": "fp32", "report_to": [], "weight_decay": 0.1},
-            }
-        )  # fmt: skip
-
-    def source(self, config: RunConfig) -> Path:
-        return fused_source(config, ROWS, folder=self.folder, base=None)
-
-    def model(self, config: RunConfig, seed: int = 0) -> FusedForSequenceClassification:
-        """With weights of the fusion that are nothing special, ready to answer."""
-        folder = self.source(config)
-        torch.manual_seed(seed)
-        made: Any = load_classifier(folder, create_task(TaskConfig(type="classification"), {"labels": ["a", "b"]}))
-        return made.eval()
-
-    def tokenizer(self, config: RunConfig) -> ItemTokenizer:
-        return open_item_tokenizer(self.source(config), 12)
 
 
 @pytest.fixture(scope="module")
 def encoders(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Encoders:
-    folder = tmp_path_factory.mktemp("encoders")
-    image, audio = write_tiny_vit(folder / "image"), write_tiny_wav2vec2(folder / "audio")
-    return Encoders(tiny_model, image, audio, folder / "fused")
+    return Encoders.written(tiny_model, tmp_path_factory.mktemp("encoders"))
 
 
 def logits(encoders: Encoders, config: RunConfig, items: Sequence[str], model: Any = None, **more: Any) -> np.ndarray:
@@ -281,32 +218,6 @@ def test_pretrained_encoders_are_as_they_were_saved(encoders: Encoders) -> None:
         mine = getattr(model.encoders, name).state_dict()
         same = [key for key in inside if torch.equal(inside[key], mine[key])]
         assert len(same) >= len(inside) - 2, name  # a pooler that no file has is drawn anew
-
-
-class Snapshot:
-    """The same few rows in each split."""
-
-    hash, labels = "abc", ("a", "b")
-
-    def split(self, name: str) -> Examples:
-        return ROWS
-
-
-@pytest.mark.parametrize("frozen", [("text", "audio"), ()])
-def test_encoders_that_are_frozen_do_not_move_and_all_others_do(
-    encoders: Encoders, tmp_path: Path, frozen: tuple[str, ...]
-) -> None:
-    from safetensors.torch import load_file
-
-    config = encoders.config("late", frozen=frozen)
-    run = tune(config, snapshot=Snapshot(), workspace=Workspace(tmp_path), quiet=True)
-    before = load_file(encoders.source(config) / "model.safetensors")
-    after = load_file(run.model_path / "model.safetensors")
-    for name in ("text", "image", "audio"):
-        moved = [
-            key for key in before if key.startswith(f"encoders.{name}.") and not torch.equal(before[key], after[key])
-        ]
-        assert bool(moved) == (name not in frozen), name
 
 
 def test_encoders_become_one_folder_once_for_the_same_settings_and_columns(encoders: Encoders, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tests.media import square, tone, wav, write_tiny_vit, write_tiny_wav2vec2
@@ -14,6 +15,7 @@ from tuneloop.core.config import RunConfig, TaskConfig, parse_config
 from tuneloop.data.examples import Examples
 from tuneloop.media import store
 from tuneloop.media.items import compose, without
+from tuneloop.models.forward import predict_logits
 from tuneloop.models.fused import FusedForSequenceClassification
 from tuneloop.models.fusing import fused_source
 from tuneloop.models.item_tokenizer import ItemTokenizer, open_item_tokenizer
@@ -53,6 +55,7 @@ class Encoders:
     image: Path
     audio: Path
     folder: Path
+    answering: dict[Path, FusedForSequenceClassification] = field(default_factory=dict)
 
     @classmethod
     def written(cls, text: Path, folder: Path) -> Encoders:
@@ -80,6 +83,14 @@ class Encoders:
         torch.manual_seed(0)
         made: Any = load_classifier(folder, create_task(TaskConfig(type="classification"), {"labels": ["a", "b"]}))
         return made.eval()
+
+    def answers(self, config: RunConfig, items: Sequence[str], model: Any = None) -> np.ndarray:
+        """Logits of items, (n, 2), of the model for these settings, which is made once and which nobody changes."""
+        folder = self.source(config)
+        if model is None and folder not in self.answering:
+            self.answering[folder] = self.model(config)
+        tokens = self.tokenizer(config).encode(list(items))
+        return predict_logits(model or self.answering[folder], tokens, "fp32")
 
     def tokenizer(self, config: RunConfig) -> ItemTokenizer:
         return open_item_tokenizer(self.source(config), 12)

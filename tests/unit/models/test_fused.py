@@ -20,7 +20,6 @@ from tuneloop.core.errors import ModelError
 from tuneloop.data.examples import Examples
 from tuneloop.media import store
 from tuneloop.media.items import compose, parse, without
-from tuneloop.models.forward import predict_logits
 from tuneloop.models.fused import FusedForSequenceClassification, hidden
 from tuneloop.models.fusing import fused_source
 from tuneloop.models.load import load_classifier, load_trained
@@ -35,9 +34,8 @@ def encoders(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Enco
     return Encoders.written(tiny_model, tmp_path_factory.mktemp("encoders"))
 
 
-def logits(encoders: Encoders, config: RunConfig, items: Sequence[str], model: Any = None, **more: Any) -> np.ndarray:
-    tokens = encoders.tokenizer(config).encode(list(items))
-    return predict_logits(model or encoders.model(config), tokens, "fp32", **more)
+def logits(encoders: Encoders, config: RunConfig, items: Sequence[str], model: Any = None) -> np.ndarray:
+    return encoders.answers(config, items, model)
 
 
 def test_late_fusion_adds_up_what_each_modality_says_alone(encoders: Encoders) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuneloop.audits.answers import final_scores
 from tuneloop.audits.base import (
+    RESAMPLES,
     Audit,
     AuditOptions,
     Better,
@@ -25,8 +26,6 @@ from tuneloop.media.items import is_item, parse, without
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-RESAMPLES = 1000
 
 
 class Modalities(Audit):

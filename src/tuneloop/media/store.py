@@ -13,6 +13,7 @@ from pathlib import Path
 from tuneloop.core import fsio
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import Workspace
 
 MOST_BYTES = 50 * 2**20
 """Of one file."""
@@ -32,7 +33,7 @@ _lock = threading.Lock()
 
 def store_in(workspace: Path) -> Path:
     """The folder for files in a workspace."""
-    return workspace / "media" / "sha256"
+    return Workspace(workspace).media
 
 
 def stores_above(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
@@ -21,7 +21,7 @@ from tuneloop.models.device import autocast
 from tuneloop.models.features import tokens_hash, weights_hash
 from tuneloop.models.first_token import encoder_layers, is_like_bert, sample_batch
 from tuneloop.models.forward import reading_batches, to_tensors
-from tuneloop.models.states import States, make_room, open_states, size_bytes, write_states
+from tuneloop.models.states import States, make_room, open_states, size_bytes, with_states, write_states
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
+    from tuneloop.models.frozen_encoders import FrozenEncoders
 
     IntArray = np.ndarray[Any, np.dtype[Any]]
+    Prefix: TypeAlias = "FrozenPrefix | FrozenEncoders"
+    """What `frozen_prefix` gives."""
 
 
 class FrozenPrefix:
@@ -91,13 +94,7 @@ class FrozenPrefix:
 
     def loss(self, loss: Any) -> Any:
         """A method's loss (`GradientMethod.loss`) in which the kept states stand in, for the rows that it is given."""
-
-        def with_states(model: Any, task: Any, batch: Any, targets: Any, rows: IntArray) -> torch.Tensor:
-            with self.standing_in(rows, batch["input_ids"].shape[1]):
-                answer: torch.Tensor = loss(model, task, batch, targets, rows)
-            return answer
-
-        return with_states
+        return with_states(loss, self.standing_in)
 
     def __enter__(self) -> FrozenPrefix:
         for number, part in enumerate(self._parts, start=-len(self._parts)):
@@ -167,7 +164,7 @@ class FrozenPrefix:
             encoder.layer = every
 
 
-def frozen_prefix(model: PreTrainedModel) -> Any:
+def frozen_prefix(model: PreTrainedModel) -> Prefix:
     """What a model computes before its first trained weight: a `FrozenPrefix`, or a `FrozenEncoders` like it."""
     if hasattr(model, "media_inputs"):
         from tuneloop.models.frozen_encoders import FrozenEncoders

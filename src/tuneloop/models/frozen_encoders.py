@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from tuneloop.models.device import autocast
 from tuneloop.models.features import tokens_hash, weights_hash
 from tuneloop.models.forward import reading_batches, to_tensors
 from tuneloop.models.fused import width_of
-from tuneloop.models.states import States, make_room, open_states, size_bytes, write_states
+from tuneloop.models.states import States, make_room, open_states, size_bytes, with_states, write_states
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
+    from tuneloop.models.item_tokenizer import Beside
 
     IntArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -71,13 +73,7 @@ class FrozenEncoders:
 
     def loss(self, loss: Any) -> Any:
         """A method's loss (`GradientMethod.loss`) in which the kept states stand in, for the rows that it is given."""
-
-        def with_states(model: Any, task: Any, batch: Any, targets: Any, rows: IntArray) -> torch.Tensor:
-            with self.standing_in(rows):
-                answer: torch.Tensor = loss(model, task, batch, targets, rows)
-            return answer
-
-        return with_states
+        return with_states(loss, lambda rows, _: self.standing_in(rows))
 
     @contextmanager
     def standing_in(self, rows: IntArray) -> Iterator[None]:
@@ -111,14 +107,14 @@ class FrozenEncoders:
 
     def _offsets(self, name: str, tokens: Tokens) -> IntArray:
         """Where the states of each row begin, and the end; a row without the modality has none."""
-        there: Any = tokens.beside
+        there = cast("Beside", tokens.beside)
         present = np.array([name in row for row in there.rows], dtype=bool)
         lengths = tokens.lengths if name == "text" else np.full(len(tokens), there.reader.tokens[name])
         return np.concatenate([[0], np.cumsum(lengths * present)]).astype(np.int64)
 
     def _key(self, name: str, tokens: Tokens, precision: str) -> str:
         weights = [(f"{name}.{key}", weight) for key, weight in self._frozen[name].state_dict().items()]
-        there: Any = tokens.beside
+        there = cast("Beside", tokens.beside)
         rows = [row.get(name, "") for row in there.rows]
         parts = [weights_hash(self._model, weights), tokens_hash(tokens), rows, there.reader.identity, precision]
         return hash_json([*parts, self._model.device.type])
@@ -129,7 +125,8 @@ class FrozenEncoders:
         """Rows and their states, in batches of rows of like size; those without the modality have zeros."""
         import torch
 
-        model, batches = self._model, reading_batches(tokens.sizes)
+        model, batches, there = self._model, reading_batches(tokens.sizes), cast("Beside", tokens.beside)
+        tokens = replace(tokens, beside=there.only(name))
         model.eval()
         with progress(t("frozen layers"), len(batches), quiet=quiet) as bar:
             for number, rows in enumerate(batches, start=1):

@@ -16,6 +16,7 @@ from tuneloop.media.items import parse
 from tuneloop.models.item_tokenizer import FOLDER, SETTINGS, Columns, processor
 from tuneloop.models.load import quiet_transformers, wants_own_code
 from tuneloop.models.source import deciding_hashes, resolve
+from tuneloop.models.tokenizer import FILES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
 
 VERSION = 3
-TEXT_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 PATCHES = 8
 """From scratch: an image is cut into so many patches along each side."""
@@ -48,8 +48,7 @@ def fused_source(config: RunConfig, train: Examples, *, folder: Path, base: Path
     Raises:
         ModelError: if an encoder cannot be found, opened or trusted.
     """
-    kinds = [name for name in config.modalities if name != "tabular"]
-    sources = {name: _resolved(config, name, base) for name in kinds}
+    sources = {name: _resolved(name, source, base) for name, source in _named(config).items()}
     rows = [parse(text) for text in train.texts]
     known = sorted({name for row in rows for name in row.get("tabular", {})})
     columns = Columns.learnt(rows, config.data.columns.tabular or known)
@@ -69,9 +68,7 @@ def pretrained(config: RunConfig, base: Path | None) -> list[Path]:
     Raises:
         ModelError: if one cannot be found.
     """
-    named = {"text": config.model.source, "image": config.fusion.image, "audio": config.fusion.audio}
-    sources = [named[name] for name in config.modalities if name in named]
-    return [resolve(source, base=base) for source in sources if source != SCRATCH]
+    return [resolve(source, base=base) for source in _named(config).values() if source != SCRATCH]
 
 
 def keep_frozen(model: PreTrainedModel, config: FusionConfig) -> None:
@@ -82,8 +79,13 @@ def keep_frozen(model: PreTrainedModel, config: FusionConfig) -> None:
             encoder.requires_grad_(False)
 
 
-def _resolved(config: RunConfig, name: str, base: Path | None) -> Path | str:
-    source = config.model.source if name == "text" else getattr(config.fusion, name)
+def _named(config: RunConfig) -> dict[str, str]:
+    """The source of each encoder, by its modality."""
+    every = {"text": config.model.source, "image": config.fusion.image, "audio": config.fusion.audio}
+    return {name: every[name] for name in config.modalities if name in every}
+
+
+def _resolved(name: str, source: str, base: Path | None) -> Path | str:
     if source == SCRATCH and name != "text":
         return SCRATCH
     found = resolve(source, base=base)
@@ -136,7 +138,7 @@ def _write(folder: Path, config: RunConfig, sources: dict[str, Path | str], colu
     (folder / FOLDER).mkdir(exist_ok=True)
     write_json(folder / FOLDER / SETTINGS, settings)
     if isinstance(text := sources.get("text"), Path):
-        for file in TEXT_FILES:
+        for file in FILES:
             if (text / file).is_file():
                 shutil.copyfile(text / file, folder / file)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})

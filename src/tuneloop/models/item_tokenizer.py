@@ -189,6 +189,10 @@ class Beside:
         """The given rows, in the given order."""
         return Beside([self.rows[number] for number in numbers], self.reader)
 
+    def only(self, name: str) -> Beside:
+        """The same rows with nothing but one modality: no file of another is opened."""
+        return Beside([{name: row[name]} if name in row else {} for row in self.rows], self.reader)
+
     def followed_by(self, others: Beside) -> Beside:
         """These rows, then the others."""
         return Beside([*self.rows, *others.rows], self.reader)

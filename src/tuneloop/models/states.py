@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -55,6 +55,21 @@ class States:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def with_states(loss: Any, standing_in: Callable[[IntArray, int], AbstractContextManager[None]]) -> Any:
+    """A method's loss (`GradientMethod.loss`) in which kept states stand in, for the rows that it is given.
+
+    Args:
+        standing_in: given rows and the tokens that their batch is wide, the block in which they do.
+    """
+
+    def of_batch(model: Any, task: Any, batch: Any, targets: Any, rows: IntArray) -> torch.Tensor:
+        with standing_in(rows, batch["input_ids"].shape[1]):
+            answer: torch.Tensor = loss(model, task, batch, targets, rows)
+        return answer
+
+    return of_batch
 
 
 def size_bytes(tokens: int, hidden: int) -> int:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import tokenizers
 
 CHUNK_TEXTS = 4096
+
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+"""What a model folder may have of a tokenizer."""
+
 AnyInput = TypeVar("AnyInput", bound=Input)
 
 

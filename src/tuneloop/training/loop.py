@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from tuneloop.core.config import TrainingConfig
     from tuneloop.data.tokens import Tokens
+    from tuneloop.models.frozen import Prefix
     from tuneloop.tasks.base import Goal
     from tuneloop.training.continual.held import Held
 
@@ -195,7 +196,7 @@ def backward(
     config: TrainingConfig,
     precision: str,
     *,
-    prefix: Any = None,
+    prefix: Prefix | None = None,
     held: Held | None = None,
 ) -> float:
     """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""

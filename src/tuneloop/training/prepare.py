@@ -98,7 +98,7 @@ class Prepared:
         reads_again = isinstance(self.method, GradientMethod) and training.epochs > 1
         if not reads_again or training.fgm:  # which moves the words that the frozen layers read
             return 0
-        return int(frozen_prefix(self.model).size_bytes(self.train.tokens))
+        return frozen_prefix(self.model).size_bytes(self.train.tokens)
 
     def frozen_cache(self, training: TrainingConfig, cache: Path) -> Path | None:
         """The folder in `cache` for these states, None where there are none or they do not fit."""

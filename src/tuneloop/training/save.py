@@ -12,6 +12,7 @@ from tuneloop.models.chat import PLAIN_TEMPLATE, TEMPLATE_FILE, chat_template, i
 from tuneloop.models.item_tokenizer import FOLDER as MODALITIES
 from tuneloop.models.load import APART, quiet_transformers
 from tuneloop.models.pooling import mean_layer
+from tuneloop.models.tokenizer import FILES
 from tuneloop.training.continual.periods import keep_periods
 from tuneloop.training.knowledge import keep_all
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tuneloop.methods.base import Adapter
     from tuneloop.training.prepare import Prepared
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", TEMPLATE_FILE)
+TOKENIZER_FILES = (*FILES, TEMPLATE_FILE)
 
 
 def save_model(path: Path, model: PreTrainedModel, ready: Prepared, config: RunConfig, temperature: float) -> None:

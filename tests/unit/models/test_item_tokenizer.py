@@ -252,3 +252,16 @@ def test_a_missing_processor_is_named_when_an_image_comes(source: Path, tmp_path
     assert tokenizer.encode(["a"]).batch([0])["present"].tolist() == [[1, 0, 0]]
     with pytest.raises(ModelError, match="does not say how its model is given images or sound"):
         tokenizer.encode(ITEMS[:1]).batch([0])
+
+
+def test_of_one_modality_no_file_of_another_is_opened(
+    tokenizer: ItemTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside: Any = tokenizer.encode(ITEMS).beside
+    whole, image = beside.batch([0, 1, 2]), beside.only("image").batch([0, 1, 2])
+    assert np.array_equal(image["pixel_values"], whole["pixel_values"])
+    monkeypatch.setattr(store, "fetch", None)
+    found = beside.only("text").batch([0, 1, 2])
+    kinds = tokenizer.modalities.index("text"), tokenizer.modalities.index("image")
+    assert found["present"][:, kinds[0]].tolist() == whole["present"][:, kinds[0]].tolist()
+    assert not found["present"][:, kinds[1]].any() and "pixel_values" not in found

@@ -29,7 +29,17 @@ TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "
 
 REFUSALS = {(method, task): why for method in METHODS.names() for task, why in refusals(method).items()}
 COMBINATIONS = [each for each, why in REFUSALS.items() if not why]
+OFTEN = ("full", "lora")
+"""Methods that `make test` tries on every task; of the others classification; `make test-long` tries the rest."""
 JUDGING = [method for method, task in COMBINATIONS if task == "classification"]
+
+
+def marked(combinations: list[tuple[str, str]]) -> list[Any]:
+    """Combinations as parameters; those that `make test` leaves out are marked."""
+    return [
+        pytest.param(*each, marks=[] if each[1] == "classification" or each[0] in OFTEN else pytest.mark.long)
+        for each in combinations
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +91,7 @@ def test_where_a_method_makes_no_sense_it_says_why_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("method", "task"), COMBINATIONS)
+@pytest.mark.parametrize(("method", "task"), marked(COMBINATIONS))
 def test_it_beats_the_majority_on_texts_it_has_not_seen(trained: Any, made_up: Any, method: str, task: str) -> None:
     handle, test = trained(method, task).handle(), made_up(task).split("test")
     known = create_task(TaskConfig(type=task), {"labels": made_up(task).labels})
@@ -90,7 +100,7 @@ def test_it_beats_the_majority_on_texts_it_has_not_seen(trained: Any, made_up: A
     assert ours[handle.task.primary_metric] > theirs[handle.task.primary_metric] + 0.2
 
 
-@pytest.mark.parametrize(("method", "task"), [each for each in COMBINATIONS if METHODS.get(each[0]).mergeable])
+@pytest.mark.parametrize(("method", "task"), marked([each for each in COMBINATIONS if METHODS.get(each[0]).mergeable]))
 def test_transformers_alone_gives_the_same_logits(trained: Any, made_up: Any, method: str, task: str) -> None:
     run, inputs = trained(method, task), made_up(task).split("test").inputs
     model = getattr(transformers, TASKS.get(task).architecture).from_pretrained(run.model_path)
@@ -134,8 +144,10 @@ def test_exactly_the_parameters_it_counts_have_changed(trained: Any, made_up: An
 
 @pytest.mark.parametrize(
     ("method", "task"),
-    [each for each in COMBINATIONS if issubclass(METHODS.get(each[0]), PeftMethod)]
-    + [("prefix", "generation"), ("prompt", "generation")],
+    marked(
+        [each for each in COMBINATIONS if issubclass(METHODS.get(each[0]), PeftMethod)]
+        + [("prefix", "generation"), ("prompt", "generation")]
+    ),
 )
 def test_peft_alone_puts_the_adapter_on_the_pretrained_model(
     trained: Any, made_up: Any, tiny_model: Path, writer_of: Any, method: str, task: str

@@ -19,7 +19,11 @@ CHOSEN = {
 }
 
 
-@pytest.fixture(params=CHOSEN)
+RARELY = ("lora", "adapter")
+"""Are merged, as what lies apart is not; `make test-long` tries them."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.long if name in RARELY else ()) for name in CHOSEN])
 def released(request: Any, tiny_model: Path, gpt: Path, texts_csv: Path, monkeypatch: Any) -> Any:
     """A run of the method, and its release."""
     monkeypatch.chdir(texts_csv.parent)

@@ -12,7 +12,9 @@ import pytest
 import tuneloop as tl
 from tuneloop.cli.app import run
 
-TASKS = ("tagging", "qa", "multiple_choice", "similarity", "retrieval")
+TASKS = ("tagging", "qa", "retrieval")
+RARELY = ("multiple_choice", "similarity")
+"""Are read like a pair and like retrieval: `make test-long` tries them."""
 FORMS = ["torch-bf16", "onnx-fp32", "openvino-bf16"]
 
 
@@ -39,7 +41,7 @@ def rows(task: str) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=[*TASKS, *(pytest.param(task, marks=pytest.mark.long) for task in RARELY)])
 def project(
     request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:

@@ -50,6 +50,7 @@ def test_a_comparison_measures_every_method_and_budget_and_says_what_to_take(pro
     assert {path: path.stat().st_mtime_ns for path in jobs.glob("*/result.json")} == results
 
 
+@pytest.mark.long
 def test_what_is_chosen_by_itself_is_compared_like_any_method(project: Path) -> None:
     settings = {"comparison.methods": ["auto"], "comparison.budgets": [4], "training.epochs": 2}
     found = api.compare(api.open_project(project / "tuneloop.yaml", overrides=settings), quiet=True)

@@ -67,8 +67,8 @@ KILLS = {
 }
 
 
-OFTEN = ("ema", "labels that change", "kept states", "an older model")
-"""Are run by `make test` too: an average, a method's own state, states on disk, what is held to."""
+OFTEN = ("labels that change", "kept states")
+"""Are run by `make test` too: an average and a method's own state, states on disk."""
 
 
 @pytest.mark.parametrize(

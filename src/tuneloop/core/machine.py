@@ -69,7 +69,7 @@ def look(folder: Path) -> Machine:
     there = next(place for place in (folder, *folder.resolve().parents) if place.exists())
     return Machine(
         processor=processor_name(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         bf16=bool({"avx512_bf16", "amx_bf16"} & flags),
         vnni=bool({"avx512_vnni", "avx_vnni"} & flags),
         memory_bytes=memory.total,
@@ -79,6 +79,11 @@ def look(folder: Path) -> Machine:
         versions={"python": platform.python_version()} | {name: _version(name) for name in CORE_PACKAGES},
         missing=missing_extras(),
     )
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def missing_extras() -> dict[str, tuple[str, ...]]:

@@ -54,6 +54,10 @@ class SentenceEmbedder:
         unit: FloatArray = (found / np.maximum(lengths, 1e-12)).astype(np.float32)
         return unit[rows]
 
+    def lengths(self, texts: Sequence[str]) -> Any:
+        """Tokens that are read of each text, int64, (n,)."""
+        return self._tokenizer.encode(texts).lengths
+
     def known(self, text: str) -> float:
         """The share of a text's tokens that are not read as "unknown", 0 to 1; those of every text do not count."""
         tokens, frame = (self._tokenizer.encode([each]).ids for each in (text, ""))

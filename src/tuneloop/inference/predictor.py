@@ -25,6 +25,7 @@ from tuneloop.inference.engine import ENGINES, Engine
 from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.inference.ruling import check_rules, outcomes, ruled
 from tuneloop.knowledge.attach import Knowledge, open_knowledge
+from tuneloop.models.flops import Flops
 from tuneloop.models.forward import gathered
 from tuneloop.models.knowing import knowing
 from tuneloop.models.tokenizer import Tokenizer
@@ -70,6 +71,10 @@ class Predictor:
         self.name = name
         self.knowledge = knowledge
         self.abstainer = abstainer
+        self.cost: Flops | None = None
+        """Operations of its model for a text, where they are known."""
+        self.flops = 0.0
+        """Operations that the texts it has read needed; 0 where `cost` is not known."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -211,6 +216,8 @@ class Predictor:
         """The engine, and the rows of each batch that it is given."""
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
+        if self.cost is not None:
+            self.flops += self.cost.of(tokens.sizes)
         return self.engine, inference_batches(tokens.sizes, max_tokens=self.engine.max_batch_tokens)
 
 

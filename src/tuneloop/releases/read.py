@@ -41,8 +41,11 @@ class Release:
     def predictor(self, engine: str | None = None) -> Any:
         """An open `Predictor` with `engine`, or the release's own."""
         from tuneloop.inference.predictor import open_predictor
+        from tuneloop.models.flops import from_json
 
-        return open_predictor(self.path, engine=engine or self.engine)
+        opened = open_predictor(self.path, engine=engine or self.engine)
+        opened.cost = from_json(self.info.get("flops"))
+        return opened
 
     def embedder(self) -> SentenceEmbedder:
         """Texts to vectors of length 1, of a release that was tuned for retrieval or similarity.

@@ -74,6 +74,7 @@ def write_release(
             "apart": (folder / APART).is_file(), "training_texts": kept_texts(folder),
             "encoder_decoder": _reads_apart(folder, config),
             "lineage": lineage(run_path.name, run, config, workspace),
+            "flops": run.get("flops"),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
         } | abstaining  # fmt: skip
         for name in EVIDENCE:

@@ -199,8 +199,11 @@ class Batcher(Worker):
         distinct = list(dict.fromkeys(item for job in jobs for item in job.inputs))
         started_s = time.monotonic()
         with self._slot.borrow() as model:
+            done = model.flops
             found = _predict(model, distinct, vectors=self._vectors and model.tells_vectors)
+            done = model.flops - done
         self._ended_s = time.monotonic()
+        self.meter.computed(model.release, seconds=self._ended_s - started_s, flops=done)
         texts = sum(len(job.inputs) for job in jobs)
         self._last_texts = texts
         self._text_s += 0.2 * ((self._ended_s - started_s) / texts - self._text_s)

@@ -77,6 +77,16 @@ class Meter:
             "tuneloop_tried_requests", "Requests to a release that is being tried, by what became of them.",
             ["stage", "outcome"], registry=self.registry,
         )  # fmt: skip
+        self._flops = Counter(
+            "tuneloop_flops", "Operations that the texts computed need, padding not counted.", ["release"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._busy = Counter("tuneloop_model_seconds", "Seconds in which a model computed.", ["release"],
+                             registry=self.registry)  # fmt: skip
+        self._peak = Gauge(
+            "tuneloop_peak_flops", "Operations a second that this machine was measured to do in the engine's format.",
+            ["engine"], registry=self.registry,
+        )  # fmt: skip
         waiting = Gauge("tuneloop_queue_texts", "Texts that wait for the model.", registry=self.registry)
         waiting.set_function(queue)
 
@@ -130,14 +140,22 @@ class Meter:
         self._batches.observe(distinct)
         self._failed.inc(failed)
 
+    def computed(self, release: str, *, seconds: float, flops: float) -> None:
+        """Count what a model did: for how long, and how many operations the texts needed (0: not known)."""
+        self._busy.labels(release).inc(seconds)
+        self._flops.labels(release).inc(flops)
+
     def dropped(self, reason: str, texts: int) -> None:
         """Count texts that were dropped: deadline or client_gone, of a model that writes also refused or failed."""
         self._dropped.labels(reason).inc(texts)
 
-    def loaded(self, release: str, engine: str) -> None:
-        """Name the release that answers from now on."""
+    def loaded(self, release: str, engine: str, *, peak: float | None = None) -> None:
+        """Name the release that answers from now on; `peak` is the machine's best in the engine's format."""
         self._loaded.clear()
         self._loaded.labels(release, engine).set(1)
+        self._peak.clear()
+        if peak:
+            self._peak.labels(engine).set(peak)
 
     def trying(self, release: str | None, stage: str = "") -> None:
         """Name the release that is being tried from now on; None for none."""

@@ -21,6 +21,7 @@ from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
 from tuneloop.data.examples import Input
 from tuneloop.media.store import keep, remember
+from tuneloop.models.roofline import known
 from tuneloop.releases import index
 from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
@@ -365,7 +366,8 @@ class Service:
     def _exchange(self, model: ServedModel) -> None:
         self.slot.exchange(model)
         self.scheduler.wake()
-        self.batcher.meter.loaded(model.release, model.engine)
+        roofline = known(self._workspace.cache)
+        self.batcher.meter.loaded(model.release, model.engine, peak=roofline and roofline.peak(model.engine))
         self._announce(model)
 
 

@@ -85,6 +85,11 @@ class ServedModel:
         """Whether `predict_with_vectors` can be asked."""
         return not self.writes and bool(getattr(self.handle, "has_vectors", False))
 
+    @property
+    def flops(self) -> float:
+        """Operations that the texts it has read needed; 0 where they are not counted."""
+        return float(getattr(self.handle, "flops", 0.0))
+
     def warnings(self) -> list[str]:
         """What a user of the answers should know, in the language in force."""
         if self.batch_effect is None:

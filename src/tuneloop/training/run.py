@@ -27,6 +27,7 @@ from tuneloop.core.provenance import code_version, environment
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
+from tuneloop.models.flops import forward_flops
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
 from tuneloop.models.pooling import mean_layer
@@ -41,6 +42,7 @@ from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.save import save_adapter, save_model
 from tuneloop.training.steps import Steps
+from tuneloop.training.utilisation import utilisation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -152,6 +154,8 @@ def tune(
             save_adapter(run.path / "adapter", scaled(adapter, share), model, source)
         figures |= {"read_beside": ready.beside} if ready.beside else {}
         figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
+        if forward := forward_flops(model):
+            figures |= {"flops": forward.to_json()}
         _write_info(run.path, run.info | {"status": "finished"} | figures)
         if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
             remove_dir(checkpoints)
@@ -225,6 +229,8 @@ def _fit(
         judged=judged,
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
+    steps = Steps(cast("GradientMethod", ready.method), ready.train, config.training, config.seed)
+    speed |= utilisation(ready, steps, place, cache=cache)
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
 
 

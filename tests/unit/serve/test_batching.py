@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.serve.batching import Batcher
+from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import preferred_language
 from tuneloop.serve.slot import ServedModel, Slot
 
@@ -67,6 +68,36 @@ def test_a_long_text_costs_no_more_than_the_model_reads():
 def test_a_request_over_the_budget_is_computed_alone():
     _, echo = answer_all([["short"], [f"text {n}" for n in range(50)], ["other"]], max_batch_tokens=20)
     assert [len(batch) for batch in echo.batches] == [1, 50, 1]
+
+
+class Counting(Echo):
+    """Needs a hundred operations for a text."""
+
+    flops = 0.0
+
+    def predict(self, inputs):
+        self.flops += 100 * len(inputs)
+        return super().predict(inputs)
+
+
+def test_it_is_told_how_much_a_model_computed_and_how_much_the_machine_could():
+    slot, meter = Slot(), Meter(lambda: 0)
+    slot.exchange(ServedModel("m-1", "onnx-fp32", Counting(), max_tokens=10))
+    meter.loaded("m-1", "onnx-fp32", peak=1e9)
+    batcher = Batcher(slot, ServeConfig(), meter=meter)
+
+    async def ask():
+        asked = asyncio.create_task(batcher.answer(["a", "b", "a"], 10))
+        await asyncio.sleep(0)
+        batcher.start()
+        await asked
+        await asyncio.to_thread(batcher.close)
+
+    asyncio.run(ask())
+    lines = meter.text().decode()
+    assert 'tuneloop_flops_total{release="m-1"} 200.0' in lines
+    assert 'tuneloop_peak_flops{engine="onnx-fp32"} 1e+09' in lines
+    assert meter.registry.get_sample_value("tuneloop_model_seconds_total", {"release": "m-1"}) > 0
 
 
 def test_the_language_is_the_one_the_client_prefers():

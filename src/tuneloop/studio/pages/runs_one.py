@@ -292,6 +292,7 @@ async def _body(view: View, now: Now) -> None:
         t("started"): str(info.get("started", ""))[:19].replace("T", " "),
         t("time of the steps"): format_duration(info["steps_s"]) if info.get("steps_s") else None,
         t("training texts per second"): f"{info['samples_per_s']:.1f}" if info.get("samples_per_s") else None,
+        t("share of the machine's best"): f"{info['flops_share']:.0%}" if info.get("flops_share") else None,
         t("peak memory"): f"{info['peak_memory_bytes'] / 2**30:.2f} GiB" if info.get("peak_memory_bytes") else None,
         t("size of the model on disk"): f"{now.size_bytes / 1e6:,.1f} MB" if now.size_bytes else None,
         t("folder"): os.path.relpath(row.run.path, view.studio.base),

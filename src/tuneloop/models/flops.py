@@ -1,0 +1,108 @@
+"""Operations that a model needs for a text, counted from real passes: what utilisation is a share of.
+
+A transformer needs a constant, a share for each token and one for each pair of tokens, so a few passes over texts of
+different lengths tell it exactly. Padding, layers that are computed again and passes beside the model (a teacher,
+a second pass of r_drop or FGM) are not counted: as in "model FLOPs utilisation", Chowdhery et al., "PaLM: Scaling
+Language Modeling with Pathways" (2022), appendix B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import PreTrainedModel
+
+LENGTHS = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations for a text of n tokens: per_text + per_token n + per_pair n².
+
+    A multiplication and an addition are two.
+    """
+
+    per_text: float
+    per_token: float
+    per_pair: float
+
+    def of(self, lengths: Any) -> float:
+        """Operations for texts of these lengths in tokens, together."""
+        lengths = np.asarray(lengths, dtype=np.float64)
+        return float(
+            self.per_text * lengths.size + self.per_token * lengths.sum() + self.per_pair * np.square(lengths).sum()
+        )
+
+    def to_json(self) -> dict[str, float]:
+        """For run.json and release.json."""
+        return asdict(self)
+
+
+def from_json(found: Mapping[str, float] | None) -> Flops | None:
+    """What `to_json` wrote; None of nothing."""
+    return Flops(**found) if found else None
+
+
+def fitted(counts: Iterable[tuple[int, int]]) -> Flops:
+    """The operations that agree with what was counted.
+
+    Args:
+        counts: length and operations of each text; three lengths tell all, fewer leave out the pairs.
+    """
+    lengths, found = np.array(sorted(dict(counts).items()), dtype=np.float64).T
+    powers = min(len(lengths), 3)
+    terms = np.linalg.lstsq(lengths[:, None] ** np.arange(powers), found, rcond=None)[0]
+    return Flops(*(round(float(each), 3) for each in [*terms, 0.0, 0.0][:3]))
+
+
+def forward_flops(model: PreTrainedModel) -> Flops | None:
+    """Operations of answering a text; None of a model that reads more than one sequence of tokens."""
+    import torch
+
+    if hasattr(model, "media_inputs") or model.config.is_encoder_decoder:
+        return None
+
+    def passed(tokens: int) -> Callable[[], Any]:
+        ids = torch.arange(tokens, device=model.device)[None] % model.config.vocab_size
+        return lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids))
+
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        found = fitted((tokens, counted(passed(tokens))) for tokens in LENGTHS)
+    model.train(training)
+    return found
+
+
+def counted(compute: Callable[[], Any]) -> int:
+    """Operations of the matrix products and the attention in what is computed."""
+    with _counter() as counter:
+        compute()
+    return int(counter.get_total_flops())
+
+
+def _counter() -> FlopCounterMode:
+    """A counter that knows the attention of the CPU, too."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
+
+    def forward(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+        return sdpa_flop_count(query, key, value)
+
+    def backward(gradient: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+        return sdpa_backward_flop_count(gradient, query, key, value)
+
+    operations = torch.ops.aten
+    return FlopCounterMode(
+        display=False,
+        custom_mapping={
+            operations._scaled_dot_product_flash_attention_for_cpu: forward,
+            operations._scaled_dot_product_flash_attention_for_cpu_backward: backward,
+        },
+    )

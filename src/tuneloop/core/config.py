@@ -77,7 +77,9 @@ class TrainingConfig(Options):
     max_batch_tokens: int = Field(
         8192, ge=16, description="Tokens per forward pass at most; larger batches are accumulated."
     )
-    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser.")
+    optimizer: Literal["adamw", "adamw_8bit", "adam", "sgd"] = Field(
+        "adamw", description="The optimiser; adamw_8bit keeps its state in a quarter of the memory (bitsandbytes)."
+    )
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
@@ -101,8 +103,9 @@ class TrainingConfig(Options):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto takes bf16 where the machine computes in it."
     )
-    gradient_checkpointing: bool = Field(
-        False, description="Compute the layers again for the gradient instead of keeping them: slower, in less memory."
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto",
+        description="Compute layers again for the gradient: slower, in less memory; auto does so where it must.",
     )
     checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
     checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")

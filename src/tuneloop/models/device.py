@@ -83,6 +83,25 @@ def memory_bytes(device: str) -> int:
     return int(psutil.virtual_memory().total)
 
 
+def free_memory_bytes(device: str) -> int:
+    """What can still be taken of the GPU's memory, or of the machine's and the container's."""
+    import psutil
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return min(int(psutil.virtual_memory().available), _left_in_container())
+
+
+def _left_in_container(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a control group (version 2) leaves; no end where there is none, or no limit."""
+    try:
+        limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # "max"
+        return sys.maxsize
+    return max(limit - used, 0)
+
+
 def peak_memory_bytes(device: str) -> int:
     """The most memory this process has had so far: resident on the CPU, allocated on a GPU."""
     import resource

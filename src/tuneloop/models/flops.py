@@ -74,7 +74,7 @@ def forward_flops(model: PreTrainedModel) -> Flops | None:
 
     training = model.training
     model.eval()
-    with torch.inference_mode():
+    with torch.enable_grad():  # the counter follows gradients from module to module
         found = fitted((tokens, counted(passed(tokens))) for tokens in LENGTHS)
     model.train(training)
     return found

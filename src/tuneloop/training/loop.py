@@ -24,12 +24,11 @@ from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import to_tensors
 from tuneloop.models.frozen import frozen_prefix
-from tuneloop.training import checkpoint
+from tuneloop.training import checkpoint, recompute
 from tuneloop.training.checkpoint import Place
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 from tuneloop.training.logs import MetricsLog
-from tuneloop.training.optim import create_optimizer, set_rate
-from tuneloop.training.recompute import recomputed
+from tuneloop.training.optim import create_optimizer, load_state, set_rate, state_tensors
 from tuneloop.training.regularisers import fgm, regularised, tokens_per_part
 from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
@@ -117,7 +116,8 @@ def train(
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    recomputing = recomputed(model, wanted=config.gradient_checkpointing)
+    again = recompute.wanted(config, model, train_split.tokens, quiet=quiet)
+    recomputing = recompute.recomputed(model, wanted=again)
     with bar_of_steps as bar, closing(log), prefix, kept_memory(), recomputing, held_interrupts() as interrupted:
         for step, rows in steps.since(place.step):
             if place.finished:
@@ -253,9 +253,7 @@ def _collect(
     tensors = {f"model.{name}": value for name, value in trained.items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
     tensors |= {f"method.{name}": value for name, value in method.state().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if value is not None}
-    return tensors
+    return tensors | {f"optimizer.{name}": value for name, value in state_tensors(optimizer).items()}
 
 
 def _restore(
@@ -268,16 +266,15 @@ def _restore(
     import torch
 
     remembered: dict[str, torch.Tensor] = {}
-    state: dict[int, dict[str, torch.Tensor]] = {}
+    moments: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             if kind == "optimizer":
-                number, _, key = rest.partition(".")
-                state.setdefault(int(number), {})[key] = tensor
+                moments[rest] = tensor
             elif kind == "method":
                 remembered[rest] = tensor
             else:
                 {"model": trained, "average": average}[kind][rest].copy_(tensor)
     method.restore(remembered)
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    load_state(optimizer, moments)

@@ -24,6 +24,7 @@ from tuneloop.training import checkpoint
 from tuneloop.training.choice import settle
 from tuneloop.training.interrupt import InterruptedTrainingError
 from tuneloop.training.loop import train
+from tuneloop.training.memory import HEAP_GROWTH
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.regularisers import tokens_per_part
 from tuneloop.training.steps import Steps
@@ -32,9 +33,6 @@ IntArray = np.ndarray[Any, np.dtype[Any]]
 
 MEASURED_STEPS = 30
 MEASURED_ROWS = 512
-HEAP_GROWTH = 1.3
-"""What a whole run takes on the CPU of the memory that its first steps took beyond the loaded model: batches of
-ever new shapes leave holes in the heap. Measured with MiniLM on 1,000 to 1,500 texts: 1.25 to 1.5."""
 ONCE = {"epochs": 1, "evaluations_per_epoch": 1, "patience": 0, "report_to": (), "checkpoint_every_s": math.inf}
 """One pass, evaluated once at its end."""
 

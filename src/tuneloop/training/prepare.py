@@ -29,7 +29,7 @@ from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
 from tuneloop.models.source import resolve
 from tuneloop.tasks import create_task
-from tuneloop.training import recompute, regularisers
+from tuneloop.training import optim, recompute, regularisers
 from tuneloop.training.choice import settle
 from tuneloop.training.continual import Continual, continual
 from tuneloop.training.continual.held import Held
@@ -170,6 +170,7 @@ def prepare(
         keep_head(model)
     regularisers.check(config.training, method, task, model)
     recompute.check(config.training, method, model)
+    optim.check(config.training)
     device = choose_device()
     splits = {
         name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)

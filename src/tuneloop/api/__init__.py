@@ -9,6 +9,7 @@ release.predict(["the room was clean and quiet"])
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ from tuneloop.api.runs import runs as runs
 from tuneloop.api.runs import stop_run as stop_run
 from tuneloop.api.trust import audit as audit
 from tuneloop.api.trust import explain as explain
+from tuneloop.api.tuning import tune as tune
 from tuneloop.api.updating import update as update
 from tuneloop.api.updating import updates as updates
 from tuneloop.api.watching import alerts as alerts
@@ -59,6 +61,7 @@ from tuneloop.core.fsio import write_text
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME
 from tuneloop.core.project import Config, Project, open_project
+from tuneloop.core.ray_cluster import check_on_ray
 
 if TYPE_CHECKING:
     from tuneloop.data.check import CheckReport
@@ -177,28 +180,6 @@ def pretrain(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> 
     return pretrain_encoder(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
-def tune(config: Config | Project = CONFIG_NAME, *, resume: str | None = None, quiet: bool = False) -> Run:
-    """Train; the run's folder holds the model that was best on dev.
-
-    Args:
-        config: a tuneloop.yaml, settings, or a `RunConfig`.
-        resume: the id of an unfinished run of the same configuration and data, or "latest".
-        quiet: show no progress.
-
-    Raises:
-        ConfigError: if the configuration names audits, options or figures that there are not.
-        TrainingError: if the run to resume has another configuration or other data.
-    """
-    from tuneloop.training.run import tune as tune_run
-
-    project = _project(config)
-    _check_audits(project.config)
-    data = snapshot(project, quiet=quiet)
-    return tune_run(
-        project.config, snapshot=data, workspace=project.workspace, base=project.base, resume=resume, quiet=quiet
-    )
-
-
 def evaluate(
     target: Run | Release | str = "latest",
     *,
@@ -243,8 +224,20 @@ def compare(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> d
     return compare_methods(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
 
 
-def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> dict[str, Any]:
+def search(
+    config: Config | Project = CONFIG_NAME,
+    *,
+    on: str = "",
+    workers: int | None = None,
+    address: str = "",
+    quiet: bool = False,
+) -> dict[str, Any]:
     """Try settings as the section `search` says; the best run is kept. After an interruption the same call goes on.
+
+    Args:
+        on: "ray" has several trials at work at once on a Ray cluster; empty one after the other, here.
+        workers: how many at once; one for each GPU of the cluster, or each CPU, by default.
+        address: of the Ray cluster; see `core.ray_cluster.cluster`.
 
     Returns:
         The content of search.json, with the path of the page as `report`.
@@ -256,9 +249,17 @@ def search(config: Config | Project = CONFIG_NAME, *, quiet: bool = False) -> di
     """
     from tuneloop.experiments.search import search as search_settings
 
+    check_on_ray(on, workers, address)
+    tries = None
+    if on:
+        from tuneloop.experiments.on_ray import try_on_ray
+
+        tries = partial(try_on_ray, workers=workers, address=address)
     project = _project(config)
     data = snapshot(project, quiet=quiet)
-    return search_settings(project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet)
+    return search_settings(
+        project.config, snapshot=data, workspace=project.workspace, base=project.base, quiet=quiet, tries=tries
+    )
 
 
 def bench(
@@ -287,14 +288,6 @@ def bench(
 
     project = _project({"data": {"source": suite}} if config is None else config)
     return bench_suite(suite, project, data=Path(data), tasks=tasks, output=output, quiet=quiet)
-
-
-def _check_audits(config: RunConfig) -> None:
-    """Refuse a section `audit` that could not be run, before hours of training; an empty one loads nothing."""
-    if config.audit.model_fields_set:
-        from tuneloop.audits.run import create_audits
-
-        create_audits(config.audit)
 
 
 def _project(config: Config | Project) -> Project:

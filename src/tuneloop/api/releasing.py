@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.config import parse_config
 from tuneloop.core.paths import CONFIG_NAME, Workspace
 from tuneloop.core.project import Config, Project, open_project, project_of
+from tuneloop.core.ray_cluster import check_on_ray
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -110,6 +112,9 @@ def predict_file(
     output: Path | None = None,
     engine: str | None = None,
     workspace: Path = DEFAULT_WORKSPACE,
+    on: str = "",
+    workers: int | None = None,
+    address: str = "",
     quiet: bool = False,
 ) -> int:
     """Answer every row of a file with a release; the file's columns are kept.
@@ -119,13 +124,22 @@ def predict_file(
         source: a data file, or "-" for one text per line of standard input.
         output: a .csv, .jsonl or .parquet file; JSON lines on standard output by default.
         engine: another engine than the release's own.
+        on: "ray" answers with several processes of a Ray cluster; empty with this one.
+        workers: how many; one for each GPU of the cluster, or each CPU, by default.
+        address: of the Ray cluster; see `core.ray_cluster.cluster`.
 
     Returns:
         How many rows were answered.
     """
     from tuneloop.releases.answers import answer_file
 
-    return answer_file(load(name, workspace=workspace), source, output=output, engine=engine, quiet=quiet)
+    check_on_ray(on, workers, address)
+    release, answers = load(name, workspace=workspace), None
+    if on:
+        from tuneloop.releases.on_ray import answers_on_ray
+
+        answers = partial(answers_on_ray, release=release, engine=engine, workers=workers, address=address)
+    return answer_file(release, source, output=output, engine=engine, quiet=quiet, answers=answers)
 
 
 def releases(*, workspace: Path = DEFAULT_WORKSPACE) -> list[Row]:

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tuneloop.cli.show import AsJson, ConfigPath, Quiet, Settings, overrides, print_json, print_table, say
+from tuneloop.cli.show import (
+    Address,
+    AsJson,
+    ConfigPath,
+    OnRay,
+    Quiet,
+    Settings,
+    Workers,
+    overrides,
+    print_json,
+    print_table,
+    say,
+)
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME
 
@@ -36,6 +48,9 @@ def compare(
 def search(
     config: ConfigPath = Path(CONFIG_NAME),
     trials: Annotated[int, typer.Option("--trials", help=t("Trainings at most; search.trials by default."))] = 0,
+    on: OnRay = "",
+    workers: Workers = None,
+    address: Address = "",
     settings: Settings = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -44,7 +59,8 @@ def search(
     from tuneloop import api
 
     given = {"search.trials": trials} if trials else {}
-    found = api.search(api.open_project(config, overrides=overrides(settings) | given), quiet=quiet)
+    project = api.open_project(config, overrides=overrides(settings) | given)
+    found = api.search(project, on=on, workers=workers, address=address, quiet=quiet)
     print_json(found) if as_json else show_search(found)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuneloop.cli.show import Quiet, WorkspacePath, say, workspace_root
+from tuneloop.cli.show import Address, OnRay, Quiet, Workers, WorkspacePath, say, workspace_root
 from tuneloop.core.i18n import t
 
 
@@ -22,13 +22,17 @@ def predict(
     ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help=t("Another engine than the release's own."))] = None,
     workspace: WorkspacePath = None,
+    on: OnRay = "",
+    workers: Workers = None,
+    address: Address = "",
     quiet: Quiet = False,
 ) -> None:
     """Every row comes back with its answer; the columns of the file are kept."""
     from tuneloop import api
 
     answered = api.predict_file(
-        release, source, output=output, engine=engine, workspace=workspace_root(workspace), quiet=quiet
-    )
+        release, source, output=output, engine=engine, workspace=workspace_root(workspace), on=on, workers=workers,
+        address=address, quiet=quiet,
+    )  # fmt: skip
     if output:
         say(t("Wrote {rows} answers to {path}", rows=answered, path=output))

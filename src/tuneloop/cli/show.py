@@ -22,6 +22,11 @@ WorkspacePath = Annotated[
     Path | None, typer.Option("--workspace", "-w", help=t("The workspace; that of ./tuneloop.yaml by default."))
 ]
 AsJson = Annotated[bool, typer.Option("--json", help=t("Print JSON for programs."))]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help=t("Processes that work together; one for each GPU by default."))
+]
+OnRay = Annotated[str, typer.Option("--on", help=t("ray: share the work out on a Ray cluster."))]
+Address = Annotated[str, typer.Option("--address", help=t("Of a Ray cluster; RAY_ADDRESS or this machine by default."))]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=t("Show no progress."))]
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuneloop.cli.show import AsJson, ConfigPath, Quiet, Settings, overrides, print_json, print_table, say
+from tuneloop.cli.show import (
+    Address,
+    AsJson,
+    ConfigPath,
+    Quiet,
+    Settings,
+    Workers,
+    overrides,
+    print_json,
+    print_table,
+    say,
+)
+from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import CONFIG_NAME
 
@@ -48,6 +61,12 @@ def tune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help=t("Only print rows, tokens, steps, parameters, time and memory."))
     ] = False,
+    on: Annotated[str, typer.Option("--on", help=t("torchrun or ray: train with several processes."))] = "",
+    workers: Workers = None,
+    restarts: Annotated[
+        int, typer.Option("--restarts", min=0, help=t("How often they start again after one has died."))
+    ] = 3,
+    address: Address = "",
     settings: Settings = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -57,10 +76,16 @@ def tune(
 
     project = api.open_project(config, overrides=overrides(settings))
     if dry_run:
+        if on:
+            raise ConfigError(t("--dry-run measures one process; it knows nothing of --on."), t("Leave --on out."))
         planned = api.plan(project, quiet=quiet)
         print_json(asdict(planned)) if as_json else _show_plan(planned)
         return
-    finished = api.tune(project, resume=run if resume else None, quiet=quiet)
+    finished = api.tune(
+        project, resume=run if resume else None, on=on, workers=workers, restarts=restarts, address=address, quiet=quiet
+    )
+    if not on and int(os.environ.get("RANK", "0")):  # torchrun has started several: the first one tells
+        return
     if as_json:
         print_json({"run": finished.id} | finished.info)
     else:

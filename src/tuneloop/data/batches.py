@@ -125,11 +125,12 @@ def split_by_tokens(rows: IntArray, tokens: Tokens, max_tokens: int) -> list[Int
 
     The texts of an input that are judged together stay together, even where they alone are more.
     """
+    if not len(rows):
+        return []
     if not tokens.bound or tokens.owners is None:
         parts = inference_batches(tokens.sizes[rows], max_tokens=max_tokens, max_padding=max_tokens)
         return [rows[part] for part in parts]
-    starts = np.flatnonzero(np.diff(tokens.owners[rows], prepend=-1))
-    groups = np.split(rows, starts[1:])
+    groups = bound_groups(rows, tokens)
     longest = np.array([tokens.sizes[group].max() for group in groups])
     found: list[list[IntArray]] = [[]]
     for number in np.argsort(longest, kind="stable"):
@@ -138,3 +139,11 @@ def split_by_tokens(rows: IntArray, tokens: Tokens, max_tokens: int) -> list[Int
             found.append([])
         found[-1].append(groups[number])
     return [np.concatenate(part) for part in found]
+
+
+def bound_groups(rows: IntArray, tokens: Tokens) -> list[IntArray]:
+    """These rows in groups that must not be parted: one by one, but where the texts of an input stay together."""
+    starts = np.arange(len(rows))
+    if tokens.bound and tokens.owners is not None:
+        starts = np.flatnonzero(np.diff(tokens.owners[rows], prepend=-1))
+    return np.split(rows, starts[1:]) if len(rows) else []

@@ -7,10 +7,7 @@ or failure.json. Killed at any moment, it goes on from the last checkpoint when 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +19,7 @@ from tuneloop.core.errors import TuneloopError
 from tuneloop.core.fsio import remove_dir, write_bytes, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.lock import locked
+from tuneloop.core.parent import end_with
 from tuneloop.core.paths import Workspace
 from tuneloop.data.snapshot_folder import find_snapshot
 from tuneloop.evaluation.evaluate import BASE
@@ -44,8 +42,6 @@ SPEED_S = 2.0
 """How long a model's speed is measured."""
 
 FLOAT_BYTES = 4
-WATCH_S = 1.0
-"""How often a job looks whether the process that started it is still there."""
 
 
 @dataclass(frozen=True)
@@ -181,17 +177,6 @@ def main(folder: Path) -> int:
     """Do the job in `folder`, alone there; the exit code."""
     with locked(folder):
         return 0 if (folder / RESULT).is_file() else _do(folder)
-
-
-def end_with(parent: int) -> None:
-    """Stop this process, as Ctrl-C would, when the one that started it is gone, even by kill -9."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(WATCH_S)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _do(folder: Path) -> int:

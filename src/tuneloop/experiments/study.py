@@ -14,9 +14,9 @@ from tuneloop.core.i18n import t
 if TYPE_CHECKING:
     import optuna
 
-TAKEN_UP, RUN, FAILED, SECONDS = "taken_up", "run", "failed", "seconds"
-"""Attributes of a trial: whether it goes on with the run of a dead process, the run it has become, why it failed, and
-how long its steps took."""
+TAKEN_UP, WORK, RUN, FAILED, SECONDS = "taken_up", "work", "run", "failed", "seconds"
+"""Attributes of a trial: whether it goes on with the run of a dead process, the folder where it trains if that is its
+own, the run it has become, why it failed, and how long its steps took."""
 
 FEWEST_FOR_IMPORTANCE = 4
 """Finished trials from which it is said how much each setting matters."""
@@ -51,7 +51,8 @@ def take_up(study: optuna.Study) -> None:
 
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params, user_attrs={TAKEN_UP: True})
+        where = {name: value for name, value in trial.user_attrs.items() if name == WORK}
+        study.enqueue_trial(trial.params, user_attrs={TAKEN_UP: True} | where)
 
 
 def distribution(axis: Axis, *, whole: bool) -> optuna.distributions.BaseDistribution:

@@ -141,6 +141,7 @@ class Method(ABC):
 
     writes: ClassVar[bool] = False
     """Whether it can tune a model that answers by writing."""
+    compares_rows: ClassVar[bool] = False  # whether the loss of a text depends on the others of its step
 
     learns_probabilities: ClassVar[bool] = False
     """Whether the training rows may have `Split.soft` in place of one class each."""

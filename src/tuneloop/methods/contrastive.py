@@ -59,6 +59,7 @@ class Contrastive(FullFineTuning):
     Options = ContrastiveOptions
     options: ContrastiveOptions
     trains_answers = False
+    compares_rows = True
     _reads_last = _reads_mean = False
 
     def check(self, task: Task) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tuneloop.data.examples import Examples
 from tuneloop.releases.read import Release
 
 if TYPE_CHECKING:
+    from tuneloop.data.examples import Input
     from tuneloop.inference.predictor import Predictor
     from tuneloop.tasks.base import Prediction, Task
 
@@ -29,8 +30,19 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Columns = dict[str, list[Any]]
 
 
-def answer_file(release: Release, source: str, *, output: Path | None, engine: str | None, quiet: bool) -> int:
+def answer_file(
+    release: Release,
+    source: str,
+    *,
+    output: Path | None,
+    engine: str | None,
+    quiet: bool,
+    answers: Callable[..., Iterator[Prediction]] | None = None,
+) -> int:
     """Answer every row of `source`; see `api.predict_file`.
+
+    Args:
+        answers: what gives the answers to inputs, in their order, in the place of a predictor here; see `_answers`.
 
     The answers are `prediction`, and for classes `probability` and one column `p:CLASS` each; for choices `probability`
     and `probabilities`, in the order of the choices.
@@ -46,7 +58,7 @@ def answer_file(release: Release, source: str, *, output: Path | None, engine: s
     predictor = release.predictor(engine)
     try:
         examples = _read(release, source, predictor.task)
-        predictions = list(_answers(predictor, examples, quiet=quiet))
+        predictions = list((answers or _answers)(predictor, examples.inputs, quiet=quiet))
     finally:
         predictor.close()
     write(examples.columns | _columns_of(predictions, examples.columns, task=predictor.task))
@@ -72,8 +84,7 @@ def _read(release: Release, source: str, task: Task) -> Examples:
     return Examples(ids=[str(row + 1) for row in range(len(texts))], texts=texts, columns=given)
 
 
-def _answers(predictor: Predictor, examples: Examples, *, quiet: bool) -> Iterator[Prediction]:
-    inputs = examples.inputs
+def _answers(predictor: Predictor, inputs: Sequence[Input], *, quiet: bool) -> Iterator[Prediction]:
     with progress(t("predicting"), len(inputs), quiet=quiet) as bar:
         for start in range(0, len(inputs), CHUNK_ROWS):
             yield from predictor.predict(inputs[start : start + CHUNK_ROWS])

@@ -135,6 +135,7 @@ class Task(ABC):
     """How the model reads an input: as one text, in windows (see `models.layouts`), one text per choice, each, or to
     write on."""
     needs_label: ClassVar[bool] = True
+    compares_rows: ClassVar[bool] = False  # whether the loss of a text depends on the others of its step
     embeds: ClassVar[bool] = False
     """Whether the logits are the vector of a text: see `models.embedding`."""
     free_answers: ClassVar[bool] = False

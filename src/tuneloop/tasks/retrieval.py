@@ -66,6 +66,7 @@ class Retrieval(EmbeddingTask):
     has_probabilities = False
     needs_label = False
     row_by_row = True
+    compares_rows = True
     unit = "text"
     baselines = ("term_match",)
 

@@ -41,6 +41,7 @@ class Place:
         finished: no step will follow.
         samples: texts trained on, counted once per pass.
         steps_s: seconds spent in the steps, without evaluations and checkpoints.
+        ranks: processes that train together.
     """
 
     step: int = 0
@@ -51,6 +52,7 @@ class Place:
     finished: bool = False
     samples: int = 0
     steps_s: float = 0.0
+    ranks: int = 1
 
     @property
     def samples_per_s(self) -> float:

@@ -6,9 +6,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuneloop.training.reporters import Reporter
+from tuneloop.training.reporters import Reporter, open_reporters
+
+if TYPE_CHECKING:
+    from tuneloop.training.checkpoint import Place
 
 METRICS = "metrics.jsonl"
 
@@ -53,3 +56,32 @@ class MetricsLog:
         self._file.close()
         for reporter in self._reporters:
             reporter.close()
+
+
+class NoLog(MetricsLog):
+    """That of a process beside the one that writes: nothing is kept."""
+
+    def __init__(self) -> None:
+        pass
+
+    def write(self, row: dict[str, Any]) -> None:
+        pass
+
+    def flush(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+def open_log(report_to: Sequence[str], folder: Path, place: Place, *, writes: bool) -> MetricsLog:
+    """The curves of a run that begins or goes on at `place`.
+
+    Args:
+        writes: whether it is this process that keeps them.
+    """
+    if not writes:
+        return NoLog()
+    return MetricsLog(
+        folder, keep_bytes=place.metrics_bytes, reporters=open_reporters(report_to, folder, done=place.step)
+    )

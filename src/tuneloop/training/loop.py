@@ -17,7 +17,7 @@ import numpy as np
 
 from tuneloop.core.errors import TrainingError
 from tuneloop.core.i18n import t
-from tuneloop.core.progress import progress
+from tuneloop.core.progress import note, progress
 from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, Split
 from tuneloop.models.device import autocast
@@ -26,11 +26,11 @@ from tuneloop.models.forward import to_tensors
 from tuneloop.models.frozen import frozen_prefix
 from tuneloop.training import checkpoint, recompute
 from tuneloop.training.checkpoint import Place
+from tuneloop.training.distributed.ranks import Ranks
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
-from tuneloop.training.logs import MetricsLog
+from tuneloop.training.logs import open_log
 from tuneloop.training.optim import create_optimizer, load_state, set_rate, state_tensors
 from tuneloop.training.regularisers import fgm, regularised, tokens_per_part
-from tuneloop.training.reporters import open_reporters
 from tuneloop.training.schedule import ema_decay, rate_factor
 from tuneloop.training.steps import Steps
 
@@ -59,6 +59,7 @@ def train(
     fingerprint: dict[str, Any],
     cache: Path | None = None,
     held: Held | None = None,
+    ranks: Ranks | None = None,
     quiet: bool = False,
     judged: Callable[[int, float], None] | None = None,
     after_step: Callable[[int], None] | None = None,
@@ -71,27 +72,32 @@ def train(
         fingerprint: what the checkpoints are bound to.
         cache: where the states behind frozen layers are kept; None computes them in every epoch.
         held: what holds the weights to an older model.
+        ranks: the processes that train together; every one calls this with the same arguments.
         judged: called with the number of each evaluation on dev, from 1, and its figure.
         after_step: called with the number of each finished step.
 
     Returns:
-        Where training ended, with the best dev figure.
+        Where training ended, with the best dev figure; of several processes the first one's model alone has the best
+        weights.
 
     Raises:
         InterruptedTrainingError: after Ctrl-C or SIGTERM; the place is kept and the run can be resumed.
+        LostRankError: if another of the processes has ended.
         TrainingError: if a checkpoint cannot be used, or the loss is no longer a number.
     """
     import torch
 
     from tuneloop.training.cpu import kept_memory, use_cheap_operations
 
+    ranks = ranks or Ranks()
     torch.manual_seed(seed)
     model.eval()  # until the first step
     use_cheap_operations(model, precision)
     read_first_token_only(model)
     prefix = frozen_prefix(model)
     if cache:
-        prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
+        with ranks.in_turn():
+            prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = create_optimizer(method.parameter_groups(model), config)
     targets = torch.from_numpy(train_split.targets(task)).to(model.device)
@@ -101,15 +107,21 @@ def train(
     method.begin(model, task, train_split, total=total, per_epoch=steps.per_epoch, precision=precision)
     average = {name: value.detach().clone() for name, value in trained.items()} if config.ema else {}
     place, checkpoints = Place(), folder / "checkpoints"
-    found = checkpoint.newest(checkpoints)
-    if found:
-        place, tensors = checkpoint.load(found, fingerprint=fingerprint)
+    if found := ranks.told(lambda: path.name if (path := checkpoint.newest(checkpoints)) else ""):
+        place, tensors = checkpoint.load(checkpoints / found, fingerprint=fingerprint)
         _restore(tensors, trained, average, optimizer, method)
         del tensors
-    reporters = open_reporters(config.report_to, folder, done=place.step)
-    log = MetricsLog(folder, keep_bytes=place.metrics_bytes, reporters=reporters)
+        if place.ranks != ranks.size and not quiet:
+            before = t("Begun with {before} processes and gone on with {now}: not bit-exact.",
+                       before=place.ranks, now=ranks.size)  # fmt: skip
+            note(before)
+    place.ranks = ranks.size
+    ranks.equal([*trained.values(), *average.values()])
+    log = open_log(config.report_to, folder, place, writes=ranks.first)
 
     def keep_place() -> None:
+        if not ranks.first:
+            return
         place.metrics_bytes = log.flush()
         tensors = _collect(trained, average, optimizer, method)
         checkpoint.save(checkpoints, place=place, tensors=tensors, fingerprint=fingerprint)
@@ -127,9 +139,13 @@ def train(
                 model.train(), prefix.eval()
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
+            ranks.draw(seed, step)
+            own = ranks.share(rows, train_split.tokens)
             loss = backward(
-                model, task, method, train_split.tokens, targets, rows, config, precision, prefix=prefix, held=held
-            )
+                model, task, method, train_split.tokens, targets, own, config, precision,
+                count=len(rows), prefix=prefix, held=held,
+            )  # fmt: skip
+            loss = ranks.add_up(trained.values(), loss)
             for penalty in (method.penalty(model), held.penalty(model) if held else None):
                 if penalty is not None:
                     penalty.backward()  # type: ignore[no-untyped-call]
@@ -156,19 +172,20 @@ def train(
             if place.step in steps.due:
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
-                    figures = method.figures(model, task, dev_split, precision)
-                    if method.settled(step) and _judge(place, figures[metric], config.patience):
+                    figures = ranks.told(lambda: method.figures(model, task, dev_split, precision))
+                    if method.settled(step) and _judge(place, figures[metric], config.patience) and ranks.first:
                         checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
                 if judged:
                     judged(sum(step <= place.step for step in steps.due), figures[metric])
             bar.update(place.step, _note(losses, place, metric))
             late = time.monotonic() - saved_s > config.checkpoint_every_s
-            stopping = interrupted()
+            stopping = ranks.any(interrupted())
             if late or stopping or place.step % config.checkpoint_every_steps == 0:
                 keep_place()
                 saved_s = time.monotonic()
             if stopping:
+                ranks.wait()  # one that ends before the first has kept the place may have it killed
                 raise InterruptedTrainingError(
                     t(
                         "Tuning was stopped after step {step} of {total}; nothing is lost.",
@@ -180,9 +197,10 @@ def train(
             if after_step:
                 after_step(place.step)
     average.clear(), optimizer.state.clear()  # room for the best weights
-    with torch.no_grad():
-        for name, tensor in checkpoint.load_best(checkpoints, step=place.best_step).items():
-            trained[name].copy_(tensor)
+    if ranks.first:
+        with torch.no_grad():
+            for name, tensor in checkpoint.load_best(checkpoints, step=place.best_step).items():
+                trained[name].copy_(tensor)
     return place
 
 
@@ -196,17 +214,19 @@ def backward(
     config: TrainingConfig,
     precision: str,
     *,
+    count: int,
     prefix: Prefix | None = None,
     held: Held | None = None,
 ) -> float:
-    """Gradients of the mean loss over `rows`, in parts that fit the token budget; returns that loss."""
+    """Gradients of the loss of `rows`, their part of the mean over `count`, in parts that fit the token budget; returns
+    that loss."""
     own = held.around(method.loss) if held else method.loss
     whole, losses = 0.0, regularised(prefix.loss(own) if prefix else own, config)
     for part in split_by_tokens(rows, tokens, tokens_per_part(config)):
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):
-                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / len(rows)
+                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / count
             loss.backward()  # type: ignore[no-untyped-call]
             whole += float(loss.detach())
     return whole

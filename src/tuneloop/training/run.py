@@ -36,6 +36,8 @@ from tuneloop.tasks.temperature import fit_temperature
 from tuneloop.training.choice import settle
 from tuneloop.training.continual.average import scaled
 from tuneloop.training.continual.fisher import write_fisher
+from tuneloop.training.distributed.checks import check_alike, check_parts, check_seen
+from tuneloop.training.distributed.ranks import Ranks
 from tuneloop.training.logs import MetricsLog
 from tuneloop.training.loop import train
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
@@ -106,6 +108,7 @@ def tune(
     workspace: Workspace,
     base: Path | None = None,
     resume: str | None = None,
+    ranks: Ranks | None = None,
     quiet: bool = False,
     judged: Callable[[int, float], None] | None = None,
 ) -> Run:
@@ -115,6 +118,7 @@ def tune(
         base: the folder that a relative model.source starts from.
         resume: the id of a run of the same configuration and data, or "latest"; a finished one is
             returned as it is.
+        ranks: the processes that train together, each of which calls this; the first one writes.
         judged: called with the number of each evaluation on dev, from 1, and its figure; what it raises ends the run.
 
     Raises:
@@ -124,17 +128,30 @@ def tune(
     """
     create_method(config.method)  # a wrong name or option, before anything is written
     check_task(config.release.abstain, task_class(config.task))
+    ranks = ranks or Ranks()
+    resume = ranks.told(lambda: _which(resume, ranks, workspace))
     found = None if resume is None else open_run(resume, workspace)
     config, why = settle(config, snapshot, base=base, earlier=found and found.config.method)
     if why and not quiet:
         print(why, file=sys.stderr, flush=True)
+    if ranks.size > 1:
+        check_parts(config)
     run = None if found is None else _same_run(found, config, snapshot)
     if run and run.status == "finished":
         return run
-    ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
-    run = run or _begin(config, snapshot, workspace, ready, why)
+    with ranks.in_turn():
+        ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
+    check_alike(ranks, [config.fingerprint(), snapshot.hash, ready.precision, ready.beside])
+    if run is None:
+        name = ranks.told(lambda: _begin(config, snapshot, workspace, ready, why, ranks).id)
+        check_seen(ranks, workspace.runs / name / "run.json")
+        run = open_run(name, workspace)
+    if not ranks.first:
+        _fit(ready, config, run=run, cache=workspace.cache, ranks=ranks, quiet=True, judged=None)
+        ranks.wait()  # until the first one has written the model
+        return open_run(run.id, workspace)
     with alone(run.path):
-        figures = _fit(ready, config, run=run, cache=workspace.cache, quiet=quiet, judged=judged)
+        figures = _fit(ready, config, run=run, cache=workspace.cache, ranks=ranks, quiet=quiet, judged=judged)
         figures |= ready.method.facts(ready.model)
         ready = replace(ready, dev=ready.method.reread(ready.dev))
         # an adapter on a model that was given a layer for its mean would be read without that layer by PEFT alone
@@ -159,6 +176,7 @@ def tune(
         _write_info(run.path, run.info | {"status": "finished"} | figures)
         if (checkpoints := run.path / "checkpoints").exists():  # four times the model's size, of no more use
             remove_dir(checkpoints)
+    ranks.wait()
     return open_run(run.id, workspace)
 
 
@@ -191,12 +209,22 @@ def alone(folder: Path) -> AbstractContextManager[None]:
     return locked(folder, busy=busy)
 
 
+def _which(resume: str | None, ranks: Ranks, workspace: Workspace) -> str | None:
+    """The run that is gone on with: the one asked for, or the newest that the same launcher has begun; or none."""
+    if resume is not None:
+        return open_run(resume, workspace).id
+    runs = [open_run(path.parent.name, workspace) for path in workspace.runs.glob("*/run.json")] if ranks.again else []
+    begun = [run for run in runs if run.info.get("launch") == ranks.launch]
+    return max(begun, key=lambda run: str(run.info["started"])).id if begun else None
+
+
 def _fit(
     ready: Prepared,
     config: RunConfig,
     *,
     run: Run,
     cache: Path,
+    ranks: Ranks,
     quiet: bool,
     judged: Callable[[int, float], None] | None,
 ) -> dict[str, Any]:
@@ -225,6 +253,7 @@ def _fit(
         fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside | ready.train.dealing,
         cache=ready.frozen_cache(config.training, cache),
         held=ready.held,
+        ranks=ranks,
         quiet=quiet,
         judged=judged,
     )
@@ -284,7 +313,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {name: leaf for part in parts for name, leaf in part.items()}
 
 
-def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: Prepared, why: str) -> Run:
+def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: Prepared, why: str, ranks: Ranks) -> Run:
     now = datetime.now(UTC)
     path = workspace.runs / f"{config.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     trained, total = count_parameters(ready.model)
@@ -305,6 +334,10 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
     }
     if isinstance(ready.method, GradientMethod):
         info["planned_steps"] = Steps(ready.method, ready.train, config.training, config.seed).total
+    if ranks.size > 1:
+        info["environment"]["processes"] = ranks.size
+    if ranks.launch:
+        info["launch"] = ranks.launch
     if why:
         info["chosen"] = {"asked": config.method.asked, "method": config.method.type, "why": why}
     with new_dir(path) as staging:

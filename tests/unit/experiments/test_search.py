@@ -19,7 +19,7 @@ from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.experiments import Axis
 from tuneloop.data.snapshot_folder import Snapshot
-from tuneloop.experiments.search import with_settings
+from tuneloop.experiments.referee import with_settings
 from tuneloop.experiments.study import distribution, open_study
 from tuneloop.training.interrupt import InterruptedTrainingError
 

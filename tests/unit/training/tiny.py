@@ -16,7 +16,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from tuneloop.models import frozen as frozen_layers
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
 from tuneloop.training.continual.held import Held
+from tuneloop.training.distributed.ranks import Ranks
 from tuneloop.training.loop import Split, train
 
 LABELS = ["bad", "good"]
@@ -107,6 +108,10 @@ def trained(
     layers: int = 2,
     keep: bool = False,
     held: bool = False,
+    dropout: float = 0.1,
+    quiet: bool = True,
+    ranks: Ranks | None = None,
+    watch: Callable[[int, torch.nn.Module], None] | None = None,
     **settings: object,
 ) -> dict[str, torch.Tensor]:
     """Train, dying where asked; the final weights.
@@ -115,10 +120,13 @@ def trained(
         frozen: layers that are not trained.
         keep: whether what these say is kept in `folder`.
         held: whether an older model holds the weights.
+        ranks: the processes that train together.
+        watch: called after each step with its number and the model.
     """
     torch.set_num_threads(1)
     torch.manual_seed(7)
     shape = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 32}
+    shape |= {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     masked = method == "masked_lm"
     model = (BertForMaskedLM if masked else BertForSequenceClassification)(BertConfig(vocab_size=30, **shape))
     task = HiddenTokens() if masked else create_task(TaskConfig(type="classification"), {"labels": LABELS})
@@ -135,6 +143,8 @@ def trained(
 
     def after_step(step: int) -> None:
         steps[0] = step
+        if watch:
+            watch(step, model)
         if kill == str(step):
             die()
         if kill == f"stop:{step}":
@@ -154,7 +164,8 @@ def trained(
         fingerprint={"seed": seed, "lr": config.learning_rate},
         cache=folder / "states" if keep else None,
         held=holding(model, known) if held else None,
-        quiet=True,
+        ranks=ranks,
+        quiet=quiet,
         after_step=after_step,
     )
     return model.state_dict()

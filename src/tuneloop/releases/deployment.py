@@ -25,8 +25,8 @@ Kind = Literal["promote", "shadow", "canary", "abort", "rollback", "failed"]
 
 SCHEMA = {
     "changes": "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-    " at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, kind TEXT NOT NULL, release TEXT NOT NULL, why TEXT NOT NULL, details TEXT NOT NULL,"
-    " state TEXT NOT NULL)",
+    " at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, kind TEXT NOT NULL, release TEXT NOT NULL, why TEXT NOT NULL,"
+    " details TEXT NOT NULL, state TEXT NOT NULL)",
     "changes_by_name": "CREATE INDEX IF NOT EXISTS changes_by_name ON changes (name, number)",
     "figures": "CREATE TABLE IF NOT EXISTS figures (change INTEGER NOT NULL, server TEXT NOT NULL,"
     " at DOUBLE PRECISION NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (change, server))",

@@ -58,4 +58,5 @@ def postgres(postgres_server: str) -> str:
 
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS tuneloop_feedback, tuneloop_events, tuneloop_store")
+        connection.execute("DROP SCHEMA IF EXISTS tuneloop CASCADE")
     return postgres_server

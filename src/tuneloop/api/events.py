@@ -161,7 +161,7 @@ def open_events(workspace: Path = DEFAULT_WORKSPACE, *, store: str | None = None
 
     place = Workspace(Path(workspace))
     url = _store_of(place) if store is None else store
-    if not url and not place.events.is_file():
+    if not url and not place.database and not place.events.is_file():
         raise DataError(
             t("There are no events in {folder}.", folder=place.root),
             t("Set watch.events: hashes, vectors or texts, then serve."),

@@ -36,7 +36,7 @@ def origin(name: str, *, store: str | None = None, workspace: Path = DEFAULT_WOR
         project = project_here(place)
         store = "" if project is None else project.config.watch.store
     found = open_release(newest(name, place), place, verify=False)
-    if not store and not place.events.is_file():
+    if not store and not place.database and not place.events.is_file():
         return graph(found, place)
     config = parse_options(WatchConfig, {"store": store}, where="watch")
     return graph(found, place, store=lambda: open_store(config, place))

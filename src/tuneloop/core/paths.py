@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
+from tuneloop.core.postgres import find_url
 
 CONFIG_NAME = "tuneloop.yaml"
 
@@ -102,8 +103,16 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        """The SQLite index of runs and releases; `tuneloop releases reindex` rebuilds it."""
+        """The SQLite index of releases; `tuneloop releases reindex` rebuilds it."""
         return self.root / "index.sqlite"
+
+    @property
+    def database(self) -> str:
+        """URL of the PostgreSQL database that has index, deployments and events in place of the SQLite files.
+
+        Empty where none is named, by the variable TUNELOOP_DATABASE or the file database.url.
+        """
+        return find_url(self.root)
 
 
 def check_id(name: str) -> str:

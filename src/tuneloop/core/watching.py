@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator
 
 from tuneloop.core.drifting import DriftConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.options import Options
-
-SCHEMES = ("postgresql", "postgres")
+from tuneloop.core.postgres import SCHEMES, has_password
 
 
 class WatchConfig(Options):
@@ -25,7 +23,9 @@ class WatchConfig(Options):
         False, description="Whether texts, tags and comments are kept as they came; else without personal data."
     )
     store: str = Field(
-        "", description="postgresql://HOST/DATABASE without a password; events.sqlite in the workspace by default."
+        "",
+        description="postgresql://HOST/DATABASE without a password; by default what TUNELOOP_DATABASE names, or else "
+        "events.sqlite in the workspace.",
     )
     keep_days: int = Field(90, ge=1, description="Days after which an event goes, with the feedback on it.")
     max_queue: int = Field(
@@ -51,10 +51,8 @@ class WatchConfig(Options):
         """A configuration travels with every release, so no password may stand in it."""
         if not store:
             return store
-        parts = urlsplit(store)
-        if parts.scheme not in SCHEMES:
+        if store.partition("://")[0] not in SCHEMES:
             raise ValueError(t("write postgresql://HOST/DATABASE, or nothing for a file in the workspace"))
-        user = store.partition("://")[2].rpartition("@")[0]  # a password may hold any sign
-        if ":" in user or "password" in parse_qs(parts.query):
+        if has_password(store):
             raise ValueError(t("no password may stand here; put it into the variable PGPASSWORD or the file .pgpass"))
         return store

@@ -1,21 +1,20 @@
 """The record of which release of a model answers, which did before, and which is being tried.
 
-A SQLite file of its own, as nothing else could tell what stands in it: the index of releases is rebuilt from their
-folders. A change is one row with all that holds after it, so that a crash leaves the state before or the one behind,
-and the rows are the history.
+A SQLite file of its own, or tables of PostgreSQL, as nothing else could tell what stands in it: the index of releases
+is rebuilt from their folders. A change is one row with all that holds after it, so that a crash leaves the state before
+or the one behind, and the rows are the history.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tuneloop.core.database import database_errors, opened, transaction
+from tuneloop.core.database import Database, database_errors, opened, transaction
 from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -25,12 +24,12 @@ Stage = Literal["shadow", "canary"]
 Kind = Literal["promote", "shadow", "canary", "abort", "rollback", "failed"]
 
 SCHEMA = {
-    "changes": "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, name TEXT NOT NULL, at REAL NOT NULL,"
-    " who TEXT NOT NULL, kind TEXT NOT NULL, release TEXT NOT NULL, why TEXT NOT NULL, details TEXT NOT NULL,"
-    " state TEXT NOT NULL)",
+    "changes": "CREATE TABLE IF NOT EXISTS changes (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+    " at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, kind TEXT NOT NULL, release TEXT NOT NULL, why TEXT NOT NULL,"
+    " details TEXT NOT NULL, state TEXT NOT NULL)",
     "changes_by_name": "CREATE INDEX IF NOT EXISTS changes_by_name ON changes (name, number)",
-    "figures": "CREATE TABLE IF NOT EXISTS figures (change INTEGER NOT NULL, server TEXT NOT NULL, at REAL NOT NULL,"
-    " figures TEXT NOT NULL, PRIMARY KEY (change, server))",
+    "figures": "CREATE TABLE IF NOT EXISTS figures (change INTEGER NOT NULL, server TEXT NOT NULL,"
+    " at DOUBLE PRECISION NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (change, server))",
 }
 BUSY_S = 30.0
 """How long a change waits for another process that is changing the file."""
@@ -133,7 +132,7 @@ class Wanted:
 
 def deployed(name: str, workspace: Workspace) -> Deployment:
     """What holds for a model; writes nothing."""
-    if not workspace.deployments.exists():
+    if not _exists(workspace):
         return _undeployed(name, workspace)
     with _connect(workspace) as database:
         return _state(name, database, workspace)
@@ -141,7 +140,7 @@ def deployed(name: str, workspace: Workspace) -> Deployment:
 
 def names(workspace: Workspace) -> list[str]:
     """Models of which anything was ever deployed."""
-    if not workspace.deployments.exists():
+    if not _exists(workspace):
         return []
     with _connect(workspace) as database:
         return [name for (name,) in database.execute("SELECT DISTINCT name FROM changes ORDER BY name")]
@@ -149,7 +148,7 @@ def names(workspace: Workspace) -> list[str]:
 
 def history(name: str, workspace: Workspace) -> list[Change]:
     """Every change of a model, the oldest first."""
-    if not workspace.deployments.exists():
+    if not _exists(workspace):
         return []
     with _connect(workspace) as database:
         rows = database.execute("SELECT * FROM changes WHERE name = ? ORDER BY number", (name,)).fetchall()
@@ -199,12 +198,16 @@ def keep_figures(change: int, server: str, figures: Mapping[str, Any], workspace
     """Replace what a server has counted of a candidate since a change."""
     with _connect(workspace) as database, transaction(database) as execute:
         values = (change, server, time.time(), json.dumps(figures, ensure_ascii=False, allow_nan=False))
-        execute("INSERT OR REPLACE INTO figures VALUES (?, ?, ?, ?)", values)
+        execute(
+            "INSERT INTO figures VALUES (?, ?, ?, ?) ON CONFLICT (change, server)"
+            " DO UPDATE SET at = excluded.at, figures = excluded.figures",
+            values,
+        )
 
 
 def kept_figures(change: int, workspace: Workspace) -> dict[str, dict[str, Any]]:
     """What servers have counted of a candidate since a change, by server."""
-    if not workspace.deployments.exists():
+    if not _exists(workspace):
         return {}
     with _connect(workspace) as database:
         rows = database.execute("SELECT server, figures FROM figures WHERE change = ?", (change,)).fetchall()
@@ -212,33 +215,42 @@ def kept_figures(change: int, workspace: Workspace) -> dict[str, dict[str, Any]]
 
 
 class Follower:
-    """Tells cheaply whether the record has changed since it was asked the last time."""
+    """Tells cheaply whether the record has changed since it was asked the last time; used by one thread."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._path = workspace.deployments
-        self._database: sqlite3.Connection | None = None
-        self._seen: int | None = None
+        self._workspace = workspace
+        self._held = ExitStack()
+        self._database: Database | None = None
+        self._seen = 0
 
     def changed(self) -> bool:
-        """Whether another process has written; True the first time that there is a record.
+        """Whether there is a later change; True the first time that there is a record.
 
         Raises:
-            StorageError: if the file refuses.
+            StorageError: if the record cannot be read; it is opened anew with the next call.
         """
-        if self._database is None:
-            if not self._path.exists():
-                return False
-            self._database = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
-        with _errors(self._path):
-            (version,) = self._database.execute("PRAGMA data_version").fetchone()
-        changed = bool(version != self._seen)
-        self._seen = version
+        if self._database is None and not _exists(self._workspace):
+            return False
+        try:
+            last = self._last()
+        except BaseException:
+            self.close()
+            raise
+        changed, self._seen = last != self._seen, last
         return changed
 
+    def _last(self) -> int:
+        """Number of the last change of any model."""
+        with _errors(self._workspace):
+            if self._database is None:
+                self._database = self._held.enter_context(_connect(self._workspace))
+            (last,) = self._database.execute("SELECT coalesce(max(number), 0) FROM changes").fetchone()
+        return int(last)
+
     def close(self) -> None:
-        """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
+        """Let go of the record."""
+        self._database = None
+        self._held.close()
 
 
 def _known(state: Deployment, after: int | None) -> Deployment:
@@ -259,7 +271,7 @@ def _made(wanted: Wanted, number: int, name: str, *, who: str, why: str) -> Chan
     return Change(number, name, at, who, wanted.kind, wanted.release, why, after, wanted.details)
 
 
-def _state(name: str, database: sqlite3.Connection, workspace: Workspace) -> Deployment:
+def _state(name: str, database: Database, workspace: Workspace) -> Deployment:
     query = "SELECT * FROM changes WHERE name = ? ORDER BY number DESC LIMIT 1"
     row = database.execute(query, (name,)).fetchone()
     return _undeployed(name, workspace) if row is None else _change(row).after
@@ -284,20 +296,26 @@ def _change(row: tuple[Any, ...]) -> Change:
     return Change(number, name, at, who, kind, release, why, after, json.loads(details))
 
 
+def _exists(workspace: Workspace) -> bool:
+    return bool(workspace.database) or workspace.deployments.exists()
+
+
 @contextmanager
-def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
-    path = workspace.deployments
-    with _errors(path), opened(path, SCHEMA, busy_s=BUSY_S) as database:
+def _connect(workspace: Workspace) -> Iterator[Database]:
+    place = workspace.database or workspace.deployments
+    with _errors(workspace), opened(place, SCHEMA, busy_s=BUSY_S) as database:
         yield database
 
 
 @contextmanager
-def _errors(path: Any) -> Iterator[None]:
+def _errors(workspace: Workspace) -> Iterator[None]:
+    path = workspace.deployments
+
     def damaged(reason: str) -> StorageError:
         return StorageError(
             t("The record of deployments {path} is damaged: {reason}.", path=path, reason=reason),
             t("Move it away; servers then answer with the newest release until you deploy one."),
         )
 
-    with database_errors(path, t("Free some space, and look at the permissions there."), damaged):
+    with database_errors(workspace.database or path, t("Free some space, and look at the permissions there."), damaged):
         yield

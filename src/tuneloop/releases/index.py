@@ -1,4 +1,4 @@
-"""The index of releases in SQLite: a release exists once its row does."""
+"""The index of releases in SQLite or PostgreSQL: a release exists once its row does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from tuneloop.core.database import opened, transaction
+from tuneloop.core.database import Database, opened, transaction
 from tuneloop.core.errors import ReleaseError, StorageError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
@@ -45,7 +45,7 @@ def next_id(name: str, workspace: Workspace) -> str:
     with _connect(workspace) as database, transaction(database) as run:
         found = run("SELECT last FROM numbers WHERE name = ?", (name,)).fetchone()
         last = max([found[0] if found else 0, *_numbers_on_disk(name, workspace)])
-        run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, last + 1))
+        run("INSERT INTO numbers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET last = excluded.last", (name, last + 1))
     return check_id(f"{name}-{last + 1}")
 
 
@@ -63,7 +63,7 @@ def withdraw(release_id: str, workspace: Workspace) -> None:
 
 def rows(workspace: Workspace) -> list[Row]:
     """All releases, the oldest first; those of one model by number, as the clock may have been set back."""
-    if not workspace.index.exists():
+    if not workspace.database and not workspace.index.exists():
         return []
     with _connect(workspace) as database:
         found = [Row(*each) for each in database.execute("SELECT * FROM releases ORDER BY created, id")]
@@ -143,14 +143,15 @@ def _numbers_on_disk(name: str, workspace: Workspace) -> list[int]:
 
 
 @contextmanager
-def _connect(workspace: Workspace) -> Iterator[sqlite3.Connection]:
+def _connect(workspace: Workspace) -> Iterator[Database]:
     path: Path = workspace.index
     try:
-        with opened(path, SCHEMA, busy_s=60) as database:
+        with opened(workspace.database or path, SCHEMA, busy_s=60) as database:
             # No write-ahead log: reading must also be possible on a full or read-only disk, where its files cannot be
             # made. An earlier version had one; while others have the file open, it stays so.
-            with suppress(sqlite3.OperationalError):
-                database.execute("PRAGMA journal_mode=DELETE")
+            if isinstance(database, sqlite3.Connection):
+                with suppress(sqlite3.OperationalError):
+                    database.execute("PRAGMA journal_mode=DELETE")
             yield database
     except sqlite3.DatabaseError as error:
         raise StorageError(

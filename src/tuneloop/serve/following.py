@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -27,15 +27,14 @@ from tuneloop.serve.metrics import Meter
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trial import Sides, Trial
 from tuneloop.serve.verdicts import alert_of, sentence
+from tuneloop.watch.canary import together
 
 LOOK_S = 0.1
 """How often it is asked whether the record has changed; one look takes microseconds."""
 
-JUDGE_S = 1.0
-"""How often a canary is judged."""
-
-KEEP_S = 5.0
-"""How often figures are written down; so much of them is lost at most when the server dies."""
+JUDGE_S = 2.0
+"""How often figures are written down, and a canary is judged by those of all servers; so much of them is lost at most
+when the server dies."""
 
 EXCHANGE_S = 60.0
 """How long the event loop may take to exchange models."""
@@ -90,7 +89,7 @@ class Following(Worker):
         self._opener = ThreadPoolExecutor(1, "tuneloop-opening")
         self._errands = ThreadPoolExecutor(2, "tuneloop-errands")
         self._feedback = FeedbackCounts(watch, workspace)
-        self._judged_s = self._kept_s = 0.0
+        self._judged_s = 0.0
         self._unable = ""
 
     def first(self) -> ServedModel:
@@ -256,26 +255,27 @@ class Following(Worker):
         if self._watch.used and not trial.is_shadow:
             for side, wrong in self._feedback.new(trial.candidate, self.state.current or ""):
                 trial.note_feedback(side, wrong)
-        criterion = trial.worse()
+        self._keep(trial)
+        if trial.is_shadow:
+            return
+        kept = kept_figures(trial.candidate.change, self._workspace)
+        criteria = {server: figures["criteria"] for server, figures in kept.items()}
+        whole = together(criteria, self.server, alpha=self._deploy.alpha, margin=self._deploy.margin)
+        criterion = whole.worse()
         if criterion is not None:
-            self._take_out(trial, criterion)
-        elif time.monotonic() - self._kept_s >= KEEP_S:
-            self._keep(trial)
+            self._take_out(trial, criterion, whole.to_json()[criterion], kept)
 
     def _keep(self, trial: Trial) -> None:
-        self._kept_s = time.monotonic()
         keep_figures(trial.candidate.change, self.server, trial.figures(), self._workspace)
 
-    def _take_out(self, trial: Trial, criterion: str) -> None:
+    def _take_out(
+        self, trial: Trial, criterion: str, counted: Mapping[str, Any], kept: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         """Record that a canary is worse; what follows is done as after any other change."""
-        figures = trial.figures()
-        why = sentence(criterion, figures["criteria"][criterion], trial.candidate.release, self.state.current or "")
-        details = {"criterion": criterion, "stage": "canary", "share": trial.candidate.share}
-        self._keep(trial)
-        made = abort(
-            trial.candidate, self._workspace, who=f"tuneloop serve {self.server}", why=why,
-            details=details | {"figures": {self.server: figures}},
-        )  # fmt: skip
+        why = sentence(criterion, counted, trial.candidate.release, self.state.current or "")
+        details = {"criterion": criterion, "stage": "canary", "share": trial.candidate.share, "figures": dict(kept)}
+        who = f"tuneloop serve {self.server}"
+        made = abort(trial.candidate, self._workspace, who=who, why=why, details=details)
         self._read_state()
         if made is not None:
             _say(t("{release} was taken out: {why}", release=trial.candidate.release, why=why))

@@ -138,11 +138,6 @@ class Trial:
         with self._lock:
             self._shadow["dropped"] += 1
 
-    def worse(self) -> str | None:
-        """The criterion by which it is worse for certain; None as long as there is none, and for a shadow."""
-        with self._lock:
-            return None if self.is_shadow else self._comparison.worse()
-
     def figures(self) -> dict[str, Any]:
         """All that was counted, as plain JSON."""
         with self._lock:

@@ -22,7 +22,7 @@ from tuneloop.serve.trail import Noted
 from tuneloop.trail.veil import make_secret
 from tuneloop.watch.base import Feedback
 from tuneloop.watch.making import Answered, EventMaker
-from tuneloop.watch.store import Receipt, Verdict, open_store
+from tuneloop.watch.store import Receipt, Verdict, open_store, place_of_store
 from tuneloop.watch.writer import EventWriter, QueueFull
 
 DISK_S = 10.0
@@ -92,7 +92,7 @@ class Watcher:
             "texts": t("the answer and the text with personal data taken out where it is found"),
         }
         what = t("the answer and the text as it came") if self._keeps_all else kept[self.config.events]
-        place = self.config.store or str(self._workspace.events)
+        place = place_of_store(self.config, self._workspace)
         said = [t("Of every text in /v1/predict is kept for {days} days in {place}: {what}.",
                   days=self.config.keep_days, place=place, what=what)]  # fmt: skip
         if self.wants_vectors and self._model is not None and not self._model.tells_vectors:

@@ -15,6 +15,10 @@ of the likelihood ratio between guessed shares and the nearest ones of the claim
 "Generic E-variables for exact sequential k-sample tests that allow for optional stopping" (2024), with one variance
 for both sides where d is not 0. The guess is the current one's share so far plus an effect; the capital is spread over
 several effects.
+
+Servers bet on requests of their own, so the product of their capitals is as little expected to grow as each of them,
+and reaches 1 / alpha with probability alpha at most too. All of them judge by what stands in one record, which is one
+history: no server looks at a moment that the others do not know.
 """
 
 from __future__ import annotations
@@ -95,6 +99,10 @@ class Bets:
         most = 0.99 / max(a * p, b * (1 - q), 1e-9)  # no factor may fall to 0
         return q, a * min(1.0, most)
 
+    def join(self, plain: Mapping[str, Any]) -> None:
+        """Multiply by another server's capital, which `to_json` gave; its open block is left to it."""
+        self.logs = [min(own + float(other), MOST_LOG) for own, other in zip(self.logs, plain["logs"], strict=True)]
+
     def to_json(self) -> dict[str, Any]:
         """All of it."""
         return {
@@ -138,6 +146,13 @@ class Criterion:
         return {
             "worse": self._worse.log_capital, "not_worse": self._not_worse.log_capital, "bar": -log(alpha),
         }  # fmt: skip
+
+    def join(self, plain: Mapping[str, Any]) -> None:
+        """Add what another server has counted, as `to_json` gave it."""
+        for side, counts in self.counts.items():
+            self.counts[side] = [own + other for own, other in zip(counts, plain["counts"][side], strict=True)]
+        self._worse.join(plain["worse"])
+        self._not_worse.join(plain["not_worse"])
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""
@@ -198,6 +213,21 @@ class Comparison:
         """Go on from what `to_json` gave; criteria that it does not have begin anew."""
         for name in self.criteria.keys() & plain.keys():
             self.criteria[name].restore(plain[name]["state"])
+
+
+def together(kept: Mapping[str, Mapping[str, Any]], server: str, *, alpha: float, margin: float) -> Comparison:
+    """Both sides by what all servers have counted.
+
+    Args:
+        kept: what `Comparison.to_json` gave, by server.
+        server: whose feedback counts: every server reads all of it.
+    """
+    whole = Comparison(alpha, margin)
+    for name, criteria in kept.items():
+        for criterion in whole.criteria.keys() & criteria.keys():
+            if criterion != "wrong" or name == server:
+                whole.criteria[criterion].join(criteria[criterion]["state"])
+    return whole
 
 
 def _inside(share: float) -> float:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
-from tuneloop.core.errors import MissingExtraError, StorageError
-from tuneloop.core.i18n import t
+from tuneloop.core import postgres
 from tuneloop.watch.sql_store import SqlStore
 
-CONNECT_S = 5
-PATIENCE_S = 10
-"""How long a silent network, or another writer's lock, is waited for."""
+BUSY_S = 10
+"""How long another writer's lock is waited for."""
 
 LOCK = 0x74756E65
 """Number of the lock under which rows get their numbers: what is committed later has the higher number."""
@@ -31,11 +28,8 @@ class PostgresStore(SqlStore):
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            import psycopg
-        except ImportError as error:
-            raise MissingExtraError(error.name or "psycopg", "postgres") from None
-        self._psycopg, self._url = psycopg, url
+        psycopg = postgres.library()
+        self._url, self._unfit, self._error = url, (psycopg.DataError, psycopg.IntegrityError), psycopg.Error
         self._open: Any = None
         try:
             with self._changing() as cursor:
@@ -47,7 +41,7 @@ class PostgresStore(SqlStore):
 
     def close(self) -> None:
         if self._open is not None:
-            with suppress(self._psycopg.Error):
+            with suppress(self._error):
                 self._open.close()
             self._open = None
 
@@ -70,23 +64,17 @@ class PostgresStore(SqlStore):
 
     def _connection(self) -> Any:
         if self._open is None:
-            self._open = self._psycopg.connect(
-                self._url, autocommit=True, connect_timeout=CONNECT_S, tcp_user_timeout=1000 * PATIENCE_S
-            )
-            self._open.execute(f"SET lock_timeout = '{PATIENCE_S}s'")
+            self._open = postgres.connect(self._url, busy_s=BUSY_S)
         return self._open
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except (self._psycopg.DataError, self._psycopg.IntegrityError):
-            raise
-        except self._psycopg.Error as error:
-            self.close()
-            parts = urlsplit(self._url)
-            raise StorageError(
-                t("The database {place} cannot be used: {error}",
-                  place=f"{parts.hostname or ''}{parts.path}", error=" ".join(str(error).split())),
-                t("Is it running, and may this user create tables there? The password is looked for in PGPASSWORD."),
-            ) from error  # fmt: skip
+        """Values that do not fit are the caller's matter; after anything else the connection is opened anew."""
+        with postgres.refusals(self._url, but=self._unfit):
+            try:
+                yield
+            except self._unfit:
+                raise
+            except self._error:
+                self.close()
+                raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuneloop.core.paths import Workspace
+from tuneloop.core.postgres import place_of
 from tuneloop.core.watching import WatchConfig
 from tuneloop.watch.base import Event, Feedback
 
@@ -174,10 +175,17 @@ def open_store(config: WatchConfig, workspace: Workspace) -> EventStore:
         StorageError: if it cannot be opened.
         MissingExtraError: if the package for its database is not installed.
     """
-    if config.store:
+    url = config.store or workspace.database
+    if url:
         from tuneloop.watch.postgres_store import PostgresStore
 
-        return PostgresStore(config.store)
+        return PostgresStore(url)
     from tuneloop.watch.sqlite_store import SqliteStore
 
     return SqliteStore(workspace.events)
+
+
+def place_of_store(config: WatchConfig, workspace: Workspace) -> str:
+    """Where the store that a configuration names lies, as people may read it."""
+    url = config.store or workspace.database
+    return place_of(url) if url else str(workspace.events)

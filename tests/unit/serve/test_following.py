@@ -246,6 +246,35 @@ def test_a_canary_that_fails_fails_no_request_and_is_taken_out(
     assert live.counter("tuneloop_tried_requests_total", stage="canary", outcome="failed") > 0
 
 
+def test_what_no_server_could_tell_alone_is_told_by_the_figures_of_all(
+    follow: Any, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways, servers = {"m-2": {"broken": True}}, []
+    monkeypatch.setattr(following, "JUDGE_S", 1e9)
+    for name in ("one", "two"):
+        monkeypatch.setattr("tuneloop.serve.following.socket.gethostname", lambda name=name: name)
+        servers.append(follow(ways=ways))
+    change = try_out("m-2", workspace, stage="canary", share=0.5, who="ann").number
+    criteria: dict[str, Any] = {}
+    for live in servers:
+        live.until_trying("canary")
+        trial = live.trial
+        while trial.figures()["criteria"]["failed"]["evidence"]["worse"] < 3.0:
+            assert live.predict("a").status == 200
+        criteria[live.server.service.following.server] = trial.figures()["criteria"]
+    failed = [each["failed"] for each in criteria.values()]
+    assert all(each["verdict"] == "unclear" for each in failed)
+    monkeypatch.setattr(following, "JUDGE_S", 0.0)
+    live.until(lambda: deployed("m", workspace).candidate is None)
+    last = history("m", workspace)[-1]
+    assert (last.kind, last.details["criterion"]) == ("abort", "failed") and len(last.details["figures"]) == 2
+    asked = sum(each["candidate"]["asked"] for each in failed)
+    assert f"of {asked} requests" in last.why and kept_figures(change, workspace).keys() == criteria.keys()
+    for live in servers:
+        live.until(lambda live=live: live.trial is None)
+        assert live.answers() == "m-3"
+
+
 def test_a_canary_that_people_call_wrong_is_taken_out(follow: Any, workspace: Workspace) -> None:
     live = follow(ways={"m-2": {"label": "odd"}}, watch=WatchConfig(events="hashes"))
     try_out("m-2", workspace, stage="canary", share=0.5, who="ann")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.watch.canary import EFFECTS, Bets, Comparison, Criterion
+from tuneloop.watch.canary import EFFECTS, Bets, Comparison, Criterion, together
 
 
 def requests_until(criterion: Criterion, shares: tuple[float, float], *, split: float, most: int, seed: int) -> int:
@@ -86,6 +86,23 @@ def test_it_goes_on_after_a_restart_as_if_there_had_been_none() -> None:
     for side, bad in rows[101:]:
         again.note(side, "failed", bad)
     assert again.to_json() == whole.to_json()
+
+
+def test_servers_multiply_their_capitals_and_count_feedback_that_all_of_them_read_once() -> None:
+    servers = {name: Comparison(0.05, 0.05) for name in ("one", "two")}
+    for comparison in servers.values():
+        for number in range(20):
+            for side in ("current", "candidate"):
+                comparison.note(side, "slow", side == "candidate" and number % 3 == 0)
+                comparison.note(side, "wrong", side == "candidate" and number % 3 == 0)
+    kept = json.loads(json.dumps({name: each.to_json() for name, each in servers.items()}))
+    whole, one = together(kept, "one", alpha=0.05, margin=0.05), servers["one"]
+    assert whole.criteria["slow"].counts == {"current": [40, 0], "candidate": [40, 14]}
+    assert whole.criteria["wrong"].counts == one.criteria["wrong"].counts
+    capital = sum(exp(2 * each) for each in one.criteria["slow"]._worse.logs) / len(EFFECTS)
+    assert np.isclose(exp(whole.criteria["slow"]._worse.log_capital), capital)
+    assert one.worse() is None and whole.worse() == "slow"
+    assert together({}, "one", alpha=0.05, margin=0.05).worse() is None
 
 
 def test_alpha_is_shared_by_all_criteria() -> None:

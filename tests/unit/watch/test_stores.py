@@ -184,8 +184,9 @@ def test_a_file_that_is_none_and_a_server_that_is_not_there_are_one_clear_error(
     pytest.importorskip("psycopg")
     from tuneloop.watch.postgres_store import PostgresStore
 
-    with pytest.raises(StorageError, match="nowhere/db"):
-        PostgresStore("postgresql://nowhere/db?host=" + str(tmp_path))
+    with pytest.raises(StorageError, match="/db cannot be used") as caught:
+        PostgresStore(f"postgresql://ann:secret@/db?host={tmp_path}")
+    assert "secret" not in str(caught.value)
 
 
 def test_the_file_is_its_owners_and_what_went_is_overwritten(tmp_path: Path) -> None:

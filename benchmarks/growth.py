@@ -41,7 +41,7 @@ BILLION = 10**9
 REQUESTS = 60_000
 """In each simulation at least."""
 
-STRETCH_S = 4.0
+STRETCH_S = 8.0
 """And as long at least."""
 
 CONNECTIONS = 2
@@ -149,9 +149,9 @@ def grown(replica: Replica, rate: float, replicas: int, choose: Choose) -> dict[
 
 
 def needed(replica: Replica, rate: float, choose: Choose, limit_ms: float) -> tuple[int, dict[str, float]]:
-    """The fewest replicas, in steps of a fiftieth of the load, with which p99 stays within the limit."""
-    for step in range(48, 0, -1):
-        replicas = math.ceil(rate / (replica.most_per_s * step / 50))
+    """The fewest replicas, in steps of a twentieth of the load, with which p99 stays within the limit."""
+    for step in range(19, 0, -1):
+        replicas = math.ceil(rate / (replica.most_per_s * step / 20))
         found = grown(replica, rate, replicas, choose)
         if found["p99_ms"] <= limit_ms and not found["refused_share"]:
             return replicas, found

@@ -11,8 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.request import Request, urlopen
 
+import psutil
+
 from benchmarks.release import sentiment_release
-from benchmarks.serve_vs_plain import server
+from benchmarks.serve_vs_plain import started
 
 LABEL = re.compile(rb'"label":\s*"(\w+)"|^\["(\w+)"\]')
 """Where each of them writes its answer."""
@@ -69,10 +71,25 @@ class Running:
     Args:
         url: of its route.
         bodies: what it is asked for each text.
+        process: it, with what it has started.
     """
 
     url: str
     bodies: list[bytes]
+    process: psutil.Process
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of processors that it has used, whatever else the machine had to do."""
+        return sum(each.cpu_times().user + each.cpu_times().system for each in self._all())
+
+    @property
+    def memory_mb(self) -> int:
+        """Resident memory; what its processes share counts for each."""
+        return sum(each.memory_info().rss for each in self._all()) >> 20
+
+    def _all(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
 
 
 def version_of(package: str, python: str) -> str | None:
@@ -106,8 +123,10 @@ def running(names: Sequence[str], texts: Sequence[str], python: str) -> Iterator
             bodies = [each.body(text) for text in texts]
             model = release.id if each.module == "our_server" else str(release.path)
             interpreter = python if each.package else sys.executable
-            url = stack.enter_context(server(each.module, model, each.path, bodies[0], *each.more, python=interpreter))
-            found[name] = Running(url, bodies)
+            url, process = stack.enter_context(
+                started(each.module, model, each.path, bodies[0], *each.more, python=interpreter)
+            )
+            found[name] = Running(url, bodies, process)
             print(f"  {name} answers at {url}", flush=True)
         yield found
 

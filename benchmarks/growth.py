@@ -93,17 +93,17 @@ def fitted(measured: dict[str, Any]) -> Replica:
     """
     batch_s, text_s = service_times([Computed(**each) for each in measured["batches"].values()])
     most = int(TURN_PASSES * ServeConfig().max_batch_tokens / measured["tokens_in_a_text"])  # type: ignore[call-arg]
-    lowest = next(iter(measured["curve"][OURS].values()))
-    bare = Replica(batch_s, text_s, 0.0, most, 0.0)
+    steps = enumerate(measured["curve"][OURS].values())
+    number, lowest = next((number, each) for number, each in steps if each["p50_ms"] and each["p99_ms"])
 
     def at_lowest(replica: Replica) -> tuple[float, float]:
-        found = repeated(replica, measured, 0, lowest["offered"])
+        found = repeated(replica, measured, number, lowest["offered"])
         return found["p50_ms"], found["p99_ms"]
 
     spread = _smallest(lambda value: at_lowest(Replica(batch_s, text_s, 0.0, most, value))[1], lowest["p99_ms"])
     middle, _ = at_lowest(Replica(batch_s, text_s, 0.0, most, spread))
     overhead_s = max(0.0, lowest["p50_ms"] - middle) / 1000
-    return Replica(bare.batch_s, bare.text_s, overhead_s, most, spread)
+    return Replica(batch_s, text_s, overhead_s, most, spread)
 
 
 def _smallest(of: Callable[[float], float], wanted: float) -> float:
@@ -168,7 +168,7 @@ def behind(replicas: int, rate: float, measured: dict[str, Any], rates: dict[str
         "looks_per_s": round(replicas / LOOK_S), "connections": CONNECTIONS * replicas,
         "events_gb_a_day": round(daily * event / 1e9, 1), "events_tb_kept": round(daily * event * keep / 1e12, 2),
         "trail_gb_a_day": round(daily * rates["trail"]["bytes_of_an_answer"] / 1e9, 1),
-        "memory_gb": round(replicas * measured["memory_mb"] / 1024, 1),
+        "memory_gb": round(replicas * measured["servers"][OURS]["memory_mb"] / 1024, 1),
     }  # fmt: skip
 
 

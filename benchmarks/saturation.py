@@ -25,13 +25,12 @@ from benchmarks.contenders import CONTENDERS, OURS, PLAIN, Running, able, labels
 from benchmarks.data import unused_texts
 from benchmarks.load import Load, at_moments, closed_loop, poisson
 from benchmarks.model_metrics import Computed, computed
-from benchmarks.overload import _server_of
 from benchmarks.release import sentiment_release
 from benchmarks.results import QUALITY, machine
 from tuneloop.core.fsio import write_json
 from tuneloop.serve.batching import _length
 
-SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2)
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.2)
 CLIENTS = 32
 ALIKE_TEXTS = 30
 TEXTS = 2000
@@ -49,10 +48,9 @@ def main() -> None:
     texts = unused_texts(TEXTS, 4)
     with running(list(names), texts, options.peers_python) as servers:
         told = {name: labels(each, ALIKE_TEXTS) for name, each in servers.items()}
-        capacity = {name: _capacity(each, options.seconds) for name, each in servers.items()}
-        print(json.dumps(capacity), flush=True)
+        alone = _capacities(servers, seconds=options.seconds, rounds=options.rounds)
+        capacity = {name: each["capacity"] for name, each in alone.items()}
         steps, done = _curves(servers, capacity, seconds=options.seconds, rounds=options.rounds)
-        memory_mb = _server_of(servers[OURS].url).memory_info().rss >> 20
     curve = {name: {_percent(share): _middle(found) for share, found in each.items()} for name, each in steps.items()}
     about = {
         "engine": sentiment_release().engine, "clients": CLIENTS, "seconds": options.seconds, "rounds": options.rounds,
@@ -61,13 +59,13 @@ def main() -> None:
         "load_average": round(os.getloadavg()[2], 1), "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "command": "python -m benchmarks.saturation --peers-python PEERS/bin/python"
         f" --seconds {options.seconds:g} --rounds {options.rounds}",
-        "memory_mb": memory_mb, "tokens_in_a_text": round(mean(_length(text) for text in texts), 1),
+        "tokens_in_a_text": round(mean(_length(text) for text in texts), 1),
         "same_labels_as_plain": _alike(told),
     }  # fmt: skip
     settings = {name: " ".join(filter(None, (version, CONTENDERS[name].settings))) for name, version in names.items()}
     found = about | {
         "settings": settings,
-        "servers": {name: summary(capacity, curve, name, options.limit_ms) for name in curve},
+        "servers": {name: summary(alone, curve, name, options.limit_ms) for name in curve},
         "curve": curve,
         "batches": {_percent(share): each.to_json() for share, each in done.items()},
     }
@@ -88,10 +86,24 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _capacity(each: Running, seconds: float) -> float:
-    """Requests per second of clients that ask again when they have their answer, after an untimed warm-up."""
-    asyncio.run(closed_loop(each.url, each.bodies, clients=CLIENTS, seconds=seconds / 2))
-    return round(asyncio.run(closed_loop(each.url, each.bodies, clients=CLIENTS, seconds=seconds)).rps, 1)
+def _capacities(servers: dict[str, Running], *, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+    """Of clients that ask again when they have their answer, in turns, the first of which does not count."""
+    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+    for turn in range(rounds + 1):
+        for name, each in servers.items():
+            before_s = each.cpu_s
+            load = asyncio.run(closed_loop(each.url, each.bodies, clients=CLIENTS, seconds=seconds))
+            if turn:
+                turns[name].append((load.rps, 1000 * (each.cpu_s - before_s) / max(1, len(load.latencies_s))))
+            print(f"  {turn} {name}: {load}", flush=True)
+    return {
+        name: {
+            "capacity": round(median(rps for rps, _ in found), 1),
+            "cpu_ms": round(median(cpu_ms for _, cpu_ms in found), 1),
+            "memory_mb": servers[name].memory_mb,
+        }
+        for name, found in turns.items()
+    }
 
 
 def _curves(
@@ -152,12 +164,15 @@ def _middle(found: list[dict[str, float]]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def summary(capacity: dict[str, float], curve: dict[str, Any], name: str, limit_ms: float) -> dict[str, float | None]:
+def summary(
+    alone: dict[str, dict[str, float]], curve: dict[str, Any], name: str, limit_ms: float
+) -> dict[str, float | None]:
     """A server in one row; ratios above 1 are in tuneloop's favour."""
     ours, rate = best(curve[OURS], limit_ms), best(curve[name], limit_ms)
     return {
-        "capacity": capacity[name], "best_within_limit": rate,
-        "capacity_ratio": round(capacity[OURS] / capacity[name], 2),
+        **alone[name], "best_within_limit": rate,
+        "capacity_ratio": round(alone[OURS]["capacity"] / alone[name]["capacity"], 2),
+        "cpu_ratio": round(alone[name]["cpu_ms"] / alone[OURS]["cpu_ms"], 2),
         "within_limit_ratio": round(ours / rate, 2) if ours and rate else None,
     }  # fmt: skip
 

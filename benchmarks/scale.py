@@ -66,7 +66,7 @@ def tables(found: dict[str, Any], price: float, words: dict[str, Any]) -> dict[s
     """Every table by its name, in one language."""
     made = {
         "predictions": _predictions(found, price), "fine-tunes": _fine_tunes(found["methods"], price),
-        "saturation": _saturation(found["saturation"], words), "check": _check(found["growth"]),
+        "saturation": _saturation(found["saturation"]), "check": _check(found["growth"]),
         "growth": _growth(found["growth"], words), "billion": _billion(found["growth"], words),
         "breaks": _breaks(found, words), "volumes": _volumes(found["growth"]),
     }  # fmt: skip
@@ -76,13 +76,13 @@ def tables(found: dict[str, Any], price: float, words: dict[str, Any]) -> dict[s
         **{key: str(value) for key, value in found["growth"]["replica"].items()},
     }  # fmt: skip
     return {
-        name: "\n".join([words["above"][name].format(**about), "", *_lines(words["heads"][name], rows)])
+        name: "\n".join([words["above"][name].format(**about), "", *_lines(words["heads"][name], rows, found)])
         for name, rows in made.items()
     }
 
 
-def _lines(head: Row, rows: list[Row]) -> list[str]:
-    head = [each.format(*REPLICAS) for each in head]
+def _lines(head: Row, rows: list[Row], found: dict[str, Any]) -> list[str]:
+    head = [each.format(*REPLICAS, limit=f"{found['saturation']['limit_ms']:g}") for each in head]
     return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
 
 
@@ -106,8 +106,9 @@ def _predictions(found: dict[str, Any], price: float) -> list[Row]:
         for side in ("ours", "peer"):
             rows.append([entry[side], entry["machine"]["cpu"], *_cost(entry[f"{side}_value"], price)])
     loaded = found["saturation"]
-    for name, each in loaded["servers"].items():
-        rows.append([f"{name} ({loaded['settings'][name]})", _about(loaded), *_cost(each["capacity"], price)])
+    for name, each in loaded["servers"].items():  # by processor seconds, in which what else was done does not count
+        per_s = 1000 * loaded["machine"]["cores"] / each["cpu_ms"]
+        rows.append([f"{name} ({loaded['settings'][name]})", _about(loaded), *_cost(per_s, price)])
     return rows
 
 
@@ -118,12 +119,13 @@ def _fine_tunes(methods: dict[str, Any], price: float) -> list[Row]:
     ]
 
 
-def _saturation(found: dict[str, Any], words: dict[str, Any]) -> list[Row]:
+def _saturation(found: dict[str, Any]) -> list[Row]:
     rows = []
     for name, each in found["servers"].items():
         steps = [f"{_short(step['p50_ms'])} / {_short(step['p99_ms'])}" for step in _shown(found["curve"][name])]
-        ratio = "" if name == OURS else f"{each['capacity_ratio']:g}"
-        rows.append([name, _short(each["capacity"]), ratio, *steps, _short(each["best_within_limit"])])
+        ratios = ["", ""] if name == OURS else [f"{each['capacity_ratio']:g}", f"{each['cpu_ratio']:g}"]
+        figures = [_short(each[figure]) for figure in ("capacity", "cpu_ms", "memory_mb")]
+        rows.append([name, *figures, *ratios, *steps, _short(each["best_within_limit"])])
     return rows
 
 

@@ -61,15 +61,24 @@ def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> fl
 
 
 @contextmanager
-def server(module: str, model: str, path: str, body: bytes, *more: str, python: str = sys.executable) -> Iterator[str]:
+def server(module: str, model: str, path: str, body: bytes, *more: str) -> Iterator[str]:
     """The address of a server in a process of its own, once it answers."""
+    with started(module, model, path, body, *more) as (url, _):
+        yield url
+
+
+@contextmanager
+def started(
+    module: str, model: str, path: str, body: bytes, *more: str, python: str = sys.executable
+) -> Iterator[tuple[str, psutil.Process]]:
+    """The same with its process, run by any interpreter."""
     port = _free_port()
     command = [python, "-m", f"benchmarks.{module}", model, str(port), *more]
     process = psutil.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}{path}"
     try:
         _wait(url, body, process)
-        yield url
+        yield url, process
     finally:
         _stop(process)
 

@@ -92,9 +92,13 @@ def test_the_best_rate_is_that_of_a_step_with_all_answers_in_time() -> None:
 
 def test_a_ratio_above_one_is_in_our_favour() -> None:
     curve = {"tuneloop": {"50 %": step(100, 20)}, "peer": {"50 %": step(25, 20)}, "slow": {"50 %": step(9, 900)}}
-    found = summary({"tuneloop": 200, "peer": 50, "slow": 10}, curve, "peer", 100)
-    assert found == {"capacity": 50, "best_within_limit": 25, "capacity_ratio": 4, "within_limit_ratio": 4}
-    assert summary({"tuneloop": 200, "peer": 50, "slow": 10}, curve, "slow", 100)["within_limit_ratio"] is None
+    alone = {"tuneloop": {"capacity": 200.0, "cpu_ms": 10.0}, "peer": {"capacity": 50.0, "cpu_ms": 30.0}}
+    alone["slow"] = {"capacity": 10.0, "cpu_ms": 5.0}
+    found = summary(alone, curve, "peer", 100)
+    assert (found["capacity_ratio"], found["cpu_ratio"], found["within_limit_ratio"]) == (4, 3, 4)
+    assert (found["capacity"], found["best_within_limit"]) == (50, 25)
+    slow = summary(alone, curve, "slow", 100)
+    assert (slow["cpu_ratio"], slow["within_limit_ratio"]) == (0.5, None)
 
 
 def test_the_time_of_a_batch_is_found_in_what_the_counters_say() -> None:

@@ -28,7 +28,7 @@ RATES = {
 def measurement() -> dict[str, Any]:
     """As if a server had been measured that is exactly the model."""
     found: dict[str, Any] = {
-        "seconds": 20.0, "rounds": 2, "tokens_in_a_text": 2048 / TRUE.most, "memory_mb": 512, "engine": "an engine",
+        "seconds": 20.0, "rounds": 2, "tokens_in_a_text": 2048 / TRUE.most, "engine": "an engine",
         "machine": {"cpu": "a CPU", "cores": 2}, "load_average": 7.0, "curve": {"tuneloop": {}}, "batches": {},
     }  # fmt: skip
     for number, share in enumerate((0.1, 0.5, 0.9)):
@@ -82,13 +82,21 @@ def test_what_replicas_ask_for_grows_with_them() -> None:
 
 
 def measurement_of(memory_mb: int) -> dict[str, Any]:
-    return {"memory_mb": memory_mb}
+    return {"servers": {"tuneloop": {"memory_mb": memory_mb}}}
 
 
 def everything() -> dict[str, Any]:
     shares = ("30%", "70%", "90%", "120%")
     step = {"offered": 90.0, "achieved": 90.0, "p50_ms": 12.0, "p99_ms": None, "refused": 0, "unanswered": 3}
-    server = {"capacity": 100.0, "best_within_limit": 80.0, "capacity_ratio": 1.0, "within_limit_ratio": 1.0}
+    server = {
+        "capacity": 100.0,
+        "cpu_ms": 7.2,
+        "memory_mb": 300,
+        "cpu_ratio": 1.0,
+        "best_within_limit": 80.0,
+        "capacity_ratio": 1.0,
+        "within_limit_ratio": 1.0,
+    }
     said = {"requests_per_s": 20_000, "p50_ms": 30.0, "p99_ms": 90.0, "refused_share": 0.0}
     entry = {"ours": "us", "peer": "them", "ours_value": 400.0, "peer_value": 100.0, "machine": {"cpu": "a CPU"}}
     names = [f"{load:.0%} load, {policy}" for load in growth.LOADS for policy in growth.POLICIES]
@@ -101,7 +109,7 @@ def everything() -> dict[str, Any]:
         "methods": {"all": {"budgets": {"all": {"lora": row, "tfidf": row}}}},
         "saturation": about
         | {
-            "servers": {"tuneloop": server, "plain": server}, "settings": {"tuneloop": "s", "plain": "s"},
+            "limit_ms": 1000.0, "servers": {"tuneloop": server, "plain": server}, "settings": {"tuneloop": "s", "plain": "s"},
             "curve": {name: dict.fromkeys(shares, step) for name in ("tuneloop", "plain")},
         },
         "growth": {
@@ -111,7 +119,7 @@ def everything() -> dict[str, Any]:
             "check": {"10%": {"offered": 20.0} | error, "90%": {"offered": 180.0} | error | {"error of p99_ms": None}},
             "growth": {name: {str(count): said for count in growth.REPLICAS} for name in names},
             "billion": {name: {"replicas": 200} | said for name in growth.POLICIES},
-            "behind": {str(count): behind(count, 58.0 * count, {"memory_mb": 512}, RATES)
+            "behind": {str(count): behind(count, 58.0 * count, measurement_of(512), RATES)
                        for count in (*growth.REPLICAS, 200)},
         },
         "store_rates": RATES,

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ class Load:
         latencies_s: seconds of each 200, in the order of the answers.
         rejections_s: seconds of each 429 and 503, from sending the request.
         refused: connections that the server did not take.
+        unanswered: requests that were given up: nothing had come when the time was over, or too many waited.
         seconds: from the first request to the last answer.
         last: body of the last answer.
     """
@@ -40,6 +42,7 @@ class Load:
     latencies_s: list[float] = field(default_factory=list)
     rejections_s: list[float] = field(default_factory=list)
     refused: int = 0
+    unanswered: int = 0
     seconds: float = 0.0
     last: bytes = b""
 
@@ -171,10 +174,36 @@ async def closed_loop(
     return load
 
 
+def poisson(rate: float, seconds: float, *, seed: int) -> list[float]:
+    """Moments, in seconds from the beginning, of arrivals that know nothing of each other."""
+    draw = random.Random(seed)
+    moments = itertools.accumulate(draw.expovariate(rate) for _ in itertools.count())
+    return list(itertools.takewhile(lambda moment_s: moment_s < seconds, moments))
+
+
 async def open_loop(
     url: str, bodies: Sequence[bytes], *, rate: float, seconds: float, headers: Mapping[str, str] | None = None
 ) -> Load:
     """`rate` requests per second are due for `seconds`, evenly spaced; connections are opened as needed."""
+    return await at_moments(url, bodies, [number / rate for number in range(int(rate * seconds))], headers=headers)
+
+
+async def at_moments(
+    url: str,
+    bodies: Sequence[bytes],
+    due_s: Sequence[float],
+    *,
+    headers: Mapping[str, str] | None = None,
+    drain_s: float | None = None,
+    most_waiting: int | None = None,
+) -> Load:
+    """A request at each of these moments, whatever the server does; connections are opened as needed.
+
+    Args:
+        due_s: seconds from the beginning, ascending.
+        drain_s: how long answers are waited for after the last one; without limit by default.
+        most_waiting: requests under way at once at most; what is due beyond that is not sent and counts as unanswered.
+    """
     load = Load()
     wire = _wire(url, bodies, headers)
     idle: deque[Connection] = deque()
@@ -188,18 +217,31 @@ async def open_loop(
         except OSError:
             load.refused += 1
             return
-        await _ask(connection, wire[number % len(wire)], load, due_s=due_s)
+        try:
+            await _ask(connection, wire[number % len(wire)], load, due_s=due_s)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         idle.append(connection)
 
-    sending = set()
-    for number in range(int(rate * seconds)):
-        due_s = begin_s + number / rate
-        if (wait_s := due_s - time.perf_counter()) > 0:
+    sending: set[asyncio.Task[None]] = set()
+    for number, moment_s in enumerate(due_s):
+        if (wait_s := begin_s + moment_s - time.perf_counter()) > 0:
             await asyncio.sleep(wait_s)
-        task = asyncio.create_task(send(number, due_s))
+        if most_waiting is not None and len(sending) >= most_waiting:
+            load.unanswered += 1
+            continue
+        task = asyncio.create_task(send(number, begin_s + moment_s))
         sending.add(task)
         task.add_done_callback(sending.discard)
-    await asyncio.gather(*sending)
+    if sending:
+        done, late = await asyncio.wait(set(sending), timeout=drain_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        load.unanswered += len(late)
+        for task in done:
+            task.result()  # what went wrong in here is not the server's
     load.seconds = time.perf_counter() - begin_s
     for connection in idle:
         connection.close()

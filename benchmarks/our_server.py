@@ -1,4 +1,4 @@
-"""A release served by tuneloop. `python -m benchmarks.our_server RELEASE PORT [EVENTS]`."""
+"""A release served by tuneloop. `python -m benchmarks.our_server RELEASE PORT [EVENTS [ENGINE]]`."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ from tuneloop.serve.start import serve
 if __name__ == "__main__":
     settings = default_config().serve.model_copy(update={"port": int(sys.argv[2])})
     watch = WatchConfig.model_validate({"events": sys.argv[3] if len(sys.argv) > 3 else "off"})
-    serve(sys.argv[1], workspace=WORKSPACE, config=settings, watch=watch)
+    engine = sys.argv[4] if len(sys.argv) > 4 else None
+    serve(sys.argv[1], workspace=WORKSPACE, config=settings, watch=watch, engine=engine)

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import median
-from urllib.error import URLError
 from urllib.request import Request, urlopen
+
+import psutil
 
 from benchmarks.data import unused_texts
 from benchmarks.load import Load, closed_loop
@@ -23,6 +24,7 @@ from benchmarks.results import HERE, Result, result
 CLIENTS = 64
 SECONDS = 8.0
 START_S = 180
+STOP_S = 15
 
 
 def run(name: str) -> Result:
@@ -61,27 +63,46 @@ def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> fl
 @contextmanager
 def server(module: str, model: str, path: str, body: bytes, *more: str) -> Iterator[str]:
     """The address of a server in a process of its own, once it answers."""
+    with started(module, model, path, body, *more) as (url, _):
+        yield url
+
+
+@contextmanager
+def started(
+    module: str, model: str, path: str, body: bytes, *more: str, python: str = sys.executable
+) -> Iterator[tuple[str, psutil.Process]]:
+    """The same with its process, run by any interpreter."""
     port = _free_port()
-    command = [sys.executable, "-m", f"benchmarks.{module}", model, str(port), *more]
-    process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [python, "-m", f"benchmarks.{module}", model, str(port), *more]
+    process = psutil.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}{path}"
     try:
         _wait(url, body, process)
-        yield url
+        yield url, process
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        _stop(process)
 
 
-def _wait(url: str, body: bytes, process: subprocess.Popen[bytes]) -> None:
+def _stop(process: psutil.Popen) -> None:
+    """End it, and what it has started; some peers leave their workers behind."""
+    workers = process.children(recursive=True) if process.is_running() else []
+    process.terminate()
+    _, left = psutil.wait_procs([process, *workers], timeout=STOP_S)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+
+
+def _wait(url: str, body: bytes, process: psutil.Popen) -> None:
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
         try:
             with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=START_S):
                 return
-        except URLError:
+        except OSError:  # not there yet, or not ready
             time.sleep(0.2)
-    raise SystemExit(f"{' '.join(map(str, process.args))} did not start")  # type: ignore[arg-type]
+    raise SystemExit(f"{' '.join(map(str, process.args))} did not start")
 
 
 def _free_port() -> int:

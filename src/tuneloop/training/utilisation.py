@@ -27,7 +27,8 @@ def utilisation(ready: Prepared, steps: Steps, place: Place, *, cache: Path) -> 
 
     Returns:
         flops_per_s: operations that the trained texts need, in a second of the steps: see `models.flops`.
-        flops_share: the same as a share of the best matrix products that were measured in this precision.
+        flops_share: the same as a share of the best matrix products that were measured in this precision, of each
+            process where several train.
     """
     roofline = known(cache)
     peak = roofline.peak(ready.precision) if roofline else None
@@ -37,7 +38,7 @@ def utilisation(ready: Prepared, steps: Steps, place: Place, *, cache: Path) -> 
     cost = training_flops(ready, steps.config, cache)
     done = np.concatenate([rows for _, rows in islice(steps.since(0), place.step)])
     per_second = cost.of(tokens.lengths[done]) / place.steps_s
-    return {"flops_per_s": per_second, "flops_share": per_second / peak}
+    return {"flops_per_s": per_second, "flops_share": per_second / peak / place.ranks}
 
 
 def training_flops(ready: Prepared, config: TrainingConfig, cache: Path) -> Flops:

@@ -1,0 +1,206 @@
+"""The tables of `docs/scale.md`, from recorded results alone.
+
+    python -m benchmarks.scale [--price 0.10]
+
+Costs are measured seconds of a machine times a price of its hour, which is an example: give your own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.growth import LOADS, POLICIES, REPLICAS
+from benchmarks.results import HERE, QUALITY, read
+from benchmarks.saturation import OURS
+from tuneloop.core.fsio import write_text
+from tuneloop.serve.following import LOOK_S
+
+DOCS = HERE.parent / "docs"
+WORDS: dict[str, dict[str, Any]] = json.loads((HERE / "scale_words.json").read_text(encoding="utf-8"))
+"""What stands above and in the tables, by language."""
+
+BEGIN, END = "<!-- {}: written by python -m benchmarks.scale -->", "<!-- end of {} -->"
+MILLION = 10**6
+HOUR_S = 3600
+
+Row = list[str]
+
+
+def main() -> None:
+    """Write the tables into both pages."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.split("\n")[0])
+    parser.add_argument("--price", type=float, default=0.10, help="of an hour of the machine, in any money")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder of scale.md and scale.zh-CN.md")
+    options = parser.parse_args()
+    found = {name: _read(name) for name in ("saturation", "growth", "store_rates", "methods")}
+    found["results"] = {each["name"]: each for each in read()}
+    for words in WORDS.values():
+        path = options.docs / words["page"]
+        text = path.read_text(encoding="utf-8")
+        for name, table in tables(found, options.price, words).items():
+            text = put(text, name, table)
+        write_text(path, text)
+
+
+def _read(name: str) -> Any:
+    return json.loads((QUALITY / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def put(text: str, name: str, table: str) -> str:
+    """A page with this table in the place of the one of its name.
+
+    Raises:
+        SystemExit: if the page has no such place.
+    """
+    begin, end = BEGIN.format(name), END.format(name)
+    if begin not in text or end not in text:
+        raise SystemExit(f"the page lacks the lines {begin} and {end}")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+
+
+def tables(found: dict[str, Any], price: float, words: dict[str, Any]) -> dict[str, str]:
+    """Every table by its name, in one language."""
+    made = {
+        "predictions": _predictions(found, price), "fine-tunes": _fine_tunes(found["methods"], price),
+        "saturation": _saturation(found["saturation"]), "check": _check(found["growth"]),
+        "growth": _growth(found["growth"], words), "billion": _billion(found["growth"], words),
+        "breaks": _breaks(found, words), "volumes": _volumes(found["growth"]),
+    }  # fmt: skip
+    about = {
+        "loaded": _about(found["saturation"]), "stores": _about(found["store_rates"]), "price": f"{price:.2f}",
+        "limit": f"{found['growth']['limit_ms']:g}", "peak": f"{found['growth']['peak_factor']:g}",
+        **{key: str(value) for key, value in found["growth"]["replica"].items()},
+    }  # fmt: skip
+    return {
+        name: "\n".join([words["above"][name].format(**about), "", *_lines(words["heads"][name], rows, found)])
+        for name, rows in made.items()
+    }
+
+
+def _lines(head: Row, rows: list[Row], found: dict[str, Any]) -> list[str]:
+    head = [each.format(*REPLICAS, limit=f"{found['saturation']['limit_ms']:g}") for each in head]
+    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _about(found: dict[str, Any]) -> str:
+    return f"{found['machine']['cpu']}, {found['machine']['cores']} × CPU, load {found['load_average']:g}"
+
+
+def _cost(per_s: float, price: float) -> Row:
+    hours = MILLION / per_s / HOUR_S
+    return [_short(per_s), f"{hours:.2f}", f"{hours * price:.3f}"]
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _predictions(found: dict[str, Any], price: float) -> list[Row]:
+    rows = []
+    for name in ("predict_vs_pipeline", "serve_vs_plain"):
+        entry = found["results"][name]
+        for side in ("ours", "peer"):
+            rows.append([entry[side], entry["machine"]["cpu"], *_cost(entry[f"{side}_value"], price)])
+    loaded = found["saturation"]
+    for name, each in loaded["servers"].items():  # by processor seconds, in which what else was done does not count
+        per_s = 1000 * loaded["machine"]["cores"] / each["cpu_ms"]
+        rows.append([f"{name} ({loaded['settings'][name]})", _about(loaded), *_cost(per_s, price)])
+    return rows
+
+
+def _fine_tunes(methods: dict[str, Any], price: float) -> list[Row]:
+    return [
+        [f"`{name}`", f"{each['value']:.3f}", f"{each['seconds']:.0f}", f"{each['seconds'] / HOUR_S * price:.5f}"]
+        for name, each in methods["all"]["budgets"]["all"].items()
+    ]
+
+
+def _saturation(found: dict[str, Any]) -> list[Row]:
+    rows = []
+    for name, each in found["servers"].items():
+        steps = [f"{_short(step['p50_ms'])} / {_short(step['p99_ms'])}" for step in _shown(found["curve"][name])]
+        ratios = ["", ""] if name == OURS else [f"{each['capacity_ratio']:g}", f"{each['cpu_ratio']:g}"]
+        figures = [_short(each[figure]) for figure in ("capacity", "cpu_ms", "memory_mb")]
+        rows.append([name, *figures, *ratios, *steps, _short(each["best_within_limit"])])
+    return rows
+
+
+def _shown(curve: dict[str, Any]) -> list[Any]:
+    return [curve[share] for share in ("30%", "70%", "90%", "120%")]
+
+
+def _check(growth: dict[str, Any]) -> list[Row]:
+    def error(value: float | None) -> str:
+        return "–" if value is None else f"{value:+.0%}"
+
+    return [
+        [
+            share, _short(each["offered"]),
+            *(cell for name in ("p50_ms", "p99_ms")
+              for cell in (_short(each[name]), _short(each[f"{name} of the model"]), error(each[f"error of {name}"])))
+        ]
+        for share, each in growth["check"].items()
+    ]  # fmt: skip
+
+
+def _growth(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:
+    rows = []
+    for load in LOADS:
+        for policy in POLICIES:
+            many = growth["growth"][f"{load:.0%} load, {policy}"]
+            cells = [
+                f"{_short(many[str(count)]['p50_ms'])} / {_short(many[str(count)]['p99_ms'])}" for count in REPLICAS
+            ]
+            rows.append([f"{load:.0%}", words["policies"][policy], *cells])
+    return rows
+
+
+def _billion(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:
+    return [
+        [words["policies"][name], f"{each['replicas']:,}", _short(each["requests_per_s"] / each["replicas"]),
+         _short(each["p50_ms"]), _short(each["p99_ms"])]
+        for name, each in growth["billion"].items()
+    ]  # fmt: skip
+
+
+def limits(found: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """What replicas share: its name, what one replica asks of it, and how much it was measured to bear.
+
+    A replica has its part of a billion events a day, where the fewest that hold the peak serve them.
+    """
+    growth, rates = found["growth"], found["store_rates"]
+    rate = growth["mean_per_s"] / growth["billion"]["two choices"]["replicas"]
+    one = growth["behind"]["1"]
+
+    def most(store: str) -> float:
+        return max(rates["events_per_s_by_events_in_a_write"].get(store, {"": 0.0}).values())
+
+    shared = [("sqlite", rate, most("sqlite"))]
+    if rates["connections_of_postgresql"]:
+        shared += [
+            ("postgresql", rate, most("postgresql")),
+            ("connections", one["connections"], rates["connections_of_postgresql"]),
+            ("looks", 1 / LOOK_S, rates["looks_at_deployments_per_s"]["postgresql"]),
+        ]
+    return sorted(shared, key=lambda each: each[2] / each[1])
+
+
+def _breaks(found: dict[str, Any], words: dict[str, Any]) -> list[Row]:
+    return [
+        [words["shared"][name], _short(asked), _short(borne), f"{int(borne / asked):,}", words["remedies"][name]]
+        for name, asked, borne in limits(found)
+    ]
+
+
+def _volumes(growth: dict[str, Any]) -> list[Row]:
+    names = ("events_per_s", "events_gb_a_day", "events_tb_kept", "trail_gb_a_day", "memory_gb", "looks_per_s")
+    ordered = sorted(growth["behind"].items(), key=lambda each: int(each[0]))
+    return [[f"{int(count):,}", *(_short(each[name]) for name in names)] for count, each in ordered]
+
+
+if __name__ == "__main__":
+    main()

@@ -107,8 +107,10 @@ def _launch(project: Project, resume: str | None, restarts: int, options: str, *
     from tuneloop import api
     from tuneloop.training.distributed.checks import check_parts
     from tuneloop.training.distributed.worker import new_launch
+    from tuneloop.training.run import open_run
 
     check_parts(project.config)
+    resume = resume and open_run(resume, project.workspace).id  # what is the latest may change until a restart
     data = api.snapshot(project, quiet=quiet)
     return new_launch(
         project.config, name=f"tuneloop-{uuid.uuid4().hex[:12]}", snapshot=data.hash, workspace=project.workspace,
@@ -124,14 +126,15 @@ def workers_of(given: int | None) -> int:
     """
     import torch
 
-    count = torch.cuda.device_count() if given is None else given
-    if count < 1:
+    if given is not None and given < 1:
         raise ConfigError(
-            t("It is not said how many processes shall work, and there is no GPU to count."), t("Give --workers 2.")
-        ) if given is None else ConfigError(
             t("--workers is {given}, but there must be one at least.", given=given), t("Give --workers 2.")
-        )  # fmt: skip
-    return count
+        )
+    if count := given or torch.cuda.device_count():
+        return count
+    raise ConfigError(
+        t("It is not said how many processes shall work, and there is no GPU to count."), t("Give --workers 2.")
+    )
 
 
 def _check_audits(config: RunConfig) -> None:

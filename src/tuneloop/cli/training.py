@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,6 +72,7 @@ def tune(
 ) -> None:
     """Train, and keep the weights that were best on dev."""
     from tuneloop import api
+    from tuneloop.training.distributed.ranks import is_first
 
     project = api.open_project(config, overrides=overrides(settings))
     if dry_run:
@@ -84,7 +84,7 @@ def tune(
     finished = api.tune(
         project, resume=run if resume else None, on=on, workers=workers, restarts=restarts, address=address, quiet=quiet
     )
-    if not on and int(os.environ.get("RANK", "0")):  # torchrun has started several: the first one tells
+    if not on and not is_first():  # of several that torchrun has started
         return
     if as_json:
         print_json({"run": finished.id} | finished.info)

@@ -259,7 +259,8 @@ def _fit(
     )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
     steps = Steps(cast("GradientMethod", ready.method), ready.train, config.training, config.seed)
-    speed |= utilisation(ready, steps, place, cache=cache)
+    if ranks.size == 1:  # what several machines can do together was not measured
+        speed |= utilisation(ready, steps, place, cache=cache)
     return {"steps": place.step, "best_step": place.best_step, "best_dev": {metric: place.best}} | speed
 
 

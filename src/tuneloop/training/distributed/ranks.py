@@ -212,6 +212,13 @@ def join() -> Ranks:
     return JoinedRanks(rank, size, device=device, launch=launch, again=again)
 
 
+def is_first() -> bool:
+    """Whether this process is the first of those that it has joined, or alone."""
+    import torch.distributed as dist
+
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+
+
 def buckets(gradients: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
     """Gradients of the same kind, together up to `BUCKET` numbers, in their order."""
     found: list[list[torch.Tensor]] = []

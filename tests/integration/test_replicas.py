@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.moto import s3 as s3
+from tests.moto import s3_server as s3_server
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
 from tuneloop.core.config import parse_config
@@ -28,6 +30,7 @@ from tuneloop.releases.deployment import deployed, history
 from tuneloop.releases.index import insert, row_of
 from tuneloop.releases.manifest import write_manifest
 from tuneloop.releases.promotion import promote, rollback
+from tuneloop.releases.remote import push
 from tuneloop.releases.write import write_release
 from tuneloop.training.run import tune
 from tuneloop.watch.store import open_store
@@ -60,14 +63,12 @@ def workspace(tmp_path: Path, tiny_model: Path, made_up, postgres: str) -> Works
 
 
 class Replica:
-    """A process of `tuneloop serve m`."""
+    """A process of `tuneloop serve m` on a workspace, or on the copy of an object store that it makes itself."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-m", "tuneloop", "serve", "m", "--port", "0", "-w", str(workspace.root)]
-        self.process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env=environment, cwd=workspace.root.parent
-        )
+    def __init__(self, workspace: str, folder: Path, **variables: str) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables}
+        command = [sys.executable, "-m", "tuneloop", "serve", "m", "--port", "0", "-w", workspace]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder)
         assert self.process.stderr is not None
         found = next(filter(None, (re.search(r"http://[\d.:]+", line) for line in self.process.stderr)), None)
         assert found is not None, "the server ended"
@@ -107,10 +108,24 @@ def until(holds: Callable[[], bool]) -> None:
         assert time.monotonic() < limit_s
 
 
-@pytest.fixture
-def replicas(workspace: Workspace) -> Iterator[list[Replica]]:
+@pytest.fixture(params=["one folder", "an object store"])
+def replicas(
+    request: pytest.FixtureRequest, workspace: Workspace, postgres: str, tmp_path: Path
+) -> Iterator[list[Replica]]:
+    """Two, which share the folder of the workspace, or nothing but an object store, a secret and PostgreSQL."""
+    if request.param == "one folder":
+        begin = [lambda: Replica(str(workspace.root), tmp_path)] * 2
+    else:
+        url = request.getfixturevalue("s3")
+        push(url, workspace=workspace, quiet=True)
+        (tmp_path / "secret").write_text("5e" * 32)
+        shared = {"TUNELOOP_DATABASE": postgres, "TUNELOOP_SECRET_FILE": str(tmp_path / "secret")}
+        begin = [
+            lambda own=own: Replica(url, tmp_path, TUNELOOP_CACHE=str(tmp_path / own), **shared)
+            for own in ("one", "two")
+        ]
     with ThreadPoolExecutor(2) as pool:
-        running = list(pool.map(Replica, [workspace] * 2))
+        running = list(pool.map(lambda each: each(), begin))
     yield running
     for each in running:
         if each.process.poll() is None:

@@ -42,6 +42,8 @@ from tuneloop.api.releasing import release as release
 from tuneloop.api.releasing import releases as releases
 from tuneloop.api.releasing import serve as serve
 from tuneloop.api.releasing import workspace_of as workspace_of
+from tuneloop.api.remote import pull as pull
+from tuneloop.api.remote import push as push
 from tuneloop.api.runs import compare_runs as compare_runs
 from tuneloop.api.runs import runs as runs
 from tuneloop.api.runs import stop_run as stop_run

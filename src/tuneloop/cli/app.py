@@ -29,6 +29,7 @@ from tuneloop.cli import (
     prediction,
     preferences,
     releases,
+    remote,
     runs,
     serving,
     studio,
@@ -83,6 +84,8 @@ app.command("rollback", help=t("Go back to the release before, at once."))(deplo
 app.command("deployments", help=t("Tell which release answers, what is being tried, and what was before."))(
     deploying.deployments
 )
+app.command("push", help=t("Copy finished releases, runs and snapshots to an object store."))(remote.push)
+app.command("pull", help=t("Fetch releases, runs and snapshots from an object store, every file checked."))(remote.pull)
 app.command("watch", help=t("Tell whether what is served is still like what the release was measured on."))(watch.watch)
 app.command("why", help=t("Tell what was answered to a request and why, and answer it again."))(trail.why)
 app.add_typer(labelling.app, name="label", help=t("Texts for people to label, and what they say."))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,12 +55,31 @@ def overrides(settings: list[str] | None) -> dict[str, Any]:
 
 
 def workspace_root(given: Path | None) -> Path:
-    """The workspace that a command works in: the one given, or that of ./tuneloop.yaml, or .tuneloop."""
+    """The workspace that a command works in: the one given or named by TUNELOOP_WORKSPACE, or that of ./tuneloop.yaml,
+    or .tuneloop; for the URL of an object store its copy on this machine.
+    """
     from tuneloop.api import DEFAULT_WORKSPACE, open_project
+    from tuneloop.core.object_store import url_of
 
-    if given is not None:
-        return given
+    named = given or os.environ.get("TUNELOOP_WORKSPACE")
+    if named:
+        url = url_of(named)
+        return copy_of(url) if url else Path(named)
     return open_project().workspace.root if Path(CONFIG_NAME).is_file() else DEFAULT_WORKSPACE
+
+
+def copy_of(url: str) -> Path:
+    """The folder on this machine for an object store, whose releases are in its index and fetched when one is used."""
+    from tuneloop.core.fsio import write_text
+    from tuneloop.core.paths import REMOTE, Workspace, cache_folder
+    from tuneloop.releases.remote import enter_releases
+
+    place = Workspace(cache_folder() / "workspaces" / sha256(url.rstrip("/").encode()).hexdigest()[:16])
+    if place.remote != url:
+        place.root.mkdir(parents=True, exist_ok=True)
+        write_text(place.root / REMOTE, url)
+    enter_releases(place)
+    return place.root
 
 
 def print_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from tuneloop.core.postgres import find_url
 CONFIG_NAME = "tuneloop.yaml"
 
 ID_PATTERN = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+
+
+REMOTE = "remote.url"
+"""The file of a workspace that names the object store it is a copy of."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,19 @@ class Workspace:
         Empty where none is named, by the variable TUNELOOP_DATABASE or the file database.url.
         """
         return find_url(self.root)
+
+    @property
+    def remote(self) -> str:
+        """URL of the object store that this is a copy of, which releases are fetched from; empty without one."""
+        file = self.root / REMOTE
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+
+
+def cache_folder() -> Path:
+    """Where one's own copies are kept: TUNELOOP_CACHE, or tuneloop/ in the user's cache folder."""
+    own = os.environ.get("TUNELOOP_CACHE")
+    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(own) if own else shared / "tuneloop"
 
 
 def check_id(name: str) -> str:

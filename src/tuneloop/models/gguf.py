@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tuneloop.core.errors import MissingExtraError, ModelError
 from tuneloop.core.fsio import new_dir
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
+from tuneloop.core.paths import cache_folder
 
 SUFFIX = ".gguf"
 DIGITS = 16
 VERSION = 1
 """Goes into the folder's name, so that what an earlier way of unpacking has written is made again."""
-
-
-def cache_folder() -> Path:
-    """Where unpacked models are kept: TUNELOOP_CACHE, or tuneloop/ in the user's cache folder."""
-    own = os.environ.get("TUNELOOP_CACHE")
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(own) if own else shared / "tuneloop"
 
 
 def unpacked(file: Path) -> Path:

@@ -55,6 +55,12 @@ def insert(row: Row, workspace: Workspace) -> None:
         database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?)", astuple(row))
 
 
+def enter(row: Row, workspace: Workspace) -> None:
+    """Have the row of a release that was made elsewhere; where it is there already, nothing changes."""
+    with _connect(workspace) as database:
+        database.execute("INSERT INTO releases VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", astuple(row))
+
+
 def withdraw(release_id: str, workspace: Workspace) -> None:
     """Make certain that a release has no row, also where the disk refused while it was inserted."""
     with _connect(workspace) as database:

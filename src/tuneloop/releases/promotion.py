@@ -25,6 +25,7 @@ from tuneloop.releases.deployment import (
 from tuneloop.releases.index import model_of
 from tuneloop.releases.manifest import verify
 from tuneloop.releases.read import Release, open_release
+from tuneloop.releases.remote import is_there
 
 
 def user() -> str:
@@ -217,6 +218,8 @@ def _without(release: str, state: Deployment) -> tuple[str, ...]:
 def _looks_whole(release: str, workspace: Workspace) -> bool:
     with suppress(ReleaseError):
         index.find(release, workspace)
+        if not (workspace.releases / release).exists() and is_there(release, workspace):
+            return True
         verify(workspace.releases / release, hashes=False)
         return True
     return False

@@ -99,10 +99,16 @@ class Release:
 def open_release(release_id: str, workspace: Workspace, *, verify: bool = True) -> Release:
     """The release with this id, every file checked against its hash.
 
+    It is fetched first where it is not in a workspace that is a copy of an object store.
+
     Raises:
         ReleaseError: if it does not exist or a file is damaged.
     """
     path = workspace.releases / find(release_id, workspace).id
+    if not path.exists() and workspace.remote:
+        from tuneloop.releases.remote import fetch_release
+
+        fetch_release(release_id, workspace)
     if verify:
         verify_files(path)
     return Release(release_id, path, json.loads((path / "release.json").read_text(encoding="utf-8")))

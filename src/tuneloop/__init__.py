@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "audit",
     "bench",
+    "cascade",
     "check",
     "compare",
     "compare_runs",

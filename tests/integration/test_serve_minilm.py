@@ -46,7 +46,7 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.fsio import write_json
 from tuneloop.core.paths import Workspace
 from tuneloop.serve import serve
-serve(sys.argv[1], workspace=Workspace(Path(sys.argv[2])), config=ServeConfig(port=0),
+serve(sys.argv[1], workspace=Workspace(Path(sys.argv[2])), config=ServeConfig(port=0, answer_cache_mb=0),
       ready=lambda url: print(url, flush=True))
 """
 

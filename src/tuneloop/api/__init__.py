@@ -31,6 +31,7 @@ from tuneloop.api.labelling import label_status as label_status
 from tuneloop.api.labelling_forecast import label_forecast as label_forecast
 from tuneloop.api.origins import origin as origin
 from tuneloop.api.releasing import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
+from tuneloop.api.releasing import cascade as cascade
 from tuneloop.api.releasing import diff as diff
 from tuneloop.api.releasing import export as export
 from tuneloop.api.releasing import find as find

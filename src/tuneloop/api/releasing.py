@@ -81,6 +81,44 @@ def release_of(
     )
 
 
+def cascade(
+    cheap: str,
+    strong: str,
+    *,
+    name: str | None = None,
+    max_loss: float = 0.005,
+    confidence: float = 0.9,
+    data: Path | None = None,
+    workspace: Path = DEFAULT_WORKSPACE,
+    quiet: bool = False,
+) -> Release:
+    """A release of two: the cheap one answers what it is sure of, the strong one the rest.
+
+    Args:
+        cheap: a release, or the name of a model for its newest one.
+        strong: the same, of the same task, classes and data.
+        name: of the new model; that of the strong one with "-cascade" by default.
+        max_loss: accuracy that may be lost against the strong release alone.
+        confidence: probability with which no more is lost on texts like those that it is fitted on.
+        data: labelled rows that neither has learnt from; the dev split by default.
+
+    Raises:
+        ConfigError: if the releases do not go together.
+        DataError: if the rows cannot show that so little is lost.
+        ReleaseError: if there is no such release, or both together are not cheaper.
+    """
+    from tuneloop.releases.cascade import write_cascade
+    from tuneloop.releases.index import model_of
+    from tuneloop.releases.proof import real_tools
+    from tuneloop.serve.proof import scores_over_http
+
+    first, second = load(cheap, workspace=workspace), load(strong, workspace=workspace)
+    return write_cascade(
+        first, second, name=name or f"{model_of(second.id)}-cascade", workspace=Workspace(Path(workspace)),
+        max_loss=max_loss, confidence=confidence, tools=real_tools(serve=scores_over_http), data=data, quiet=quiet,
+    )  # fmt: skip
+
+
 def load(name: str, *, workspace: Path = DEFAULT_WORKSPACE) -> Release:
     """The release called `name`; a model's name alone means its newest release. Every file is checked.
 

@@ -12,6 +12,7 @@ import typer
 from tuneloop.cli import (
     audits,
     bench,
+    cascading,
     correcting,
     data,
     demo,
@@ -71,6 +72,9 @@ app.command("prefer", help=t("Judge two models' answers blindly on a page; say w
     preferences.prefer
 )
 app.command("release", help=t("Make a release of a run: evaluated, exported, every form proven."))(releases.release)
+app.command("cascade", help=t("Let a cheap release answer what it is sure of, and a strong one the rest."))(
+    cascading.cascade
+)
 app.command("update", help=t("Make a release better with new rows; exit code 0 released, 1 held, 3 ask a person."))(
     update.update
 )

@@ -71,6 +71,7 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
     """What release.json and evaluation.json say."""
     from tuneloop import api
     from tuneloop.cli.evaluation import show_evaluation
+    from tuneloop.releases.cascade_words import told
     from tuneloop.releases.lineage import lineage_of
 
     found = api.load(name, workspace=workspace_root(workspace))
@@ -78,6 +79,8 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
         print_json(found.info | {"lineage": lineage_of(found.info), "evaluation": found.evaluation})
         return
     show_forms(found.info)
+    for sentence in told(found.info["cascade"]) if "cascade" in found.info else ():
+        say(sentence)
     show_evaluation(found.evaluation)
     print_table(["", t("lineage")], lineage_rows(lineage_of(found.info)))
     say(

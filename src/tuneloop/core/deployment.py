@@ -102,6 +102,9 @@ class ServeConfig(Options):
     max_batch_tokens: int = Field(1024, ge=16, description="Padded tokens in one forward pass at most.")
     max_wait_ms: float = Field(2.0, ge=0, description="How long a request may wait for others to share its batch.")
     max_queue: int = Field(1024, ge=1, description="Texts that may wait; beyond that the answer is 429.")
+    answer_cache_mb: float = Field(
+        16.0, ge=0, description="MB of memory, at most, for answers that are kept for equal texts; 0 keeps none."
+    )
     deadline_s: float = Field(10.0, gt=0, description="A request that waited longer is answered 504, not computed.")
     max_text_chars: int = Field(20_000, ge=1, description="A longer text is answered 413.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="A larger body is answered 413.")

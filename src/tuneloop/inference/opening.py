@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.core.config import MethodConfig, TaskConfig
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
+from tuneloop.inference.cascade import is_cascade
 from tuneloop.methods import create_method
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.growing import grow
@@ -37,6 +38,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
         ModelError: if it is missing, damaged or incomplete.
     """
     path = folder / "tuneloop.json"
+    if is_cascade(folder):
+        raise ModelError(
+            t("{folder} is a cascade of two models, and this looks into one.", folder=folder),
+            t("Name one of the releases that it was made of; release.json has them under cascade."),
+        )
     hint = t("Open a folder that tuneloop has written: a run's model/ or a release.")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from tuneloop.data.batches import inference_batches
 from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
+from tuneloop.inference.cascade import is_cascade, open_cascade
 from tuneloop.inference.engine import ENGINES, Engine
 from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.inference.ruling import check_rules, outcomes, ruled
@@ -230,8 +231,8 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
     """The predictor of a model folder.
 
     Args:
-        folder: a Hugging Face folder with `tuneloop.json`.
-        engine: one of `ENGINES`.
+        folder: a Hugging Face folder with `tuneloop.json`, or that of a cascade.
+        engine: one of `ENGINES`; of a cascade also `inference.cascade.ENGINE`.
         form_folder: where `onnx/` or `openvino/` lie; `folder` by default.
 
     Raises:
@@ -239,6 +240,8 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
         ModelError: if a file is missing or damaged.
         MissingExtraError: if the engine's package is not installed.
     """
+    if is_cascade(folder):
+        return open_cascade(folder, engine)  # type: ignore[return-value]
     if engine not in ENGINES:
         raise ConfigError(
             t("There is no engine called {name!r}.", name=engine),

@@ -15,6 +15,7 @@ from tuneloop.evaluation.limits import limits
 from tuneloop.evaluation.names import LOWER_IS_BETTER, figure_text, metric_name, model_name
 from tuneloop.evaluation.report import verdicts
 from tuneloop.evaluation.report_rules import comparison
+from tuneloop.releases.cascade_words import told
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -50,6 +51,8 @@ def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
         parts += [f"## {t('Metrics')}", *_metrics(evaluation)]
     if info["config"].get("knowledge", {}).get("context") or evaluation.get("rules"):
         parts += [f"## {t('Knowledge')}", *_knowledge(info, evaluation)]
+    if "cascade" in info:
+        parts += [f"## {t('Cascade')}", *told(info["cascade"])]
     if "abstaining" in info:
         parts += [f"## {t('Abstaining')}", *_abstaining(info["abstaining"])]
     parts += [f"## {t('Origin')}", _origin(info, evaluation), f"## {t('Limits')}", _limits(info, evaluation)]
@@ -96,7 +99,7 @@ def _front_matter(info: dict[str, Any], evaluation: dict[str, Any]) -> dict[str,
     if HUB_ID.fullmatch(config["model"]["source"]):
         front["base_model"] = config["model"]["source"]
     front |= {
-        "library_name": "tuneloop" if info.get("apart") else "transformers",
+        "library_name": "tuneloop" if info.get("apart") or "cascade" in info else "transformers",
         "pipeline_tag": _pipeline(info),
     }
     front["tags"] = ["tuneloop", config["task"]["type"]]
@@ -141,7 +144,7 @@ def _use(info: dict[str, Any]) -> str:
     kind = _pipeline(info)
     # transformers alone can neither put an adapter on nor read windows, choices or vectors as they were taught, and has
     # no pipeline for an encoder-decoder
-    if info.get("apart") or info.get("encoder_decoder") or kind not in OPENED_BY_PIPELINE:
+    if info.get("apart") or info.get("encoder_decoder") or "cascade" in info or kind not in OPENED_BY_PIPELINE:
         asked = '"..."' if kind in OPENED_BY_PIPELINE else '("...", "...")'
         lines = [
             "```python",

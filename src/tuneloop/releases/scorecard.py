@@ -74,11 +74,8 @@ def evaluate(
     Returns:
         The evaluation as JSON, with the path of the page as `report` if one was written.
     """
-    from tuneloop.evaluation.predictions import PREDICTIONS, write_predictions
-    from tuneloop.evaluation.report import report_html
-
     subject = subject_of(target, workspace)
-    split, examples = (data.name, _labelled(data, subject)) if data else ("test", subject.snapshot.split("test"))
+    split, examples = (data.name, labelled_rows(data, subject)) if data else ("test", subject.snapshot.split("test"))
     reference = _reference(subject, against, workspace)
     try:
         found, scores = _measure(subject, examples, reference, workspace=workspace, split=split, quiet=quiet)
@@ -86,11 +83,31 @@ def evaluate(
         subject.predictor.close()
     if isinstance(target, Release) or data:
         return found
-    lineage = {t("run"): subject.name, t("data"): subject.snapshot.hash, t("model"): subject.config.model.source}
-    write_predictions(target.path / PREDICTIONS, subject.predictor.task, examples, scores)
-    write_text(target.path / REPORT, report_html(found, title=subject.name, lineage=lineage))
-    write_json(target.path / EVALUATION, found)
+    _write(target.path, subject, examples, scores, found)
     return found | {"report": str(target.path / REPORT)}
+
+
+def evaluate_staged(
+    subject: Subject, reference: Release, *, workspace: Workspace, quiet: bool = False
+) -> dict[str, Any]:
+    """The evaluation on test, beside `reference`, of what stands in `subject.folder` and is no release yet.
+
+    evaluation.json, predictions.parquet and report.html are written there.
+    """
+    examples = subject.snapshot.split("test")
+    found, scores = _measure(subject, examples, reference, workspace=workspace, split="test", quiet=quiet)
+    _write(subject.folder, subject, examples, scores, found)
+    return found
+
+
+def _write(folder: Path, subject: Subject, examples: Examples, scores: FloatArray, found: dict[str, Any]) -> None:
+    from tuneloop.evaluation.predictions import PREDICTIONS, write_predictions
+    from tuneloop.evaluation.report import report_html
+
+    lineage = {t("run"): subject.name, t("data"): subject.snapshot.hash, t("model"): subject.config.model.source}
+    write_predictions(folder / PREDICTIONS, subject.predictor.task, examples, scores)
+    write_text(folder / REPORT, report_html(found, title=subject.name, lineage=lineage))
+    write_json(folder / EVALUATION, found)
 
 
 def evaluation_of(run: Run, *, workspace: Workspace, quiet: bool = False) -> dict[str, Any]:
@@ -137,7 +154,7 @@ def _measure(
         ).to_json()
         bar.update(len(models) + 2)
     if split != "test":  # whose rows are never among those of train
-        found["rows_seen"] = _among(train, examples, task)
+        found["rows_seen"] = among(train, examples, task)
     if outcomes is not None or subject.config.knowledge.used:
         found["knowledge"] = knowledge_hash(subject.folder)
     if reference is not None and found["reference"] is not None:
@@ -182,7 +199,8 @@ def subject_of(target: Run | Release, workspace: Workspace) -> Subject:
     return Subject(target.id, target.config, data, target.handle(engine), target.model_path)
 
 
-def _labelled(path: Path, subject: Subject) -> Examples:
+def labelled_rows(path: Path, subject: Subject) -> Examples:
+    """The rows of a labelled file as the subject's own data are read."""
     from tuneloop.data.clean import clean_texts
     from tuneloop.data.labelled import labelled
     from tuneloop.data.readers import read_table
@@ -253,10 +271,10 @@ def _rows_seen(reference: Release, examples: Examples, subject: Subject, workspa
         train = find_snapshot(reference.info["data_hash"], workspace).split("train")
     except DataError:
         return None
-    return _among(train, examples, subject.predictor.task)
+    return among(train, examples, subject.predictor.task)
 
 
-def _among(train: Examples, examples: Examples, task: Task) -> int:
+def among(train: Examples, examples: Examples, task: Task) -> int:
     """How many rows have a text that train has too; case and spaces do not count, nor what the system says."""
     known = set(comparables(train, prompts=task.free_answers))
     return sum(each in known for each in comparables(examples, prompts=task.free_answers))

@@ -86,6 +86,16 @@ def write_release(
         fsio.write_json(folder / "release.json", info)
         fsio.write_text(folder / "README.md", card(info, evaluation))
         write_manifest(folder)
+    return enter(info, path, workspace)
+
+
+def enter(info: dict[str, Any], path: Path, workspace: Workspace) -> Release:
+    """The finished folder as a release: its row, by which it exists.
+
+    Raises:
+        StorageError: if the disk refuses; the folder is then gone.
+    """
+    release_id = str(info["id"])
     try:
         index.insert(index.row_of(info), workspace)
     except StorageError:

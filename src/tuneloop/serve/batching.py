@@ -11,24 +11,20 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.worker import Worker
 from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import discreet
+from tuneloop.serve.known import Found, KnownAnswers
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
-
-if TYPE_CHECKING:
-    from tuneloop.tasks.base import Prediction
-
-Found: TypeAlias = "tuple[Prediction, Any]"
-"""An answer, and the vector of its text or None."""
+from tuneloop.tasks.base import Prediction
 
 logger = logging.getLogger("tuneloop.serve")
 
@@ -50,20 +46,23 @@ class Answer:
 
     Args:
         vectors: what its last layer received of each text, (hidden,); None where they are not wanted or not told.
+        known: how many of them were known before; its time says little of the model then.
     """
 
     release: str
     predictions: list[Prediction]
     vectors: list[Any] | None = None
+    known: int = 0
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One waiting request; `gone` once nobody waits for it any more."""
+    """One waiting request; `gone` once nobody waits for it any more, `keep` if its answers are worth keeping."""
 
     inputs: Sequence[Input]
     lengths: list[int]
     future: asyncio.Future[Answer]
+    keep: bool
     gone: bool = False
 
 
@@ -75,13 +74,23 @@ class Batcher(Worker):
         config: limits of queue and batch.
         vectors: whether answers come with vectors, where the model tells them.
         meter: counts; one of its own by default.
+        known: answers that were given already; nothing is kept by default.
     """
 
-    def __init__(self, slot: Slot, config: ServeConfig, *, vectors: bool = False, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        slot: Slot,
+        config: ServeConfig,
+        *,
+        vectors: bool = False,
+        meter: Meter | None = None,
+        known: KnownAnswers | None = None,
+    ) -> None:
         super().__init__("tuneloop-model")
         self._slot = slot
         self._config = config
         self._vectors = vectors
+        self.known = known or KnownAnswers(0)
         self.meter = meter or Meter(lambda: self.waiting)
         self.waiting = 0
         self._jobs: deque[Job] = deque()
@@ -90,19 +99,23 @@ class Batcher(Worker):
         self._ended_s = 0.0
         self._text_s = 0.01
 
-    async def answer(self, inputs: Sequence[Input], deadline_s: float) -> Answer:
-        """The answer to one request; its texts are computed together, by one release.
+    async def answer(self, inputs: Sequence[Input], deadline_s: float, *, keep: bool = True) -> Answer:
+        """The answer to one request; its texts are answered by one release, together, or at once if all are known.
 
         Args:
             inputs: what to judge.
             deadline_s: seconds from now after which nobody wants the answer.
+            keep: whether the same may be asked again.
 
         Raises:
             Problem: 429 if the queue is full or too long for the deadline, 504 after the deadline, 500 if the model
                 fails on it.
         """
+        at_once = self._at_once(inputs)
+        if at_once is not None:
+            return at_once
         loop = asyncio.get_running_loop()
-        job = Job(inputs, [_length(item) for item in inputs], loop.create_future())
+        job = Job(inputs, [_length(item) for item in inputs], loop.create_future(), keep)
         self._add(job, deadline_s)
         timer = loop.call_later(deadline_s, self._expire, job)
         try:
@@ -112,6 +125,17 @@ class Batcher(Worker):
             raise
         finally:
             timer.cancel()
+
+    def _at_once(self, inputs: Sequence[Input]) -> Answer | None:
+        """The answer, if the model that answers now has answered all of it before."""
+        model = self._slot.current
+        if model is None:
+            return None
+        known = self.known.find(model, dict.fromkeys(inputs), vectors=self._vectors and model.tells_vectors)
+        if not all(item in known for item in inputs):
+            return None
+        self.meter.batch(model.release, texts=len(inputs), known=len(inputs), computed=0, failed=0)
+        return _answer(model.release, [known[item] for item in inputs], known=len(inputs))
 
     def _add(self, job: Job, deadline_s: float) -> None:
         with self._changed:
@@ -196,24 +220,52 @@ class Batcher(Worker):
                 self._changed.wait()
 
     def _run(self, jobs: list[Job]) -> None:
-        distinct = list(dict.fromkeys(item for job in jobs for item in job.inputs))
+        distinct = dict.fromkeys(item for job in jobs for item in job.inputs)
         started_s = time.monotonic()
         with self._slot.borrow() as model:
+            vectors = self._vectors and model.tells_vectors
+            known = self.known.find(model, distinct, vectors=vectors)
+            asked = [item for item in distinct if item not in known]
             done = model.flops
-            found = _predict(model, distinct, vectors=self._vectors and model.tells_vectors)
+            found = dict(zip(asked, _predict(model, asked, vectors=vectors) if asked else [], strict=True))
             done = model.flops - done
+            worth = {item for job in jobs if job.keep for item in job.inputs}
+            sound = {item: each for item, each in found.items() if not isinstance(each, Problem) and item in worth}
+            self.known.keep(model, sound, vectors=vectors)
         self._ended_s = time.monotonic()
         self.meter.computed(model.release, seconds=self._ended_s - started_s, flops=done)
-        texts = sum(len(job.inputs) for job in jobs)
-        self._last_texts = texts
+        self._last_texts = texts = sum(len(job.inputs) for job in jobs)
         self._text_s += 0.2 * ((self._ended_s - started_s) / texts - self._text_s)
-        failed = sum(isinstance(each, Problem) for each in found)
-        self.meter.batch(model.release, texts=texts, distinct=len(distinct), failed=failed)
-        results = dict(zip(distinct, found, strict=True))
-        jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results, model.release)
+        results = {**known, **found}
+        jobs = jobs + self._answered_too(model, results)
+        self._count(model.release, jobs, known, found)
+        jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results, model.release, known.keys())
+
+    def _answered_too(self, model: ServedModel, results: Mapping[Input, Any]) -> list[Job]:
+        """Requests that came meanwhile and ask for nothing but what has just been answered; they leave the queue.
+
+        None if another release answers by now, or if answers may differ from one writing to the next.
+        """
+        with self._changed:
+            if model.writes or self._slot.current is not model:
+                return []
+            found = [job for job in self._jobs if not job.gone and all(item in results for item in job.inputs)]
+            for job in found:
+                job.gone = True
+                self.waiting -= len(job.inputs)
+            return found
+
+    def _count(
+        self, release: str, jobs: list[Job], known: Mapping[Input, Any], found: Mapping[Input, Found | Problem]
+    ) -> None:
+        asked = [item for job in jobs for item in job.inputs]
+        failed = sum(isinstance(each, Problem) for each in found.values())
+        self.meter.batch(
+            release, texts=len(asked), known=sum(item in known for item in asked), computed=len(found), failed=failed
+        )
 
 
-def _deliver(jobs: list[Job], results: dict[Input, Found | Problem], release: str) -> None:
+def _deliver(jobs: list[Job], results: Mapping[Input, Found | Problem], release: str, known: Collection[Input]) -> None:
     for job in jobs:
         if job.future.done():
             continue
@@ -225,9 +277,13 @@ def _deliver(jobs: list[Job], results: dict[Input, Found | Problem], release: st
                 break
             answers.append(found)
         else:
-            vectors = [vector for _, vector in answers]
-            told = all(vector is not None for vector in vectors)
-            job.future.set_result(Answer(release, [each for each, _ in answers], vectors if told else None))
+            job.future.set_result(_answer(release, answers, known=sum(item in known for item in job.inputs)))
+
+
+def _answer(release: str, found: Sequence[Found], *, known: int) -> Answer:
+    vectors = [vector for _, vector in found]
+    told = all(vector is not None for vector in vectors)
+    return Answer(release, [each for each, _ in found], vectors if told else None, known)
 
 
 def _predict(model: ServedModel, inputs: list[Input], *, vectors: bool) -> list[Found | Problem]:

@@ -246,7 +246,7 @@ class _QueuedModel:
                 422, t("This explanation takes more than {limit} answers.", limit=MOST_ANSWERS),
                 t("Send a shorter text, or explain phrases."),
             )  # fmt: skip
-        waiting = self._batcher.answer(inputs, self._limits.deadline_s)
+        waiting = self._batcher.answer(inputs, self._limits.deadline_s, keep=False)
         answer = asyncio.run_coroutine_threadsafe(waiting, self._limits.loop).result()
         if answer.release != self._model.release:
             raise Problem(409, t("Another release answers now."), t("Send the request again."))

@@ -235,7 +235,7 @@ class Following(Worker):
         kept = kept_figures(candidate.change, self._workspace).get(self.server)
         trial = Trial(
             candidate, model, config=self._config, deploy=self._deploy, meter=self._meter,
-            vectors=self._watch.events == "vectors",
+            vectors=self._watch.events == "vectors", known=self._sides.known,
         )  # fmt: skip
         if kept is not None:
             trial.restore(kept)

@@ -55,7 +55,11 @@ class Meter:
             "tuneloop_requests_refused", "Requests refused by the rate or by a rule on their text.", ["reason"],
             registry=self.registry,
         )  # fmt: skip
-        self._texts = Counter("tuneloop_texts", "Texts computed.", ["release"], registry=self.registry)
+        self._texts = Counter("tuneloop_texts", "Texts answered.", ["release"], registry=self.registry)
+        self._sources = Counter(
+            "tuneloop_answers", "Answers to texts by where they came from: computed, shared, known.", ["source"],
+            registry=self.registry,
+        )  # fmt: skip
         self._dropped = Counter(
             "tuneloop_texts_dropped", "Texts dropped before the model ran.", ["reason"], registry=self.registry
         )
@@ -99,6 +103,7 @@ class Meter:
             registry=self.registry,
         )  # fmt: skip
         self._feedback = Counter("tuneloop_feedback", "Feedback acknowledged.", ["verdict"], registry=self.registry)
+        self._known_bytes = Gauge("tuneloop_known_bytes", "Memory of answers that are kept.", registry=self.registry)
         self._running = Gauge("tuneloop_sequences_running", "Answers that are being written.", registry=self.registry)
         self._waiting = Gauge("tuneloop_sequences_waiting", "Prompts that wait.", registry=self.registry)
 
@@ -134,16 +139,27 @@ class Meter:
         """Count a request that was refused: rate, or the name of a rule behind "rule "."""
         self._refused.labels(reason).inc()
 
-    def batch(self, release: str, *, texts: int, distinct: int, failed: int) -> None:
-        """Count one batch: `texts` were asked for, `distinct` of them computed."""
+    def batch(self, release: str, *, texts: int, known: int, computed: int, failed: int) -> None:
+        """Count one batch: `texts` were asked for, of which `known` were and `computed` different ones were computed.
+
+        The others had their answer together with an equal text.
+        """
         self._texts.labels(release).inc(texts)
-        self._batches.observe(distinct)
+        counts = {"known": known, "computed": computed, "shared": texts - known - computed}
+        for source, count in counts.items():
+            self._sources.labels(source).inc(count)
+        if computed:
+            self._batches.observe(computed)
         self._failed.inc(failed)
 
     def computed(self, release: str, *, seconds: float, flops: float) -> None:
         """Count what a model did: for how long, and how many operations the texts needed (0: not known)."""
         self._busy.labels(release).inc(seconds)
         self._flops.labels(release).inc(flops)
+
+    def watch_known(self, size_bytes: Callable[[], int]) -> None:
+        """Ask this for the memory of known answers."""
+        self._known_bytes.set_function(size_bytes)
 
     def dropped(self, reason: str, texts: int) -> None:
         """Count texts that were dropped: deadline or client_gone, of a model that writes also refused or failed."""

@@ -30,6 +30,7 @@ START_S = 60
 CONFIG = ServeConfig(
     port=0, deadline_s=60, max_text_chars=1 << 20, max_body_bytes=1 << 30, writing_deadline_s=600, max_messages=1 << 20,
     max_prefix_tokens=0,  # what is known already is added up in another order
+    answer_cache_mb=0,
 )  # fmt: skip
 
 

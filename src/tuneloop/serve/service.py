@@ -27,6 +27,7 @@ from tuneloop.serve.asking import Asker
 from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.explaining import Explaining
 from tuneloop.serve.following import Following
+from tuneloop.serve.known import KnownAnswers
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
@@ -86,7 +87,9 @@ class Service:
         self.failure: TuneloopError | None = None
         self.slot = Slot()
         watch = watch or WatchConfig()  # type: ignore[call-arg]
-        self.batcher = Batcher(self.slot, config, vectors=watch.events == "vectors")
+        known = KnownAnswers(int(config.answer_cache_mb * 1e6))
+        self.batcher = Batcher(self.slot, config, vectors=watch.events == "vectors", known=known)
+        self.batcher.meter.watch_known(lambda: known.bytes)
         self.scheduler = Scheduler(self.slot, config, self.batcher.meter)
         self.asker = Asker(self.slot, self._written, max_chars=config.max_text_chars)
         self.recorder = Recorder(config, workspace, names=watch.used)

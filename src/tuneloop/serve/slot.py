@@ -90,11 +90,16 @@ class ServedModel:
         """Operations that the texts it has read needed; 0 where they are not counted."""
         return float(getattr(self.handle, "flops", 0.0))
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether an answer hangs on its neighbours in a batch no more than is tolerated; False if nobody knows."""
+        return self.batch_effect is not None and self.batch_effect <= self.max_batch_effect
+
     def warnings(self) -> list[str]:
         """What a user of the answers should know, in the language in force."""
         if self.batch_effect is None:
             return [t("The engine {engine} was not checked when {release} was made.", **self._names)]
-        if self.batch_effect > self.max_batch_effect:
+        if not self.is_steady:
             sentence = t(
                 "With {engine}, a text's answer may depend on its neighbours in the batch: by up to {effect:.4f} "
                 "for {release}, where {tolerance:.4f} is tolerated.",
@@ -166,9 +171,10 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
     """
     release = open_release(release_id, workspace)
     handle = release.predictor(engine)
-    running = getattr(handle, "engine", None)
-    if running is not None and not handle.task.generates:
-        running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
+    for part in getattr(handle, "parts", (handle,)):
+        running = getattr(part, "engine", None)
+        if running is not None and not handle.task.generates:
+            running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
     model = _describe(release, engine or release.engine, handle, _documents(release))
     model.warm_up()
     return model

@@ -17,6 +17,7 @@ from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.releases.deployment import Candidate
 from tuneloop.serve.batching import Answer, Batcher
+from tuneloop.serve.known import KnownAnswers
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.slot import ServedModel, Slot
@@ -53,6 +54,7 @@ class Trial:
         deploy: when it is worse.
         meter: counts its requests.
         vectors: whether its answers come with vectors.
+        known: answers that were given already, by any release.
     """
 
     def __init__(
@@ -64,11 +66,12 @@ class Trial:
         deploy: DeployConfig,
         meter: Meter,
         vectors: bool = False,
+        known: KnownAnswers | None = None,
     ) -> None:
         self.candidate, self.model, self._slow = candidate, model, deploy.slow
         self._slot = Slot()
         limits = config.model_copy(update={"max_queue": MOST_SHADOWED}) if self.is_shadow else config
-        self.batcher = Batcher(self._slot, limits, vectors=vectors and not self.is_shadow, meter=meter)
+        self.batcher = Batcher(self._slot, limits, vectors=vectors and not self.is_shadow, meter=meter, known=known)
         self._lock = threading.Lock()
         self._comparison = Comparison(deploy.alpha, deploy.margin)
         self._times: dict[Side, deque[float]] = {"current": deque(maxlen=LAST), "candidate": deque(maxlen=LAST)}
@@ -104,7 +107,8 @@ class Trial:
             self._comparison.note(side, "failed", answer is None or late)
             if answer is None:
                 return
-            self._note_time(side, took_s)
+            if not answer.known:  # else the release that has answered longer would seem to be the faster one
+                self._note_time(side, took_s)
             self._comparison.note(side, "abstained", any(each.abstained for each in answer.predictions))
 
     def note_feedback(self, side: Side, wrong: bool) -> None:
@@ -119,7 +123,8 @@ class Trial:
             if other is None:
                 self._shadow["failed"] += 1
                 return
-            self._times["candidate"].append(took_s)
+            if not other.known:
+                self._times["candidate"].append(took_s)
             known = set(self.model.handle.task.labels)
             for first, second in zip(answer.predictions, other.predictions, strict=True):
                 self._shadow["texts"] += 1
@@ -190,6 +195,7 @@ class Sides:
 
     def __init__(self, batcher: Batcher) -> None:
         self._batcher = batcher
+        self.known = batcher.known
         self._shadows: set[asyncio.Task[None]] = set()
         self.trial: Trial | None = None
 
@@ -222,7 +228,8 @@ class Sides:
     async def _shadowed(self, trial: Trial, inputs: Sequence[Input], deadline_s: float, session: str | None) -> Answer:
         began_s = time.monotonic()
         answer = await self._batcher.answer(inputs, deadline_s)
-        trial.note_time("current", time.monotonic() - began_s)
+        if not answer.known:
+            trial.note_time("current", time.monotonic() - began_s)
         if trial.takes(session):
             task = asyncio.create_task(self._shadow(trial, inputs, answer, deadline_s))
             self._shadows.add(task)

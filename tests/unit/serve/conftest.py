@@ -227,16 +227,19 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Live]]:
         writer: Callable[[], Any] | None = None,
         documents: Any = None,
         watch: WatchConfig | None = None,
+        described: dict[str, Any] | None = None,
         **settings: Any,
     ) -> Live:
         models: dict[str, Any] = {}
+        known = described or {}
 
         def open_model(release: str) -> ServedModel:
             if release == "m-3":
                 raise ReleaseError("m-3 is damaged.", "Restore it.")
             judge = writer is None or release == "other-1"
             models[release] = FakeHandle("pair" if release == "other-1" else task) if judge else writer()
-            return ServedModel(release, "fake", models[release], documents=documents)
+            more = {name: value.format(release) if name == "manifest" else value for name, value in known.items()}
+            return ServedModel(release, "fake", models[release], documents=documents, **more)
 
         config = ServeConfig(port=0, **settings)
         app = create_app("m-1", workspace=workspace, config=config, api_key=api_key, open_model=open_model, watch=watch)

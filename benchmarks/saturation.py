@@ -28,7 +28,7 @@ from benchmarks.model_metrics import Computed, computed
 from benchmarks.release import sentiment_release
 from benchmarks.results import QUALITY, machine
 from tuneloop.core.fsio import write_json
-from tuneloop.serve.batching import _length
+from tuneloop.serve.batching import BYTES_PER_TOKEN
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.2)
 CLIENTS = 32
@@ -59,7 +59,7 @@ def main() -> None:
         "load_average": round(os.getloadavg()[2], 1), "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "command": "python -m benchmarks.saturation --peers-python PEERS/bin/python"
         f" --seconds {options.seconds:g} --rounds {options.rounds}",
-        "tokens_in_a_text": round(mean(_length(text) for text in texts), 1),
+        "tokens_in_a_text": round(mean(2 + len(text.encode()) // BYTES_PER_TOKEN for text in texts), 1),
         "same_labels_as_plain": _alike(told),
     }  # fmt: skip
     settings = {name: " ".join(filter(None, (version, CONTENDERS[name].settings))) for name, version in names.items()}

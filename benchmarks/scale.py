@@ -12,11 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth import LOADS, POLICIES, REPLICAS
+from benchmarks.growth import DAY_S, DAYS, LOADS, POLICIES, REPLICAS
 from benchmarks.results import HERE, QUALITY, read
 from benchmarks.saturation import OURS
 from tuneloop.core.fsio import write_text
-from tuneloop.serve.following import LOOK_S
 
 DOCS = HERE.parent / "docs"
 WORDS: dict[str, dict[str, Any]] = json.loads((HERE / "scale_words.json").read_text(encoding="utf-8"))
@@ -72,6 +71,7 @@ def tables(found: dict[str, Any], price: float, words: dict[str, Any]) -> dict[s
     }  # fmt: skip
     about = {
         "loaded": _about(found["saturation"]), "stores": _about(found["store_rates"]), "price": f"{price:.2f}",
+        "quiet": f"{found['growth']['quiet_per_s']:.0f}",
         "limit": f"{found['growth']['limit_ms']:g}", "peak": f"{found['growth']['peak_factor']:g}",
         **{key: str(value) for key, value in found["growth"]["replica"].items()},
     }  # fmt: skip
@@ -160,46 +160,43 @@ def _growth(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:
 
 
 def _billion(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:
-    return [
-        [words["policies"][name], f"{each['replicas']:,}", _short(each["requests_per_s"] / each["replicas"]),
-         _short(each["p50_ms"]), _short(each["p99_ms"])]
-        for name, each in growth["billion"].items()
-    ]  # fmt: skip
+    rows = []
+    for name, each in growth["billion"].items():
+        machine, policy = name.split(", ")
+        rate = _short(each["requests_per_s"] / each["replicas"])
+        cells = [words["machines"][machine], words["policies"][policy], f"{each['replicas']:,}", rate]
+        rows.append([*cells, _short(each["p50_ms"]), _short(each["p99_ms"])])
+    return rows
 
 
 def limits(found: dict[str, Any]) -> list[tuple[str, float, float]]:
-    """What replicas share: its name, what one replica asks of it, and how much it was measured to bear.
-
-    A replica has its part of a billion events a day, where the fewest that hold the peak serve them.
-    """
-    growth, rates = found["growth"], found["store_rates"]
-    rate = growth["mean_per_s"] / growth["billion"]["two choices"]["replicas"]
-    one = growth["behind"]["1"]
-
-    def most(store: str) -> float:
-        return max(rates["events_per_s_by_events_in_a_write"].get(store, {"": 0.0}).values())
-
-    shared = [("sqlite", rate, most("sqlite"))]
-    if rates["connections_of_postgresql"]:
-        shared += [
-            ("postgresql", rate, most("postgresql")),
-            ("connections", one["connections"], rates["connections_of_postgresql"]),
-            ("looks", 1 / LOOK_S, rates["looks_at_deployments_per_s"]["postgresql"]),
-        ]
-    return sorted(shared, key=lambda each: each[2] / each[1])
+    """What replicas share, what it was measured to bear, and with how many events a day that is reached, ascending."""
+    rates, billion = found["store_rates"], found["growth"]["behind"][str(DAYS[-1])]
+    stores = {
+        store: (most, most * DAY_S)
+        for store, each in rates["events_per_s_by_events_in_a_write"].items()
+        for most in [max(each.values())]
+    }
+    shared = {"connections": rates["connections_of_postgresql"]}
+    shared["looks_per_s"] = rates["looks_at_deployments_per_s"].get("postgresql")
+    by_replica = {name: (most, DAYS[-1] * most / billion[name]) for name, most in shared.items() if most}
+    every = [(name, *each) for name, each in (stores | by_replica).items()]
+    return sorted(every, key=lambda each: each[2])
 
 
 def _breaks(found: dict[str, Any], words: dict[str, Any]) -> list[Row]:
     return [
-        [words["shared"][name], _short(asked), _short(borne), f"{int(borne / asked):,}", words["remedies"][name]]
-        for name, asked, borne in limits(found)
+        [words["shared"][name], _short(borne), f"{daily / MILLION:,.0f}", words["remedies"][name]]
+        for name, borne, daily in limits(found)
     ]
 
 
 def _volumes(growth: dict[str, Any]) -> list[Row]:
-    names = ("events_per_s", "events_gb_a_day", "events_tb_kept", "trail_gb_a_day", "memory_gb", "looks_per_s")
-    ordered = sorted(growth["behind"].items(), key=lambda each: int(each[0]))
-    return [[f"{int(count):,}", *(_short(each[name]) for name in names)] for count, each in ordered]
+    names = ("events_per_s", "replicas", "connections", "looks_per_s", "memory_gb", "events_gb_a_day")
+    return [
+        [f"{int(daily) // MILLION:,}", *(_short(each[name]) for name in (*names, "events_tb_kept", "trail_gb_a_day"))]
+        for daily, each in growth["behind"].items()
+    ]
 
 
 if __name__ == "__main__":

@@ -71,18 +71,20 @@ def test_fewer_replicas_are_needed_where_the_balancer_looks(monkeypatch: pytest.
     assert grown(TRUE, 100 * TRUE.most_per_s, 10, at_random)["refused_share"] > 0
 
 
-def test_what_replicas_ask_for_grows_with_them() -> None:
-    one, many = (behind(count, 100.0 * count, measurement_of(512), RATES) for count in (1, 1000))
+def test_what_stands_behind_grows_with_events_and_replicas() -> None:
+    one, many = behind(8_640_000, 1, 512, RATES), behind(8_640_000_000, 1000, 512, RATES)
     assert many["connections"] == 1000 * one["connections"]
     assert many["looks_per_s"] == 10_000
     assert many["writes_per_s"] == 10_000  # ten a second each, however many events come
-    assert one["writes_per_s"] == 10
-    assert one["events_gb_a_day"] == pytest.approx(100 * 86_400 * 500 / 1e9, abs=0.1)
+    assert (one["writes_per_s"], one["events_per_s"]) == (10, 100)
+    assert one["events_gb_a_day"] == pytest.approx(100 * 86_400 * 500 / 1e9)
     assert many["memory_gb"] == 500
 
 
-def measurement_of(memory_mb: int) -> dict[str, Any]:
-    return {"servers": {"tuneloop": {"memory_mb": memory_mb}}}
+def test_a_faster_machine_shortens_every_time() -> None:
+    fast = TRUE.as_fast_as(10 * TRUE.most_per_s)
+    assert fast.most_per_s == pytest.approx(10 * TRUE.most_per_s)
+    assert (fast.batch_s, fast.overhead_s, fast.spread) == pytest.approx((0.002, 0.0003, TRUE.spread))
 
 
 def everything() -> dict[str, Any]:
@@ -119,9 +121,10 @@ def everything() -> dict[str, Any]:
                         "most_per_s": 235.0},
             "check": {"10%": {"offered": 20.0} | error, "90%": {"offered": 180.0} | error | {"error of p99_ms": None}},
             "growth": {name: {str(count): said for count in growth.REPLICAS} for name in names},
-            "billion": {name: {"replicas": 200} | said for name in growth.POLICIES},
-            "behind": {str(count): behind(count, 58.0 * count, measurement_of(512), RATES)
-                       for count in (*growth.REPLICAS, 200)},
+            "quiet_per_s": 538.0,
+            "billion": {f"{machine}, {name}": {"replicas": 200} | said
+                        for machine in ("loaded", "quiet") for name in growth.POLICIES},
+            "behind": {str(daily): behind(daily, daily // 5_000_000, 512, RATES) for daily in growth.DAYS},
         },
         "store_rates": RATES,
     }  # fmt: skip
@@ -146,8 +149,8 @@ def test_costs_are_hours_times_the_price_that_was_given() -> None:
 
 def test_what_breaks_first_stands_first() -> None:
     found = limits(everything())
-    assert [name for name, *_ in found] == ["sqlite", "postgresql", "connections", "looks"]
-    assert [int(borne / asked) for _, asked, borne in found] == [34, 43, 50, 230]
+    assert [name for name, *_ in found] == ["sqlite", "postgresql", "connections", "looks_per_s"]
+    assert [round(daily / 1e6) for _, _, daily in found] == [173, 216, 250, 1150]
 
 
 def test_a_table_takes_the_place_of_its_own_name_alone() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from tuneloop.core.errors import ModelError
 from tuneloop.core.fusion import read_by
 from tuneloop.core.i18n import t
+from tuneloop.models.flops import from_json
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
@@ -44,6 +45,8 @@ class Cascade:
     knowledge = None
     abstainer = None
     has_vectors = False
+    cost = None
+    """What a text costs is a matter of each part."""
     has_rules = False
 
     def __init__(self, cheap: Any, strong: Any, *, threshold: float, name: str) -> None:
@@ -63,6 +66,11 @@ class Cascade:
     def parts(self) -> tuple[Any, Any]:
         """Both models."""
         return self.cheap, self.strong
+
+    @property
+    def flops(self) -> float:
+        """Operations that the texts needed which either has read."""
+        return float(sum(getattr(part, "flops", 0.0) for part in self.parts))
 
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         """Probabilities of the model that answers each input, (n, classes)."""
@@ -136,14 +144,16 @@ def open_cascade(folder: Path, engine: str = ENGINE) -> Cascade:
         ModelError: if a file is missing or damaged.
     """
     found = read_cascade(folder)
-    cheap, strong = (_open(folder / part, found[part]["engine"] if engine == ENGINE else engine) for part in PARTS)
+    cheap, strong = (_open(folder / part, found[part], engine) for part in PARTS)
     return Cascade(cheap, strong, threshold=found["threshold"], name=f"{folder.name} ({engine})")
 
 
-def _open(folder: Path, engine: str) -> Predictor:
+def _open(folder: Path, about: dict[str, Any], engine: str) -> Predictor:
     from tuneloop.inference.predictor import open_predictor
 
-    return open_predictor(folder, engine=engine)
+    opened = open_predictor(folder, engine=about["engine"] if engine == ENGINE else engine)
+    opened.cost = from_json(about.get("flops"))
+    return opened
 
 
 def _damaged(path: Path, error: object) -> ModelError:

@@ -95,7 +95,7 @@ def write_cascade(
             form["texts_per_s"] = 1 / costs.both_s(handover.share)
             info = strong.info | {
                 "id": release_id, "created": datetime.now(UTC).isoformat(), "engine": ENGINE, "forms": {ENGINE: form},
-                "served": served, "config": config.model_dump(mode="json"), "weights": _weights(folder),
+                "served": served, "config": config.model_dump(mode="json"), "weights": _weights(folder), "flops": None,
                 "cascade": {"cheap": cheap.id, "strong": strong.id, "fitted_on": "dev" if data is None else data.name}
                 | _figures(handover, costs, evaluation),
             }  # fmt: skip
@@ -112,7 +112,7 @@ def _copy(folder: Path, cheap: Release, strong: Release, *, threshold: float) ->
     for part, release in zip(PARTS, (cheap, strong), strict=True):
         (folder / part).mkdir()
         fsio.copy_dir(release.path, folder / part)
-        about[part] = {"release": release.id, "engine": release.engine}
+        about[part] = {"release": release.id, "engine": release.engine, "flops": release.info.get("flops")}
     fsio.write_json(folder / CASCADE, about)
 
 

@@ -14,6 +14,7 @@ from tuneloop.core.errors import ModelError
 from tuneloop.inference.cascade import CASCADE, Cascade, open_cascade
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.predictor import open_predictor
+from tuneloop.models.flops import Flops
 from tuneloop.tasks import create_task
 from tuneloop.tasks.base import Prediction
 
@@ -73,7 +74,8 @@ def test_the_answers_of_a_folder_are_those_of_its_parts(learnt, made_up, tmp_pat
     model = Path(learnt("classification").engine.model.config._name_or_path or "")
     for part in ("cheap", "strong"):
         (tmp_path / part).symlink_to(model, target_is_directory=True)
-    about = {"threshold": 0.75} | {part: {"engine": "torch-fp32"} for part in ("cheap", "strong")}
+    about: dict = {"threshold": 0.75} | {part: {"engine": "torch-fp32"} for part in ("cheap", "strong")}
+    about["cheap"]["flops"] = Flops(2.0, 1.0, 0.0).to_json()
     (tmp_path / CASCADE).write_text(json.dumps(about))
     texts = made_up("classification").split("test").texts
     for engine in ("cascade", "torch-fp32"):
@@ -82,6 +84,7 @@ def test_the_answers_of_a_folder_are_those_of_its_parts(learnt, made_up, tmp_pat
         expected = [each.probabilities for each in learnt("classification").predict(texts)]
         found = [each.probabilities for each in handle.predict(texts)]
         assert found == [pytest.approx(each, abs=1e-5) for each in expected]
+        assert handle.flops == handle.cheap.flops > 0  # the strong one's are not known here
         handle.close()
 
 

@@ -1,6 +1,6 @@
 # The command line and the server, for CPUs. docs/kubernetes.md says how to run it.
 #
-#   docker build -t tuneloop .
+#   docker build -t tuneloop --build-arg TORCH_INDEX=... .
 #   docker run --rm tuneloop --help
 #
 # No key, release or text is in the image: releases come from a volume or an object store, keys from secrets.
@@ -11,8 +11,10 @@ ARG EXTRAS=serve,postgres,onnx,openvino,generation,knowledge,media,sentencepiece
 WORKDIR /build
 RUN python -m venv /opt/tuneloop
 COPY constraints.txt ./
+# PyTorch's index of wheels for CPUs, as its page tells it; without, the default index gives one that brings CUDA
+ARG TORCH_INDEX=
 RUN /opt/tuneloop/bin/pip install --no-cache-dir --constraint constraints.txt \
-    --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0+cpu
+    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch==2.13.0
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN /opt/tuneloop/bin/pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]"

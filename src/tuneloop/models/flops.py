@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuneloop.models.forward import positions, virtual_tokens
+
 if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import PreTrainedModel
 
-LENGTHS = (8, 16, 32)
+LONGEST = 32
+"""Tokens of the longest text that a model is asked for, if it has places for so many; others have a half, a quarter."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,13 @@ def forward_flops(model: PreTrainedModel) -> Flops | None:
         ids = torch.arange(tokens, device=model.device)[None] % model.config.vocab_size
         return lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids))
 
+    longest = min(LONGEST, (positions(model) or LONGEST) - virtual_tokens(model))
+    if longest < 4:  # virtual tokens leave no room
+        return None
     training = model.training
     model.eval()
     with torch.enable_grad():  # the counter follows gradients from module to module
-        found = fitted((tokens, counted(passed(tokens))) for tokens in LENGTHS)
+        found = fitted((tokens, counted(passed(tokens))) for tokens in (longest // 4, longest // 2, longest))
     model.train(training)
     return found
 

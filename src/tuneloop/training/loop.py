@@ -214,19 +214,19 @@ def backward(
     config: TrainingConfig,
     precision: str,
     *,
-    count: int,
+    count: int | None = None,
     prefix: Prefix | None = None,
     held: Held | None = None,
 ) -> float:
-    """Gradients of the loss of `rows`, their part of the mean over `count`, in parts that fit the token budget; returns
-    that loss."""
+    """Gradients of the loss of `rows`, their part of the mean over `count` rows (these by default), in parts that fit
+    the token budget; returns that loss."""
     own = held.around(method.loss) if held else method.loss
     whole, losses = 0.0, regularised(prefix.loss(own) if prefix else own, config)
     for part in split_by_tokens(rows, tokens, tokens_per_part(config)):
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):
-                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / count
+                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / (count or len(rows))
             loss.backward()  # type: ignore[no-untyped-call]
             whole += float(loss.detach())
     return whole

@@ -29,6 +29,14 @@ def test_they_are_those_of_the_formula(attention: str) -> None:
     assert found.per_text == pytest.approx(2 * (HIDDEN**2 + HIDDEN * LABELS))  # the pooler and the head
 
 
+def test_a_model_with_few_places_is_asked_for_fewer_tokens() -> None:
+    shape = {"hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": 4}
+    few = BertForSequenceClassification(BertConfig(vocab_size=50, max_position_embeddings=16, **shape))
+    assert forward_flops(few) == forward_flops(bert("sdpa"))
+    none = BertForSequenceClassification(BertConfig(vocab_size=50, max_position_embeddings=3, **shape))
+    assert forward_flops(none) is None
+
+
 def test_counting_leaves_the_model_as_it_was() -> None:
     model = bert("sdpa").train()
     before, state = torch.get_rng_state(), {name: value.clone() for name, value in model.state_dict().items()}

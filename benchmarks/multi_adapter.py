@@ -115,8 +115,10 @@ def _merged(model: Any) -> Any:
 
     for name, module in list(model.named_modules()):
         if isinstance(module, LoraLayer):
+            base = module.get_base_layer()
+            base.weight.data = base.weight.data.clone()  # open models share it
             module.merge()
-            model.set_submodule(name, module.get_base_layer())
+            model.set_submodule(name, base)
     return model
 
 

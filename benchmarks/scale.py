@@ -134,17 +134,18 @@ def _shown(curve: dict[str, Any]) -> list[Any]:
 
 
 def _check(growth: dict[str, Any]) -> list[Row]:
-    def error(value: float | None) -> str:
-        return "–" if value is None else f"{value:+.0%}"
+    rows = []
+    for share, each in growth["check"].items():
+        row = [share, _short(each["offered"])]
+        for name in ("p50_ms", "p99_ms"):
+            row += [_short(each[name]), _short(each[f"{name} of the model"])]
+            row += [_signed(each[f"error of {name}"]), _signed(each[f"error of {name} then"])]
+        rows.append(row)
+    return rows
 
-    return [
-        [
-            share, _short(each["offered"]),
-            *(cell for name in ("p50_ms", "p99_ms")
-              for cell in (_short(each[name]), _short(each[f"{name} of the model"]), error(each[f"error of {name}"])))
-        ]
-        for share, each in growth["check"].items()
-    ]  # fmt: skip
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.0%}"
 
 
 def _growth(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:

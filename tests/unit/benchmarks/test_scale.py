@@ -53,6 +53,9 @@ def test_a_server_that_is_the_model_is_found_again_and_its_rates_foretold() -> N
     rows = checked(replica, measured)
     assert all(abs(row["error of p50_ms"] or 0) < 0.1 for row in rows.values())
     assert all(abs(row["error of p99_ms"] or 0) < 0.2 for row in rows.values())
+    busy = {**measured, "batches": {share: {**each, "seconds": 3 * each["seconds"]} for share, each in
+                                    measured["batches"].items()}}  # fmt: skip
+    assert all((row["error of p50_ms then"] or 0) > 1 for row in checked(replica, busy).values())
     slow = {**measured, "curve": {"tuneloop": {"10%": {"offered": 10.0, "p50_ms": 999.0, "p99_ms": None}}}}
     (row,) = checked(replica, slow).values()
     assert (row["error of p50_ms"] or 0) < -0.9 and row["error of p99_ms"] is None
@@ -60,7 +63,7 @@ def test_a_server_that_is_the_model_is_found_again_and_its_rates_foretold() -> N
 
 def test_fewer_replicas_are_needed_where_the_balancer_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "REQUESTS", 2000)
-    monkeypatch.setattr(growth, "STRETCH_S", 1.0)
+    monkeypatch.setattr(growth, "STRETCH", 40)
     by_chance, found = needed(TRUE, 2000, at_random, 250)
     looked, _ = needed(TRUE, 2000, of_two, 250)
     assert looked <= by_chance
@@ -105,6 +108,7 @@ def everything() -> dict[str, Any]:
     about = {"machine": {"cpu": "a CPU", "cores": 2}, "load_average": 7.0}
     row = {"value": 0.77, "seconds": 360.0}
     error = {f"{kind}{name}": 1.0 for name in ("p50_ms", "p99_ms") for kind in ("", "error of ")}
+    error |= {f"error of {name} then": 1.0 for name in ("p50_ms", "p99_ms")}
     error |= {f"{name} of the model": 1.0 for name in ("p50_ms", "p99_ms")}
     return {
         "results": {"predict_vs_pipeline": entry, "serve_vs_plain": entry},

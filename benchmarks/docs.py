@@ -12,6 +12,9 @@ from tuneloop.core.fsio import write_text
 
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
+SIMULATED = ("growth",)
+"""Not measured, and shown in docs/scale.md beside the measurements that it is made of."""
+
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks --docs-only` from `benchmarks/results.json`; do not edit.
@@ -69,7 +72,8 @@ def _section(entry: dict[str, Any]) -> str:
 
 
 def _quality() -> dict[str, Any]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(QUALITY.glob("*.json"))}
+    paths = [path for path in sorted(QUALITY.glob("*.json")) if path.stem not in SIMULATED]
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def _quality_section(name: str, found: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ def _lines(head: Row, rows: list[Row], found: dict[str, Any]) -> list[str]:
 
 
 def _about(found: dict[str, Any]) -> str:
-    return f"{found['machine']['cpu']}, {found['machine']['cores']} × CPU, load {found['load_average']:g}"
+    return f"{found['machine']['cpu']}, {found['machine']['cores']} CPU, load {found['load_average']:g}"
 
 
 def _cost(per_s: float, price: float) -> Row:
@@ -171,10 +171,14 @@ def _billion(growth: dict[str, Any], words: dict[str, Any]) -> list[Row]:
 
 
 def limits(found: dict[str, Any]) -> list[tuple[str, float, float]]:
-    """What replicas share, what it was measured to bear, and with how many events a day that is reached, ascending."""
-    rates, billion = found["store_rates"], found["growth"]["behind"][str(DAYS[-1])]
+    """What replicas share, what it was measured to bear, and with how many events a day that is reached, ascending.
+
+    A store must take what comes at the peak; there are as many replicas as the peak needs.
+    """
+    rates, growth = found["store_rates"], found["growth"]
+    billion = growth["behind"][str(DAYS[-1])]
     stores = {
-        store: (most, most * DAY_S)
+        store: (most, most * DAY_S / growth["peak_factor"])
         for store, each in rates["events_per_s_by_events_in_a_write"].items()
         for most in [max(each.values())]
     }

@@ -154,7 +154,7 @@ def test_costs_are_hours_times_the_price_that_was_given() -> None:
 def test_what_breaks_first_stands_first() -> None:
     found = limits(everything())
     assert [name for name, *_ in found] == ["sqlite", "postgresql", "connections", "looks_per_s"]
-    assert [round(daily / 1e6) for _, _, daily in found] == [173, 216, 250, 1150]
+    assert [round(daily / 1e6) for _, _, daily in found] == [86, 108, 250, 1150]
 
 
 def test_a_table_takes_the_place_of_its_own_name_alone() -> None:

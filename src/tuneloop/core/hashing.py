@@ -34,9 +34,13 @@ def canonical_json(value: Any) -> bytes:
 
 def hash_texts(texts: Iterable[str]) -> str:
     """SHA-256 of a sequence of texts; each is preceded by its length, so borders count."""
-    digest = hashlib.sha256()
+    digest, waiting = hashlib.sha256(), bytearray()
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
+        waiting += len(data).to_bytes(8, "little")
+        waiting += data
+        if len(waiting) >= CHUNK_BYTES:  # few large pieces are hashed faster than many small ones
+            digest.update(waiting)
+            waiting.clear()
+    digest.update(waiting)
     return digest.hexdigest()

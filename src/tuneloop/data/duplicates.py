@@ -125,16 +125,17 @@ def remove_duplicates(
         DataError: if `clean.conflicts` is error and there is a conflict.
     """
     if free_answers:
-        rows = list(range(len(examples)))
         if worse in examples.columns:
             both = zip(map(str, examples.labels), map(str, examples.columns[worse]), strict=True)
             examples = replace(examples, labels=list(both))
         pairs = ["\0".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in examples.labels]
         examples = replace(examples, pairs=pairs)
-    else:
-        rows = _remove_conflicts(examples, config, report, place)
+    rows, keys = list(range(len(examples))), _exact_keys(examples)
+    if not free_answers:
+        rows = _remove_conflicts(examples, keys, config, report, place)
     if config.duplicates != "keep":
-        rows = _remove_exact(examples, rows, report)
+        rows = _remove_exact(examples, keys, rows, report)
+    del keys  # of a large file as large as the texts
     if config.duplicates == "near":
         find = _answered_finder if free_answers else _near_finder
         rows = _remove_near(examples, rows, find(examples.select(rows), config.near_threshold), report)
@@ -201,11 +202,14 @@ def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _remove_conflicts(
-    examples: Examples, config: CleanConfig, report: DuplicateReport, place: Callable[[int], str]
+    examples: Examples,
+    keys: Sequence[str],
+    config: CleanConfig,
+    report: DuplicateReport,
+    place: Callable[[int], str],
 ) -> list[int]:
     first: dict[str, int] = {}
     conflicting: set[str] = set()
-    keys = _exact_keys(examples)
     for row, key in enumerate(keys):
         before = first.setdefault(key, row)
         if examples.labels[before] == examples.labels[row]:
@@ -229,9 +233,8 @@ def _remove_conflicts(
     return rows
 
 
-def _remove_exact(examples: Examples, rows: Sequence[int], report: DuplicateReport) -> list[int]:
+def _remove_exact(examples: Examples, keys: Sequence[str], rows: Sequence[int], report: DuplicateReport) -> list[int]:
     first: dict[str, int] = {}
-    keys = _exact_keys(examples)
     for row in rows:
         before = first.setdefault(keys[row], row)
         if before != row:
@@ -246,9 +249,13 @@ def _near_finder(examples: Examples, threshold: float) -> NearDuplicates:
 
 def _remove_near(examples: Examples, rows: Sequence[int], finder: NearDuplicates, report: DuplicateReport) -> list[int]:
     texts = finder.texts
-    keys = [examples.texts[row] + "\n" + repr(examples.labels[row]) for row in rows]
-    kept: list[int] = []
-    for number in sorted(range(len(rows)), key=lambda number: (-len(texts[number]), content_key(keys[number]))):
+    kept = [row for number, row in enumerate(rows) if number not in finder.doubtful]
+
+    def order(number: int) -> tuple[int, bytes]:
+        row = rows[number]
+        return -len(texts[number]), content_key(f"{examples.texts[row]}\n{examples.labels[row]!r}")
+
+    for number in sorted(finder.doubtful, key=order):
         partner = next(finder.find(number), None)
         if partner is None:
             finder.add(number)

@@ -13,6 +13,9 @@ import numpy as np
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 LETTER = re.compile(r"[^\W\d_]")
+RUNS = tuple(re.compile(f"{pattern.pattern}+") for pattern in (HAN, LATIN, LETTER))
+"""As many characters, in fewer pieces."""
+
 MAIN_SHARE = 0.7
 """Share of the letters from which a text counts as written in one script."""
 
@@ -43,7 +46,7 @@ def script(text: str) -> str:
     """han, latin, mixed (both), other, or none (no letters)."""
     if text.isascii():
         return "latin" if LATIN.search(text) else "none"
-    han, latin, letters = (len(pattern.findall(text)) for pattern in (HAN, LATIN, LETTER))
+    han, latin, letters = (sum(map(len, pattern.findall(text))) for pattern in RUNS)
     if not letters:
         return "none"
     # one Chinese character says about as much as two or three letters

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.data.masking import Marks
-from tuneloop.data.tokens import Tokens
+from tuneloop.data.tokens import IntArray, Tokens
+from tuneloop.models.plain_words import Encoded, PlainWords
 
 if TYPE_CHECKING:
     import tokenizers
@@ -48,6 +50,7 @@ class Tokenizer:
         self._cutter.no_padding()
         self._cutter.enable_truncation(max_tokens, strategy="longest_first")
         self._folder = folder
+        self._words = PlainWords.of(self.path, self._inner)
         self.pad_id = self._id_of("pad_token") or 0
 
     @property
@@ -80,27 +83,36 @@ class Tokenizer:
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""
-        lengths, ids, types, truncated = [0], [], [], []
+        pieces, truncated = [_Flat.of([])], []
         for part in in_chunks(inputs):
-            chunk = [_unicode(item) for item in part]
-            encodings = self._inner.encode_batch_fast(chunk)
-            # only an untruncated encoding tells that a text is too long
-            long = [row for row, encoding in enumerate(encodings) if len(encoding) > self.max_tokens]
-            cut = dict(zip(long, self._cutter.encode_batch_fast([chunk[row] for row in long]), strict=True))
-            for row, whole in enumerate(encodings):
-                encoding = cut.get(row, whole)
-                lengths.append(len(encoding))
-                ids.append(np.array(encoding.ids, dtype=np.int32))
-                types.append(np.array(encoding.type_ids, dtype=np.int8))
-                truncated.append(row in cut)
-        type_ids = np.concatenate(types) if types else np.zeros(0, np.int8)
+            encoded, cut = self._encoded(part)
+            pieces.append(_Flat.of(encoded))
+            truncated.append(cut)
+        type_ids = np.concatenate([piece.type_ids for piece in pieces])
         return Tokens(
-            ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
-            offsets=np.cumsum(lengths, dtype=np.int64),
+            ids=np.concatenate([piece.ids for piece in pieces]),
+            offsets=np.cumsum(np.concatenate([[0], *(piece.lengths for piece in pieces)]), dtype=np.int64),
             type_ids=type_ids if type_ids.any() else None,
-            truncated=np.array(truncated, dtype=bool),
+            truncated=np.concatenate([np.zeros(0, bool), *truncated]),
             pad_id=self.pad_id,
         )
+
+    def _encoded(self, inputs: Sequence[Input]) -> tuple[list[Encoded], IntArray]:
+        """Ids and types of each input, and which were cut."""
+        plain = [_unicode(item) for item in inputs]
+        texts = [item for item in plain if isinstance(item, str)]
+        words = self._words if len(texts) == len(plain) else None
+        found = _pairs(self._inner.encode_batch_fast(plain)) if words is None else words.encode(texts)
+        # only an untruncated encoding tells that a text is too long
+        truncated = np.array([len(ids) > self.max_tokens for ids, _ in found], dtype=bool)
+        long = np.flatnonzero(truncated).tolist()
+        if words is None:
+            cut = _pairs(self._cutter.encode_batch_fast([plain[row] for row in long]))
+        else:
+            cut = [words.cut(found[row], self.max_tokens) for row in long]
+        for row, shorter in zip(long, cut, strict=True):
+            found[row] = shorter
+        return found, truncated
 
     def placed(self, item: Input) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Where the tokens of one input stand, int64, (tokens, 4): the token's id, the number of its text (-1 for one
@@ -134,6 +146,25 @@ class Tokenizer:
         token = plain.get(name)
         written = token.get("content") if isinstance(token, dict) else token
         return self._inner.token_to_id(written) if written else None
+
+
+class _Flat(NamedTuple):
+    """Some texts, one behind the other: no list of numbers outlives its few thousand texts."""
+
+    ids: IntArray
+    type_ids: IntArray
+    lengths: IntArray
+
+    @classmethod
+    def of(cls, encoded: Sequence[Encoded]) -> _Flat:
+        ids = np.fromiter(chain.from_iterable(ids for ids, _ in encoded), np.int32)
+        types = (kinds or repeat(0, len(ids)) for ids, kinds in encoded)
+        lengths = np.array([len(ids) for ids, _ in encoded], np.int64)
+        return cls(ids, np.fromiter(chain.from_iterable(types), np.int8, len(ids)), lengths)
+
+
+def _pairs(encodings: Sequence[Any]) -> list[Encoded]:
+    return [(encoding.ids, encoding.type_ids) for encoding in encodings]
 
 
 def in_chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +12,9 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.encoding import decode, refuse_nul
 from tuneloop.data.readers.table import Table, place
+
+LINE = re.compile("[^\n]*\n|[^\n]+")
+"""A line with its end; split() would hold the whole text once more."""
 
 
 def read_jsonl(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -30,7 +34,8 @@ def read_jsonl(path: Path, *, encoding: str = "auto", split: str = "train") -> T
         )
     columns: dict[str, list[Any]] = {}
     rows = array("q")
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, found in enumerate(LINE.finditer(text), 1):
+        line = found[0].removesuffix("\n")
         if line and not line.isspace():
             _add(columns, _object(line, path, number), len(rows))
             rows.append(number)

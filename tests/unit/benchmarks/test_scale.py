@@ -44,7 +44,8 @@ def measurement() -> dict[str, Any]:
     return found
 
 
-def test_a_server_that_is_the_model_is_found_again_and_its_rates_foretold() -> None:
+def test_a_server_that_is_the_model_is_found_again_and_its_rates_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "DRAWS", 2)
     measured = measurement()
     replica = fitted(measured)
     assert (replica.batch_s, replica.text_s) == pytest.approx((TRUE.batch_s, TRUE.text_s))

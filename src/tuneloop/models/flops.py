@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.models.forward import positions, virtual_tokens
+from tuneloop.models.forward import input_names, positions, virtual_tokens
 
 if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
@@ -65,25 +65,30 @@ def fitted(counts: Iterable[tuple[int, int]]) -> Flops:
 
 
 def forward_flops(model: PreTrainedModel) -> Flops | None:
-    """Operations of answering a text; None of a model that reads more than one sequence of tokens."""
+    """Operations of answering a text; None of a model that reads more than its tokens, as one sequence."""
     import torch
 
-    if hasattr(model, "media_inputs") or model.config.is_encoder_decoder:
+    if hasattr(model, "media_inputs") or model.config.is_encoder_decoder or virtual_tokens(model):
         return None
 
     def passed(tokens: int) -> Callable[[], Any]:
         ids = torch.arange(tokens, device=model.device)[None] % model.config.vocab_size
-        return lambda: model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+        batch = {name: given[name] for name in input_names(model)}
+        return lambda: model(**batch)
 
-    longest = min(LONGEST, (positions(model) or LONGEST) - virtual_tokens(model))
-    if longest < 4:  # virtual tokens leave no room
+    longest = min(LONGEST, positions(model) or LONGEST)
+    if longest < 4:
         return None
     training = model.training
     model.eval()
-    with torch.enable_grad():  # the counter follows gradients from module to module
-        found = fitted((tokens, counted(passed(tokens))) for tokens in (longest // 4, longest // 2, longest))
-    model.train(training)
-    return found
+    try:
+        with torch.enable_grad():  # the counter follows gradients from module to module
+            return fitted((tokens, counted(passed(tokens))) for tokens in (longest // 4, longest // 2, longest))
+    except RuntimeError:  # shapes that do not fit: it puts learnt vectors before a text, for which it has no places
+        return None
+    finally:
+        model.train(training)
 
 
 def counted(compute: Callable[[], Any]) -> int:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.models.forward import input_names, positions, virtual_tokens
+from tuneloop.models.forward import input_names, positions, reads_one_sequence, virtual_tokens
 
 if TYPE_CHECKING:
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import PreTrainedModel
+
+    IntArray = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST = 32
 """Tokens of the longest text that a model is asked for, if it has places for so many; others have a half, a quarter."""
@@ -52,6 +54,13 @@ def from_json(found: Mapping[str, float] | None) -> Flops | None:
     return Flops(**found) if found else None
 
 
+def spread(lengths: IntArray) -> list[int]:
+    """A short, a middling and a long text, to count: their rows, fewer where lengths repeat."""
+    order = np.argsort(lengths, kind="stable")
+    chosen = [int(order[place]) for place in (0, len(order) // 2, len(order) - 1)]
+    return list({int(lengths[row]): row for row in chosen}.values())
+
+
 def fitted(counts: Iterable[tuple[int, int]]) -> Flops:
     """The operations that agree with what was counted.
 
@@ -68,7 +77,7 @@ def forward_flops(model: PreTrainedModel) -> Flops | None:
     """Operations of answering a text; None of a model that reads more than its tokens, as one sequence."""
     import torch
 
-    if hasattr(model, "media_inputs") or model.config.is_encoder_decoder or virtual_tokens(model):
+    if not reads_one_sequence(model) or virtual_tokens(model):
         return None
 
     def passed(tokens: int) -> Callable[[], Any]:

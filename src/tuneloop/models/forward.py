@@ -97,6 +97,19 @@ def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[s
     return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model) if name in batch}
 
 
+def alone(model: PreTrainedModel, tokens: Tokens, row: int) -> dict[str, torch.Tensor]:
+    """One text as the model takes it, each (1, tokens), on its device; nothing of it is padding."""
+    import torch
+
+    arrays = tokens.batch(np.array([row]), width=int(tokens.lengths[row]))
+    return {name: torch.from_numpy(arrays[name]).to(model.device) for name in input_names(model)}
+
+
+def reads_one_sequence(model: PreTrainedModel) -> bool:
+    """Whether it reads of a text its tokens alone, and as one sequence."""
+    return not hasattr(model, "media_inputs") and not model.config.is_encoder_decoder
+
+
 def predict_logits(
     model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS
 ) -> FloatArray:

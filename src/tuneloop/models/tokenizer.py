@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -50,7 +51,6 @@ class Tokenizer:
         self._cutter.no_padding()
         self._cutter.enable_truncation(max_tokens, strategy="longest_first")
         self._folder = folder
-        self._words = PlainWords.of(self.path, self._inner)
         self.pad_id = self._id_of("pad_token") or 0
 
     @property
@@ -80,6 +80,11 @@ class Tokenizer:
         cut = (self._cutter.encode_batch_fast([sound(text) for text in part]) for part in in_chunks(texts))
         found = [piece for part in cut for encoding in part for piece in (encoding, *encoding.overflowing)]
         return Tokens.of_first_texts([piece.ids for piece in found], truncated=[False] * len(found), pad_id=self.pad_id)
+
+    @cached_property
+    def _words(self) -> PlainWords | None:
+        """Looks words up where that gives the same tokens; not every kind of tokenizer ever asks."""
+        return PlainWords.of(self.path, self._inner)
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""

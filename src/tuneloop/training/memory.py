@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tuneloop.models.flops import fitted
-from tuneloop.models.forward import input_names
+from tuneloop.models.flops import fitted, spread
+from tuneloop.models.forward import alone
 from tuneloop.training.regularisers import tokens_per_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
     from transformers import PreTrainedModel
 
@@ -60,25 +58,15 @@ def step_bytes(model: PreTrainedModel, tokens: Tokens, config: TrainingConfig) -
 def kept_bytes(model: PreTrainedModel, tokens: Tokens, config: TrainingConfig) -> float:
     """Bytes that layers keep for the gradient in the largest forward pass."""
     lengths = tokens.lengths
-    order, counts = np.argsort(lengths, kind="stable"), {}
-    for row in {int(order[place]) for place in (0, len(order) // 2, len(order) - 1)}:
-        counts[int(lengths[row])] = _kept(model, _passed(model, tokens, row))
-    each, budget = fitted(counts.items()), tokens_per_part(config)
+    each = fitted((int(lengths[row]), _kept(model, alone(model, tokens, row))) for row in spread(lengths))
+    budget = tokens_per_part(config)
     # of texts of one length, as many as a pass takes: long ones keep most where attention is written out
     widths = np.unique(np.maximum(lengths, 1))
     texts = np.maximum(1, np.minimum(budget // widths, config.batch_size))
     return max(float(count) * each.of([width]) for count, width in zip(texts, widths, strict=True))
 
 
-def _passed(model: PreTrainedModel, tokens: Tokens, row: int) -> Callable[[], Any]:
-    import torch
-
-    arrays = tokens.batch(np.array([row]), width=int(tokens.lengths[row]))
-    batch = {name: torch.from_numpy(arrays[name]).to(model.device) for name in input_names(model)}
-    return lambda: model(**batch)
-
-
-def _kept(model: PreTrainedModel, compute: Callable[[], Any]) -> int:
+def _kept(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> int:
     """Bytes of the distinct tensors that a pass in training mode keeps, the weights not counted."""
     import torch
 
@@ -95,6 +83,6 @@ def _kept(model: PreTrainedModel, compute: Callable[[], Any]) -> int:
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.train()
-        compute()
+        model(**batch)
     model.train(training)
     return sum(storage.nbytes() for storage in kept.values())

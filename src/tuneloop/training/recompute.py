@@ -16,6 +16,7 @@ from tuneloop.core.machine import GIB
 from tuneloop.core.progress import note
 from tuneloop.methods.base import GradientMethod
 from tuneloop.models.device import free_memory_bytes
+from tuneloop.models.forward import reads_one_sequence
 from tuneloop.training.memory import generous_bytes, step_bytes
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def wanted(config: TrainingConfig, model: PreTrainedModel, tokens: Tokens, *, qu
     """
     if config.gradient_checkpointing != "auto":
         return config.gradient_checkpointing
-    if not getattr(model, "supports_gradient_checkpointing", False) or hasattr(model, "media_inputs"):
-        return False
-    if model.config.is_encoder_decoder:
+    if not getattr(model, "supports_gradient_checkpointing", False) or not reads_one_sequence(model):
         return False
     free = free_memory_bytes(model.device.type)
     if generous_bytes(model, config) <= SMALL_SHARE * free:

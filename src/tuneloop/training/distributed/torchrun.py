@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tuneloop.core.errors import TrainingError
 from tuneloop.core.i18n import t
+from tuneloop.core.machine import usable_cores
 from tuneloop.training.distributed.ranks import OWN_STORE
 from tuneloop.training.distributed.worker import Launch, ended
 from tuneloop.training.interrupt import InterruptedTrainingError
@@ -76,7 +77,7 @@ def run_by_torchrun(launch: Launch, *, workers: int) -> str:
 def _surroundings(workers: int) -> Iterator[None]:
     """Inside the block the environment has what processes need, unless it says otherwise: each its share of the cores,
     and a store of their own after each restart (`join` says why)."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, usable_cores() // workers)
     added = {"OMP_NUM_THREADS": str(threads), OWN_STORE: "1"}
     added = {name: value for name, value in added.items() if name not in os.environ}
     os.environ.update(added)

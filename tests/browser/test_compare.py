@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tuneloop.core.paths import Workspace
 from tuneloop.studio.jobs import Jobs
 
@@ -28,6 +30,7 @@ def write_project(folder: Path, model: Path) -> None:
     (folder / "tuneloop.yaml").write_text(json.dumps(settings))
 
 
+@pytest.mark.long
 def test_a_comparison_is_started_from_the_form_followed_and_says_what_to_take(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], tiny_model: Path, tmp_path: Path
 ) -> None:

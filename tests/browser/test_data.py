@@ -37,6 +37,7 @@ def use_tiny_model(folder: Path, tiny_model: Path) -> None:
     config.write_text(re.sub(r"source: pkg:\S+", f"source: {tiny_model}", config.read_text(), count=1))
 
 
+@pytest.mark.long
 def test_from_a_file_to_a_corrected_snapshot(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], tmp_path: Path, tiny_model: Path
 ) -> None:

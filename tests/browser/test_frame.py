@@ -15,6 +15,7 @@ from tuneloop.studio.pages import routes
 PATHS = [route.path for route in routes() if route.icon]
 
 
+@pytest.mark.long
 def test_a_started_command_is_followed_to_its_end_and_again_after_a_restart(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.browser.released import BAD
 
 OPEN_MS = 240_000
@@ -55,6 +57,7 @@ def test_texts_that_look_like_scripts_stay_texts_and_are_quoted_in_what_can_be_c
     page.locator("blockquote", has_text="seven years").wait_for()
 
 
+@pytest.mark.long
 def test_a_model_that_writes_answers_in_a_conversation_that_a_reload_keeps(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], talking_project: Path
 ) -> None:
@@ -75,6 +78,7 @@ def test_a_model_that_writes_answers_in_a_conversation_that_a_reload_keeps(
     page.locator(".mine").wait_for(state="detached")
 
 
+@pytest.mark.long
 def test_a_long_explanation_in_one_tab_leaves_the_other_tabs_alone(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.browser.released import BAD, FILE
 
 JOB_MS = 240_000
@@ -13,6 +15,7 @@ JOB_MS = 240_000
 PARTS = ("", "/card", "/report", "/audit", "/gate", "/forms", "/files", "/origin")
 
 
+@pytest.mark.long
 def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], released_project: Path
 ) -> None:

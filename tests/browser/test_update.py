@@ -136,6 +136,7 @@ def test_what_is_pressed_changes_what_the_server_answers(
     page.get_by_text("Try another one beside it.").wait_for()
 
 
+@pytest.mark.long
 def test_an_update_is_started_and_its_decision_read(
     start_studio: Callable[..., Any], new_page: Callable[..., Any], project: Path
 ) -> None:

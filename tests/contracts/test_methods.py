@@ -29,8 +29,8 @@ TRAINING = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3, "precision": "
 
 REFUSALS = {(method, task): why for method in METHODS.names() for task, why in refusals(method).items()}
 COMBINATIONS = [each for each, why in REFUSALS.items() if not why]
-OFTEN = ("full", "lora")
-"""Methods that `make test` tries on every task; of the others classification; `make test-long` tries the rest."""
+OFTEN = ("full",)
+"""The method that `make test` tries on every task; of the others classification; `make test-long` tries the rest."""
 JUDGING = [method for method, task in COMBINATIONS if task == "classification"]
 
 

@@ -19,8 +19,8 @@ CHOSEN = {
 }
 
 
-RARELY = ("lora", "adapter")
-"""Are merged, as what lies apart is not; `make test-long` tries them."""
+RARELY = ("lora", "adapter", "prefix")
+"""Are merged, or lie apart as another one does; `make test-long` tries them."""
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.long if name in RARELY else ()) for name in CHOSEN])

@@ -12,9 +12,9 @@ import pytest
 import tuneloop as tl
 from tuneloop.cli.app import run
 
-TASKS = ("tagging", "qa", "retrieval")
-RARELY = ("multiple_choice", "similarity")
-"""Are read like a pair and like retrieval: `make test-long` tries them."""
+TASKS = ("tagging", "qa")
+RARELY = ("multiple_choice", "retrieval", "similarity")
+"""Are answered by one number or vector a text, as classification is: `make test-long` tries them."""
 FORMS = ["torch-bf16", "onnx-fp32", "openvino-bf16"]
 
 

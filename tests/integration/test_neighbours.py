@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("engine", ["openvino-bf16", "openvino-int8"])
+@pytest.mark.parametrize("engine", [pytest.param("openvino-bf16", marks=pytest.mark.long), "openvino-int8"])
 def test_an_answer_is_the_same_alone_and_beside_a_long_text(folder: Path, engine: str) -> None:
     export_form(folder, engine, folder)
     predictor = open_predictor(folder, engine=engine)

@@ -34,6 +34,7 @@ def test_a_model_cannot_be_told_from_itself(made_up, kind):
     assert (found.verdict, found.difference, found.p, found.changed) == ("cannot tell", 0, 1, ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_of_two_equally_good_models_neither_is_called_better_more_often_than_chance_allows(made_up, kind):
     verdicts = []

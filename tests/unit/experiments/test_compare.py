@@ -117,6 +117,7 @@ def test_a_mistake_is_found_before_anything_runs(project: Path, methods: list[An
         candidates(with_methods(opened.config, methods), ["no", "yes"])
 
 
+@pytest.mark.long
 def test_a_run_that_fails_does_not_end_the_comparison(project: Path) -> None:
     hopeless = {"type": "full", "label": "hopeless", "training": {"learning_rate": 1e30, "clip": 0.0}}
     overrides = {"comparison.methods": [hopeless], "comparison.budgets": ["all"]}

@@ -53,7 +53,13 @@ ADAPTERS = [
 ]
 
 
-@pytest.mark.parametrize("method", ADAPTERS, ids=lambda method: method["type"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(each, id=each["type"], marks=[] if each["type"] == "lora" else pytest.mark.long)
+        for each in ADAPTERS
+    ],
+)
 def test_two_adapters_on_one_base_answer_exactly_as_two_separate_models(
     big_words: Path, tmp_path: Path, made_up: Any, method: dict[str, Any]
 ) -> None:

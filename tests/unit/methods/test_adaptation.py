@@ -138,7 +138,13 @@ def test_a_warm_up_that_leaves_no_steps_is_one_clear_error() -> None:
         create_method(MethodConfig(type="adalora", warmup=0.7))
 
 
-@pytest.mark.parametrize("method", sorted({*METHODS.names()} - {"pet", "in_context", "dpo"}))  # gaps, pairs
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=[] if name in ("full", "lora", "linear_probe") else pytest.mark.long)
+        for name in sorted({*METHODS.names()} - {"pet", "in_context", "dpo"})  # gaps, pairs
+    ],
+)
 def test_a_model_read_by_its_mean_is_saved_and_opened_as_it_was_judged(
     tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str
 ) -> None:

@@ -92,6 +92,7 @@ def test_the_margin_is_what_both_models_say_of_both_answers(made_up: type, chat_
         assert losses[2 * place] == losses[2 * place + 1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["sigmoid", "ipo", "hinge"])
 def test_planted_preferences_are_learnt(made_up: type, talking_model: Path, tmp_path: Path, kind: str) -> None:
     method = {"type": "dpo", "loss": kind, "rate_scale": 1.0}

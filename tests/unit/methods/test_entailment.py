@@ -131,7 +131,7 @@ def test_the_temperature_alone_is_learnt(run: Run, nli: Path) -> None:
     assert json.loads((run.model_path / "base" / "config.json").read_text())["id2label"]["1"] == "entailment"
 
 
-@pytest.mark.parametrize("engine", ["onnx-fp32", "openvino-bf16"])
+@pytest.mark.parametrize("engine", ["onnx-fp32", pytest.param("openvino-bf16", marks=pytest.mark.long)])
 def test_every_form_gives_the_same_answers(run: Run, made_up: Any, tmp_path: Path, engine: str) -> None:
     pytest.importorskip("onnxruntime" if engine.startswith("onnx") else "openvino")
     from tuneloop.inference.export import export_form

@@ -140,6 +140,7 @@ def test_a_copied_folder_answers_alone_and_alike(run: Run, made_up: Any, tmp_pat
     assert np.array_equal(open_predictor(folder).scores(inputs), before)
 
 
+@pytest.mark.long
 def test_every_form_reads_the_same_examples(run: Run, made_up: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     from tuneloop.inference.export import export_form

@@ -56,6 +56,7 @@ def test_training_it_gives_the_same_gradients(attention: str) -> None:
         torch.testing.assert_close(found, before[name], atol=1e-5, rtol=1e-4, msg=name)
 
 
+@pytest.mark.long
 def test_dropout_reaches_the_shortened_attention() -> None:
     import torch
 

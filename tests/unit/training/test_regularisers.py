@@ -213,6 +213,7 @@ STEPPED = [name for name in METHODS.names() if issubclass(METHODS.get(name), Gra
 JUDGING = [name for name in STEPPED if METHODS.get(name).trains_answers and not refusals(name)["classification"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", JUDGING)
 def test_every_method_trained_in_steps_takes_them_all(
     tiny_model: Path, made_up: Any, options_of: Any, tmp_path: Path, method: str

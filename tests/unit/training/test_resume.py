@@ -81,6 +81,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, scene: str) -> No
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_run_killed_anywhere_many_times_resumes_to_the_same_bits(tmp_path: Path, seed: int) -> None:
     random = np.random.default_rng(seed)

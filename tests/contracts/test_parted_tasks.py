@@ -101,7 +101,7 @@ def test_tokens_come_back_from_the_cache(name: str, made_up: Any, tiny_model: Pa
     task, inputs = learnt(name, made_up(name)), made_up(name).split("dev").inputs
     tokenizer = task.tokenizer(tiny_model, 8)
     first, second = (cached_tokens(tokenizer, inputs, tmp_path) for _ in range(2))
-    assert len(list(tmp_path.rglob("*.npz"))) == 1
+    assert len(list(tmp_path.rglob("*.arrow"))) == 1
     for one, other in ((first, second), (first, tokenizer.encode(inputs))):
         assert one.bound == other.bound and one.owners.tolist() == other.owners.tolist()
         assert one.ids.tolist() == other.ids.tolist() and one.groups.tolist() == other.groups.tolist()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tuneloop.core.i18n import t
-from tuneloop.core.progress import progress
+from tuneloop.core.progress import Bar, progress
 from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Examples, Input, Label, Span
-from tuneloop.data.label_errors import suspected_labels
+from tuneloop.data.label_errors import Suspects, suspected_labels
 from tuneloop.data.personal_data import PersonalData, find_personal_data
 from tuneloop.data.problems import Problem, find_problems
 from tuneloop.data.snapshot_folder import Snapshot
@@ -24,7 +24,8 @@ TokenCounter = Callable[[Sequence[Input]], "np.ndarray[Any, Any]"]
 """Lengths in tokens of inputs, before any cut, shape (n,)."""
 
 MAX_SUSPECTS = 50
-STEPS = 3
+COUNTED_AT_ONCE = 20_000
+"""Texts whose tokens are counted between two words on how far it is; of each only the number is kept."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class CheckReport:
         suspects: rows whose label may be wrong, the most suspicious first, at most `MAX_SUSPECTS`.
         suspect_rows: how many there are in all.
         examined: how many rows were looked at for that.
+        drawn_from: of how many rows these are a sample, where there are too many to look at all; 0 if that is unknown.
         personal: hints of personal data.
         answers: lengths in characters of the answers per split, where these are written texts; empty otherwise.
     """
@@ -78,6 +80,7 @@ class CheckReport:
     examined: int
     personal: list[PersonalData]
     answers: dict[str, Lengths] = field(default_factory=dict)
+    drawn_from: int = 0
 
     @property
     def problems(self) -> list[Problem]:
@@ -113,21 +116,18 @@ def check(
         free_answers: see `Task.free_answers`: prompts and answers are measured, and no label is suspected.
         quiet: show no progress.
     """
-    with progress(t("checking data"), STEPS, quiet=quiet) as bar:
-        splits = {name: snapshot.split(name) for name in SPLITS}
-        read = {name: _with_answers(rows) for name, rows in splits.items()} if free_answers else splits
+    splits = {name: snapshot.split(name) for name in SPLITS}
+    read = {name: _with_answers(rows) for name, rows in splits.items()} if free_answers else splits
+    pieces = [(name, at) for name, rows in splits.items() for at in range(0, len(rows), COUNTED_AT_ONCE)]
+    with progress(t("checking data"), len(pieces) + 2, quiet=quiet) as bar:
         texts = [text for rows in read.values() for text in (*rows.texts, *(rows.pairs or () if free_answers else ()))]
         labels = _counts(splits) if snapshot.labels else {}
-        tokens = (
-            {}
-            if count_tokens is None
-            else {name: count_tokens(_counted(rows, free_answers)) for name, rows in splits.items()}
-        )
-        bar.update(1, t("personal data"))
+        tokens = {} if count_tokens is None else _counted(splits, pieces, count_tokens, free_answers, bar)
+        bar.update(len(pieces), t("personal data"))
         personal = find_personal_data(list(read.values()))
-        bar.update(2, t("suspected label errors"))
-        suspects, suspect_rows, examined = ([], 0, 0) if free_answers else _suspects(splits, seed)
-        bar.update(STEPS)
+        bar.update(len(pieces) + 1, t("suspected label errors"))
+        suspects, found = ([], Suspects([], 0)) if free_answers else _suspects(splits, seed)
+        bar.update(len(pieces) + 2)
     return CheckReport(
         name=snapshot.name,
         hash=snapshot.hash,
@@ -143,8 +143,9 @@ def check(
         scripts=scripts(texts),
         snapshot=snapshot.report,
         suspects=suspects,
-        suspect_rows=suspect_rows,
-        examined=examined,
+        suspect_rows=len(found.found),
+        examined=found.examined,
+        drawn_from=found.drawn_from,
         personal=personal,
         answers={name: lengths(list(map(len, rows.pairs or []))) for name, rows in read.items()}
         if free_answers
@@ -181,11 +182,19 @@ def summary_rows(report: CheckReport) -> list[tuple[str, str]]:
               blank=report.snapshot["cleaning"].get("blank", 0)),
         ),
         *([] if report.answers else [(t("Suspected label errors"),
-         t("{found} of {examined} rows", found=report.suspect_rows, examined=report.examined))]),
+         suspected(report))]),
         (t("Personal data"),
          ", ".join(f"{personal_name(hint.kind)} {hint.rows:,}" for hint in report.personal) or t("none found")),
     ]  # fmt: skip
     return lines
+
+
+def suspected(report: CheckReport) -> str:
+    """How many labels are suspected, of how many that were looked at, and of how many rows these are a sample."""
+    found = {"found": report.suspect_rows, "examined": report.examined}
+    if report.drawn_from <= report.examined:
+        return t("{found} of {examined} rows", **found)
+    return t("{found} of {examined} rows, a sample of {total:,}", **found, total=report.drawn_from)
 
 
 def script_name(name: str) -> str:
@@ -233,19 +242,36 @@ def _with_answers(examples: Examples) -> Examples:
     return replace(examples, texts=texts, pairs=[str(label) for label in examples.labels])
 
 
-def _counted(examples: Examples, free_answers: bool) -> list[Input]:
+def _counted(
+    splits: dict[str, Examples],
+    pieces: Sequence[tuple[str, int]],
+    count_tokens: TokenCounter,
+    free_answers: bool,
+    bar: Bar,
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Lengths in tokens of each split, some thousand texts at a time: no tokens outlive the counting."""
+    found: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in splits}
+    for done, (name, start) in enumerate(pieces):
+        bar.update(done, t("tokens"))
+        rows = splits[name].select(range(start, min(start + COUNTED_AT_ONCE, len(splits[name]))))
+        found[name].append(count_tokens(_read_inputs(rows, free_answers)))
+    return {name: np.concatenate(lengths) for name, lengths in found.items()}
+
+
+def _read_inputs(examples: Examples, free_answers: bool) -> list[Input]:
     """What the model reads while it learns: prompts with their answers, where it is to write these."""
     if not free_answers:
         return examples.inputs
     return [(text, str(label)) for text, label in zip(examples.texts, examples.labels, strict=True)]
 
 
-def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow], int, int]:
+def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow], Suspects]:
     inputs = [item for examples in splits.values() for item in examples.inputs]
     labels = [label for examples in splits.values() for label in examples.labels]
     places = [(name, row) for name, examples in splits.items() for row in range(len(examples))]
     if any(isinstance(part, Span) for label in labels if isinstance(label, tuple) for part in label):
-        return [], 0, 0  # what a cheap model says of whole texts does not tell where a stretch should be
+        # what a cheap model says of whole texts does not tell where a stretch should be
+        return [], Suspects([], 0)
     result = suspected_labels(inputs, labels, seed=seed)
     rows = []
     for suspect in result.found[:MAX_SUSPECTS]:
@@ -253,7 +279,7 @@ def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow],
         examples = splits[split]
         text = examples.texts[row] if examples.pairs is None else f"{examples.texts[row]}\n{examples.pairs[row]}"
         rows.append(SuspectRow(split, examples.ids[row], text, examples.labels[row], suspect.suggested, suspect.score))
-    return rows, len(result.found), result.examined
+    return rows, result
 
 
 def _short_lengths(figures: Lengths) -> str:

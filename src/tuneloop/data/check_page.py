@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from tuneloop.core.i18n import t
 from tuneloop.core.page import ACCENT, INK, WARN, figures, page, paragraph, plot, section, table
-from tuneloop.data.check import CheckReport, personal_name, script_name, summary_rows
+from tuneloop.data.check import CheckReport, personal_name, script_name, summary_rows, suspected
 from tuneloop.data.examples import Label
 from tuneloop.data.turns import turns
 
@@ -82,12 +82,12 @@ def _draw_scripts(axes: Axes, report: CheckReport) -> None:
 
 def _suspects(report: CheckReport) -> Markup:
     if not report.suspects:
-        return section(t("Suspected label errors"), paragraph(t("None were found.")))
+        of = [paragraph(suspected(report), "note")] if report.examined else []
+        return section(t("Suspected label errors"), paragraph(t("None were found.")), *of)
     note = t(
-        "{found} of {examined} rows; the most suspicious first. "
-        "A cheap model that has not seen the row finds its label unlikely.",
-        found=report.suspect_rows, examined=report.examined,
-    )  # fmt: skip
+        "{found}; the most suspicious first. A cheap model that has not seen the row finds its label unlikely.",
+        found=suspected(report),
+    )
     rows = [
         (f"{row.split} {row.id}", row.text[:MAX_TEXT_CHARS], _shown(row.label), _shown(row.suggested), row.score)
         for row in report.suspects

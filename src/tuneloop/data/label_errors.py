@@ -54,10 +54,11 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Suspects:
-    """The suspected rows, the most suspicious first, and how many rows were examined."""
+    """The suspected rows, the most suspicious first; how many rows were examined, a sample of how many."""
 
     found: list[Suspect]
     examined: int
+    drawn_from: int = 0
 
 
 def suspected_labels(inputs: Sequence[Input], labels: Sequence[Label], *, seed: int) -> Suspects:
@@ -68,7 +69,7 @@ def suspected_labels(inputs: Sequence[Input], labels: Sequence[Label], *, seed: 
         labels: one kind for all: classes, several classes, or numbers.
         seed: of the folds, and of the sample where there are too many rows.
     """
-    rows = _examined(labels, seed)
+    rows, drawn_from = _examined(labels, seed)
     if len(rows) < MIN_ROWS:
         return Suspects([], 0)
     features = _features([inputs[row] for row in rows])
@@ -81,11 +82,11 @@ def suspected_labels(inputs: Sequence[Input], labels: Sequence[Label], *, seed: 
         found = judge(features, chosen, seed)
     if found is None:
         return Suspects([], 0)
-    return Suspects([Suspect(rows[number], label, score) for number, label, score in found], len(rows))
+    return Suspects([Suspect(rows[number], label, score) for number, label, score in found], len(rows), drawn_from)
 
 
-def _examined(labels: Sequence[Label], seed: int) -> list[int]:
-    """Rows with a label frequent enough for every fold, sampled if there are many."""
+def _examined(labels: Sequence[Label], seed: int) -> tuple[list[int], int]:
+    """Rows with a label frequent enough for every fold, sampled if there are many; and how many they are in all."""
     rows = list(range(len(labels)))
     limit = MAX_ROWS
     if labels and isinstance(labels[0], str):
@@ -93,12 +94,13 @@ def _examined(labels: Sequence[Label], seed: int) -> list[int]:
         rows = [row for row in rows if counts[labels[row]] >= 2 * FOLDS]
         frequent = sum(1 for count in counts.values() if count >= 2 * FOLDS)
         if frequent < 2:
-            return []
+            return [], 0
         limit = min(limit, MAX_CELLS // frequent)
-    if len(rows) > limit:
+    frequent_rows = len(rows)
+    if frequent_rows > limit:
         sample = np.random.default_rng(seed).choice(len(rows), size=limit, replace=False)
         rows = [rows[number] for number in np.sort(sample)]
-    return rows
+    return rows, frequent_rows
 
 
 def _features(inputs: Sequence[Input]) -> csr_matrix | None:

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tuneloop.data.tokens import IntArray
 
 if TYPE_CHECKING:
     import tokenizers
@@ -28,12 +33,20 @@ KINDS = {"normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer", "m
 FRAMES = ("TemplateProcessing", "BertProcessing")
 
 
-Encoded = tuple[Sequence[int], Sequence[int]]
-"""Ids and types of one text; no types where all are 0."""
+IDS = np.dtype(np.int32)
+
+
+class Piece(NamedTuple):
+    """The tokens of some texts: see `Tokens`; no types where all are 0."""
+
+    ids: IntArray
+    type_ids: IntArray | None
+    lengths: IntArray
+    truncated: IntArray
 
 
 class PlainWords:
-    """A table from the parts of texts to their tokens; it only grows, so threads may share it.
+    """A table from the parts of texts to the bytes of their tokens; it only grows, so threads may share it.
 
     Args:
         inner: a tokenizer that `parts_words` and neither pads nor cuts.
@@ -43,37 +56,42 @@ class PlainWords:
         self._inner = inner
         (letter,), framed = inner.encode("a", add_special_tokens=False).ids, inner.encode("a").ids
         place = framed.index(letter)
-        self._before, self._after = framed[:place], framed[place + 1 :]
-        self._kept: dict[str, Sequence[int]] = {}
+        self._before, self._after = _bytes(framed[:place]), _bytes(framed[place + 1 :])
+        self._kept: dict[str, bytes] = {}
 
     @classmethod
     def of(cls, path: Path, inner: tokenizers.Tokenizer) -> PlainWords | None:
         """The table for a tokenizer.json; None if it is not of BERT's kind."""
         return cls(inner) if parts_words(json.loads(path.read_text(encoding="utf-8"))) else None
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """The tokens of each text, and those that the tokenizer puts around it."""
+    def encode(self, texts: Sequence[str], max_tokens: int) -> Piece:
+        """The tokens of each text within those that the tokenizer puts around it; the last ones of a long one go."""
         parts = [text.split(" ") if text.isascii() else PART.findall(text) for text in texts]
         new = self._asked(list(set(chain.from_iterable(parts)).difference(self._kept)))
-        return [([*self._before, *self._joined(words, new), *self._after], ()) for words in parts]
+        room = max_tokens * IDS.itemsize - len(self._before) - len(self._after)
+        inside = [self._joined(words, new) for words in parts]
+        sizes = np.fromiter(map(len, inside), np.int64, len(inside))
+        ids = b"".join([part for each in inside for part in (self._before, each[:room], self._after)])
+        framed = np.minimum(sizes, room) + len(self._before) + len(self._after)
+        return Piece(np.frombuffer(ids, IDS), None, framed // IDS.itemsize, sizes > room)
 
-    def cut(self, encoded: Encoded, size: int) -> Encoded:
-        """A text without its last tokens, as tokenizers cut it."""
-        return [*encoded[0][: size - len(self._after)], *self._after], ()
-
-    def _asked(self, words: list[str]) -> dict[str, Sequence[int]]:
+    def _asked(self, words: list[str]) -> dict[str, bytes]:
         """The tokens of parts that are not kept yet; the short ones are from now on."""
         encodings = self._inner.encode_batch_fast(words, add_special_tokens=False)
-        new = {word: tuple(encoding.ids) for word, encoding in zip(words, encodings, strict=True)}
+        new = {word: _bytes(encoding.ids) for word, encoding in zip(words, encodings, strict=True)}
         room = KEPT_WORDS - len(self._kept)
         self._kept.update([item for item in new.items() if len(item[0]) <= KEPT_CHARS][:room])
         return new
 
-    def _joined(self, words: list[str], new: dict[str, Sequence[int]]) -> list[int]:
+    def _joined(self, words: list[str], new: dict[str, bytes]) -> bytes:
         try:
-            return list(chain.from_iterable(map(self._kept.__getitem__, words)))
+            return b"".join(map(self._kept.__getitem__, words))
         except KeyError:
-            return [number for word in words for number in (new[word] if word in new else self._kept[word])]
+            return b"".join([new[word] if word in new else self._kept[word] for word in words])
+
+
+def _bytes(ids: Sequence[int]) -> bytes:
+    return array("i", ids).tobytes()
 
 
 def parts_words(settings: dict[str, Any]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.data.examples import Input
 from tuneloop.data.masking import Marks
-from tuneloop.data.tokens import IntArray, Tokens
-from tuneloop.models.plain_words import Encoded, PlainWords
+from tuneloop.data.tokens import Tokens
+from tuneloop.models.plain_words import Piece, PlainWords
 
 if TYPE_CHECKING:
     import tokenizers
@@ -88,36 +88,33 @@ class Tokenizer:
 
     def encode(self, inputs: Sequence[Input]) -> Tokens:
         """The tokens of every input, in order."""
-        pieces, truncated = [_Flat.of([])], []
-        for part in in_chunks(inputs):
-            encoded, cut = self._encoded(part)
-            pieces.append(_Flat.of(encoded))
-            truncated.append(cut)
-        type_ids = np.concatenate([piece.type_ids for piece in pieces])
+        pieces = [self._piece(part) for part in in_chunks(inputs)]
+        types = [np.zeros(len(each.ids), np.int8) if each.type_ids is None else each.type_ids for each in pieces]
         return Tokens(
-            ids=np.concatenate([piece.ids for piece in pieces]),
-            offsets=np.cumsum(np.concatenate([[0], *(piece.lengths for piece in pieces)]), dtype=np.int64),
-            type_ids=type_ids if type_ids.any() else None,
-            truncated=np.concatenate([np.zeros(0, bool), *truncated]),
+            ids=np.concatenate([np.zeros(0, np.int32), *(each.ids for each in pieces)]),
+            offsets=np.cumsum(np.concatenate([[0], *(each.lengths for each in pieces)]), dtype=np.int64),
+            type_ids=np.concatenate(types) if any(kinds.any() for kinds in types) else None,
+            truncated=np.concatenate([np.zeros(0, bool), *(each.truncated for each in pieces)]),
             pad_id=self.pad_id,
         )
 
-    def _encoded(self, inputs: Sequence[Input]) -> tuple[list[Encoded], IntArray]:
-        """Ids and types of each input, and which were cut."""
+    def _piece(self, inputs: Sequence[Input]) -> Piece:
         plain = [_unicode(item) for item in inputs]
         texts = [item for item in plain if isinstance(item, str)]
-        words = self._words if len(texts) == len(plain) else None
-        found = _pairs(self._inner.encode_batch_fast(plain)) if words is None else words.encode(texts)
+        if self._words is not None and len(texts) == len(plain):
+            return self._words.encode(texts, self.max_tokens)
+        encodings = self._inner.encode_batch_fast(plain)
         # only an untruncated encoding tells that a text is too long
-        truncated = np.array([len(ids) > self.max_tokens for ids, _ in found], dtype=bool)
+        truncated = np.array([len(encoding) > self.max_tokens for encoding in encodings], dtype=bool)
         long = np.flatnonzero(truncated).tolist()
-        if words is None:
-            cut = _pairs(self._cutter.encode_batch_fast([plain[row] for row in long]))
-        else:
-            cut = [words.cut(found[row], self.max_tokens) for row in long]
-        for row, shorter in zip(long, cut, strict=True):
-            found[row] = shorter
-        return found, truncated
+        for row, cut in zip(long, self._cutter.encode_batch_fast([plain[row] for row in long]), strict=True):
+            encodings[row] = cut
+        lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+        ids, types = (
+            np.fromiter(chain.from_iterable(getattr(each, name) for each in encodings), kind, int(lengths.sum()))
+            for name, kind in (("ids", np.int32), ("type_ids", np.int8))
+        )
+        return Piece(ids, types, lengths, truncated)
 
     def placed(self, item: Input) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Where the tokens of one input stand, int64, (tokens, 4): the token's id, the number of its text (-1 for one
@@ -151,25 +148,6 @@ class Tokenizer:
         token = plain.get(name)
         written = token.get("content") if isinstance(token, dict) else token
         return self._inner.token_to_id(written) if written else None
-
-
-class _Flat(NamedTuple):
-    """Some texts, one behind the other: no list of numbers outlives its few thousand texts."""
-
-    ids: IntArray
-    type_ids: IntArray
-    lengths: IntArray
-
-    @classmethod
-    def of(cls, encoded: Sequence[Encoded]) -> _Flat:
-        ids = np.fromiter(chain.from_iterable(ids for ids, _ in encoded), np.int32)
-        types = (kinds or repeat(0, len(ids)) for ids, kinds in encoded)
-        lengths = np.array([len(ids) for ids, _ in encoded], np.int64)
-        return cls(ids, np.fromiter(chain.from_iterable(types), np.int8, len(ids)), lengths)
-
-
-def _pairs(encodings: Sequence[Any]) -> list[Encoded]:
-    return [(encoding.ids, encoding.type_ids) for encoding in encodings]
 
 
 def in_chunks(inputs: Sequence[AnyInput]) -> Iterator[Sequence[AnyInput]]:

@@ -112,6 +112,7 @@ def prepare(
     base: Path | None = None,
     cache: Path | None = None,
     workspace: Workspace | None = None,
+    quiet: bool = True,
 ) -> Prepared:
     """Read train and dev, and the model with a head drawn from the run's seed, or the one that is gone on from.
 
@@ -119,6 +120,7 @@ def prepare(
         base: the folder that a relative model.source starts from.
         cache: where tokens are kept for the next run on the same texts; None writes nothing.
         workspace: where a teacher is looked for; that of the configuration by default.
+        quiet: show no progress of making tokens.
 
     Raises:
         ConfigError: if the task or the method does not exist or has no such option, or a regulariser makes no sense.
@@ -172,8 +174,9 @@ def prepare(
     recompute.check(config.training, method, model)
     optim.check(config.training)
     device = choose_device()
+    made = functools.partial(cached_tokens, tokenizer, cache=cache, quiet=quiet)
     splits = {
-        name: Split(cached_tokens(tokenizer, task.lessons(part.inputs, part.labels), cache), part.labels, part.inputs)
+        name: Split(made(task.lessons(part.inputs, part.labels)), part.labels, part.inputs)
         for name, part in rows.items()
     }
     soft = train_probabilities(task, method, split, config.training)

@@ -140,7 +140,7 @@ def tune(
     if run and run.status == "finished":
         return run
     with ranks.in_turn():
-        ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace)
+        ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace, quiet=quiet)
     check_alike(ranks, [config.fingerprint(), snapshot.hash, ready.precision, ready.beside])
     if run is None:
         name = ranks.told(lambda: _begin(config, snapshot, workspace, ready, why, ranks).id)

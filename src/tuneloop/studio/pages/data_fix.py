@@ -8,7 +8,7 @@ from nicegui import ui
 
 from tuneloop import api
 from tuneloop.core.i18n import t
-from tuneloop.data.check import SuspectRow
+from tuneloop.data.check import SuspectRow, suspected
 from tuneloop.data.correcting import SnapshotRow
 from tuneloop.data.corrections import Correction
 from tuneloop.studio.pages.data_looked import Looked, label_text
@@ -88,8 +88,7 @@ def suspects(looked: Looked, editor: Editor) -> None:
         ui.label(t("They are looked for by: tuneloop check")).classes("muted")
         return
     found = looked.report.suspects
-    told = t("{found} of {examined} rows", found=looked.report.suspect_rows, examined=looked.report.examined)
-    ui.label(told).classes("muted")
+    ui.label(suspected(looked.report)).classes("muted")
     if not found:
         return
     ui.label(

@@ -56,7 +56,7 @@ def test_a_release_is_watched_while_it_answers(
     page.get_by_text("done: see what it says").wait_for(timeout=JOB_MS)
     page.get_by_role("cell", name="length of texts").wait_for()
     assert page.get_by_role("cell", name="longer than in the reference").count() > 1
-    page.get_by_role("table", name="Alerts").first.get_by_text("the log 20").wait_for()  # told after it was found
+    page.get_by_role("table", name="Alerts").first.get_by_text("the log 20").first.wait_for()  # told after it was found
     assert "country=" in page.get_by_role("table", name="Slices").inner_text()
     assert "xa" in page.get_by_role("table", name="The most typical new texts").inner_text()
     page.get_by_text("The page of this watch").click()

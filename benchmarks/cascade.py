@@ -28,9 +28,9 @@ from benchmarks.results import QUALITY, machine
 from tuneloop.core.config import parse_config
 from tuneloop.core.fsio import write_json
 from tuneloop.data.examples import joined
-from tuneloop.evaluation.handover import choose_handover
 from tuneloop.evaluation.paired import difference_of_means
 from tuneloop.inference.cascade import Cascade
+from tuneloop.releases.cascade import fitted
 from tuneloop.releases.proof import Proof, real_tools
 from tuneloop.training.run import Run, tune
 
@@ -89,12 +89,7 @@ def _fastest(run: Run, data: Sentiment) -> Any:
 
 def _compare(cheap: Any, strong: Any, data: Sentiment, rows: int) -> dict[str, Any]:
     known = joined(data.split("dev"), data.split("left").select(range(rows)))
-    scores, others = cheap.scores(known.inputs), strong.scores(known.inputs)
-    task = strong.task
-    handover = choose_handover(
-        scores.max(axis=1), task.right(known.labels, scores), task.right(known.labels, others),
-        max_loss=MAX_LOSS, confidence=CONFIDENCE,
-    )  # fmt: skip
+    handover, task = fitted(cheap, strong, known, max_loss=MAX_LOSS, confidence=CONFIDENCE), strong.task
     both = Cascade(cheap, strong, threshold=handover.threshold, name="cascade")
     test = data.split("test")
     ours, alone, first = (task.right(test.labels, each.scores(test.inputs)) for each in (both, strong, cheap))

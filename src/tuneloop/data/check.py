@@ -255,7 +255,7 @@ def _counted(
         bar.update(done, t("tokens"))
         rows = splits[name].select(range(start, min(start + COUNTED_AT_ONCE, len(splits[name]))))
         found[name].append(count_tokens(_read_inputs(rows, free_answers)))
-    return {name: np.concatenate(lengths) for name, lengths in found.items()}
+    return {name: np.concatenate([np.zeros(0, np.int64), *lengths]) for name, lengths in found.items()}
 
 
 def _read_inputs(examples: Examples, free_answers: bool) -> list[Input]:

@@ -1,4 +1,4 @@
-"""Tokens that were made before, by what they were made from: Arrow files that are mapped into memory, not read."""
+"""Tokens that were made before, by what they were made from: Arrow files that are mapped into memory."""
 
 from __future__ import annotations
 

@@ -185,6 +185,16 @@ def _rows(data: Path | None, strong: Release, snapshot: Snapshot, config: RunCon
     return rows
 
 
+def fitted(cheap: Any, strong: Any, rows: Examples, *, max_loss: float, confidence: float) -> HandOver:
+    """The hand-over between two predictors of one task by labelled rows; see `choose_handover`."""
+    scores, others = cheap.scores(rows.inputs), strong.scores(rows.inputs)
+    right = strong.task.right
+    return choose_handover(
+        scores.max(axis=1), right(rows.labels, scores), right(rows.labels, others),
+        max_loss=max_loss, confidence=confidence,
+    )  # fmt: skip
+
+
 def _fit(
     cheap: Release, strong: Release, rows: Examples, *, max_loss: float, confidence: float
 ) -> tuple[HandOver, Costs]:
@@ -194,12 +204,7 @@ def _fit(
         ReleaseError: if both together would not be cheaper than the strong one alone.
     """
     with closing(cheap.predictor()) as first, closing(strong.predictor()) as second:
-        scores, others = first.scores(rows.inputs), second.scores(rows.inputs)
-        task = second.task
-        handover = choose_handover(
-            scores.max(axis=1), task.right(rows.labels, scores), task.right(rows.labels, others),
-            max_loss=max_loss, confidence=confidence,
-        )  # fmt: skip
+        handover = fitted(first, second, rows, max_loss=max_loss, confidence=confidence)
         costs = _costs(first, second, rows)
     if costs.both_s(handover.share) >= costs.strong_s:
         raise ReleaseError(

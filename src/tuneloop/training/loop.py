@@ -117,7 +117,6 @@ def train(
             note(before)
     place.ranks = ranks.size
     ranks.equal([*trained.values(), *average.values()])
-    log = open_log(config.report_to, folder, place, writes=ranks.first)
 
     def keep_place() -> None:
         if not ranks.first:
@@ -130,7 +129,11 @@ def train(
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
     again = recompute.wanted(config, model, train_split.tokens, quiet=quiet)
     recomputing = recompute.recomputed(model, wanted=again)
-    with bar_of_steps as bar, closing(log), prefix, kept_memory(), recomputing, held_interrupts() as interrupted:
+    with (
+        held_interrupts() as interrupted,  # before the log shows anyone that training is on
+        closing(open_log(config.report_to, folder, place, writes=ranks.first)) as log,
+        bar_of_steps as bar, prefix, kept_memory(), recomputing,
+    ):  # fmt: skip
         for step, rows in steps.since(place.step):
             if place.finished:
                 break

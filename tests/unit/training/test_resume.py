@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from tuneloop.core.errors import TrainingError
 from tuneloop.training import checkpoint
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
+from tuneloop.training.logs import open_log
 
 PROGRAM = Path(__file__).with_name("tiny.py")
 spec = importlib.util.spec_from_file_location("tiny", PROGRAM)
@@ -105,6 +107,17 @@ def test_ctrl_c_ends_the_step_keeps_the_place_and_says_how_to_go_on(tmp_path: Pa
     )
     assert place.step == 6
     assert tiny.run(tmp_path / "mood-1") == whole
+
+
+def test_ctrl_c_while_the_log_opens_is_held_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*given: Any, **named: Any) -> Any:
+        log = open_log(*given, **named)
+        signal.raise_signal(signal.SIGINT)
+        return log
+
+    monkeypatch.setattr("tuneloop.training.loop.open_log", opened)
+    with pytest.raises(InterruptedTrainingError, match="after step 1 of 24"):
+        tiny.run(tmp_path)
 
 
 def test_a_second_ctrl_c_stops_at_once() -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: measure, record, and write docs/benchmarks.md."""
+"""`python -m benchmarks [NAME ...]`: measure, record, write docs/benchmarks.md and benchmarks/report.html."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 
 def main() -> None:
     """Run the named benchmarks, or all of them."""
-    from benchmarks import docs
+    from benchmarks import docs, report
     from benchmarks.registry import BENCHMARKS
     from benchmarks.results import record
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--docs-only", action="store_true", help="only write docs/benchmarks.md from what is recorded")
+    parser.add_argument("--docs-only", action="store_true", help="only write both pages from what is recorded")
     options = parser.parse_args()
     unknown = set(options.names) - BENCHMARKS.keys()
     if unknown:
@@ -34,6 +34,7 @@ def main() -> None:
             f"{found.peer_value} {found.unit}; bar {benchmark.bar} {verdict}; took {time.perf_counter() - begin:.0f} s"
         )
     docs.write()
+    print(f"pages: {docs.PAGE}, {report.write()}")
 
 
 if __name__ == "__main__":

@@ -48,12 +48,13 @@ def _table(results: list[dict[str, Any]]) -> list[str]:
     lines = ["| benchmark | ours | peer | unit | ratio | range | bar | met |", "|---|---|---|---|---|---|---|---|"]
     for entry in results:
         cells = [entry["name"], entry["ours_value"], entry["peer_value"], entry["unit"], f"{entry['ratio']}x"]
-        cells += [f"{entry['low']} to {entry['high']}", *_bar(entry)]
+        cells += [f"{entry['low']} to {entry['high']}", *bar_of(entry)]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return ["\n".join(lines) + "\n"]
 
 
-def _bar(entry: dict[str, Any]) -> list[str]:
+def bar_of(entry: dict[str, Any]) -> list[str]:
+    """The bar in words, and whether it is met."""
     benchmark = BENCHMARKS.get(entry["name"])
     if benchmark is None:
         return ["", ""]
@@ -65,7 +66,7 @@ def _section(entry: dict[str, Any]) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in entry["machine"].items())
     rows = [
         f"- tuneloop: {entry['ours']}", f"- peer: {entry['peer']} ({entry['peer_version']})",
-        f"- quality: {_flat(entry['quality'])}", f"- machine: {machine}",
+        f"- quality: {flat(entry['quality'])}", f"- machine: {machine}",
         f"- measured {entry['date']} with `{entry['command']}`",
     ]  # fmt: skip
     return f"## {entry['name']}\n\n" + "\n".join(rows) + "\n"
@@ -83,7 +84,7 @@ def _quality_section(name: str, found: dict[str, Any]) -> str:
 def _lines(found: dict[str, Any], *above: str) -> list[str]:
     """What was found, rows of like cells as a table."""
     plain = {key: value for key, value in found.items() if not _holds_rows(value)}
-    lines = ["\n".join(f"- {key}: {_flat(value)}" for key, value in plain.items()) + "\n"] if plain else []
+    lines = ["\n".join(f"- {key}: {flat(value)}" for key, value in plain.items()) + "\n"] if plain else []
     for key, value in found.items():
         if key in plain:
             continue
@@ -91,7 +92,7 @@ def _lines(found: dict[str, Any], *above: str) -> list[str]:
         if any(map(_holds_rows, value.values())):
             lines += _lines(value, *above, key)
             continue
-        rows = [[name, *map(_flat, row.values())] for name, row in value.items()]
+        rows = [[name, *map(flat, row.values())] for name, row in value.items()]
         table = [["", *first], ["---"] * (len(first) + 1), *rows]
         lines += [f"**{title}**\n", "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"]
     return lines
@@ -106,10 +107,11 @@ def _holds_rows(value: Any) -> bool:
     return alike or any(map(_holds_rows, value.values()))
 
 
-def _flat(value: Any) -> str:
+def flat(value: Any) -> str:
+    """Plain values in one line."""
     if isinstance(value, dict):
         return ", ".join(
-            f"{key} ({_flat(inner)})" if isinstance(inner, dict) else f"{key} {_flat(inner)}"
+            f"{key} ({flat(inner)})" if isinstance(inner, dict) else f"{key} {flat(inner)}"
             for key, inner in value.items()
         )
-    return ", ".join(map(_flat, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(flat, value)) if isinstance(value, list) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +39,8 @@ class Result:
         machine: processor, cores and versions.
         command: how to measure it again.
         date: day of the measurement.
+        ours_each: the value of each repetition.
+        peer_each: the same of the peer, measured in turn with it.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Result:
     machine: dict[str, str | int]
     command: str
     date: str
+    ours_each: list[float] = field(default_factory=list)
+    peer_each: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def result(
         ours_value=_short(ours_value), peer_value=_short(peer_value), ratio=_short(ratio),
         low=_short(min(ratios)), high=_short(max(ratios)), quality=quality, machine=machine(),
         command=f"python -m benchmarks {name}", date=f"{datetime.now(UTC):%Y-%m-%d}",
+        ours_each=[*map(_short, sides.ours)], peer_each=[*map(_short, sides.peer)],
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -215,6 +215,7 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     engine: str | None = None,
+    adapters: Sequence[str] = (),
     api_key: str | None = None,
     config: Config | None = None,
     workspace: Path = DEFAULT_WORKSPACE,
@@ -230,6 +231,8 @@ def serve(
         host: address to listen on; off localhost an API key is needed.
         port: port to listen on; 0 takes a free one.
         engine: another engine than the release's own; "vllm" where it is installed, for models that write.
+        adapters: further releases that answer who names them in a request; `serve.adapters` by default. All were tuned
+            with LoRA kept apart from the same model, and texts of all are computed together.
         api_key: what clients must send as a bearer token.
         config: whose `serve` and `watch` settings hold; those in the release by default.
         ready: called once with the address.
@@ -245,7 +248,12 @@ def serve(
     found = _served(name, place)
     follow = "" if found.id == name else name
     project = open_project(config) if config else project_of(parse_config(found.info["config"]), place.root)
-    given = {"host": host, "port": port, "refuse": project.path_of(project.config.serve.refuse)}
+    given = {
+        "host": host,
+        "port": port,
+        "adapters": tuple(adapters) or None,
+        "refuse": project.path_of(project.config.serve.refuse),
+    }
     changes = {key: value for key, value in given.items() if value is not None}
     start(
         found.id, workspace=place, config=project.config.serve.model_copy(update=changes), watch=project.config.watch,

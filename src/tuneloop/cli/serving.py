@@ -23,6 +23,12 @@ def serve(
             "--engine", help=t("Another engine than the release's own; or vllm, which serves models that write.")
         ),
     ] = None,
+    adapters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adapter", help=t("A further release that answers who names it: LoRA kept apart; may be given often.")
+        ),
+    ] = None,
     key_file: Annotated[
         Path | None,
         typer.Option("--key-file", help=t("A file with the API key; the variable TUNELOOP_API_KEY otherwise.")),
@@ -40,6 +46,7 @@ def serve(
         host=host,
         port=port,
         engine=engine,
+        adapters=adapters or (),
         api_key=read_key(key_file),
         config=CONFIG_NAME if Path(CONFIG_NAME).is_file() else None,
         dry_run=print_command,

@@ -124,6 +124,9 @@ class ServeConfig(Options):
     )
     max_answer_tokens: int = Field(1024, ge=1, description="Tokens of an answer that a request may ask for.")
     max_messages: int = Field(100, ge=1, description="Messages of a conversation at most.")
+    adapters: tuple[str, ...] = Field(
+        (), description="Further releases that answer who names them; LoRA kept apart from the same model."
+    )
     rate: str = Field("", description="Requests of one client at most, such as 60/minute; beyond that 429.")
     refuse: str = Field("", description="A YAML file with rules by which requests are refused for what they say.")
     trail: Literal["off", "answers", "texts"] = Field(

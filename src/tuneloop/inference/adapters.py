@@ -66,13 +66,14 @@ class ManyAdapters:
 
     Args:
         folders: model folders by the name that texts ask for.
+        max_batch_tokens: padded tokens in one forward pass at most.
 
     Raises:
         ConfigError: if there is none, or one is no such adapter.
         ModelError: if they do not stand on the same pretrained model, or a file is damaged.
     """
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
+    def __init__(self, folders: Mapping[str, Path], *, max_batch_tokens: int = MAX_BATCH_TOKENS) -> None:
         import torch
 
         if not folders:
@@ -82,7 +83,7 @@ class ManyAdapters:
         first = next(iter(folders))
         model = open_model(folders[first], dtype=torch.float32)
         model.config.return_dict = True
-        self._rows = Rows()
+        self._rows, self._max_batch_tokens = Rows(), max_batch_tokens
         learnt = [_learnt(folder, settings[name]) for name, folder in folders.items()]
         self.model = put_in_rows(model, learnt, self._rows)
         self._inputs = input_names(model)
@@ -146,7 +147,7 @@ class ManyAdapters:
         import torch
 
         logits: FloatArray | None = None
-        for rows in inference_batches(tokens.sizes, max_tokens=MAX_BATCH_TOKENS):
+        for rows in inference_batches(tokens.sizes, max_tokens=self._max_batch_tokens):
             batch = tokens.batch(rows)
             tensors: dict[str, Tensor] = {name: torch.from_numpy(batch[name]) for name in self._inputs if name in batch}
             with torch.inference_mode(), self._rows.of(torch.from_numpy(numbers[rows])):

@@ -19,6 +19,7 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.watching import WatchConfig
+from tuneloop.serve.adapters import open_adapters
 from tuneloop.serve.asking import AskRequest, AskResponse
 from tuneloop.serve.docs_page import docs_page
 from tuneloop.serve.explaining import DEADLINE_S, ExplainRequest, ExplainResponse
@@ -74,6 +75,10 @@ def create_app(
     guard = Guard(host=config.host, api_key=api_key)
 
     def open_release(name: str) -> Any:
+        if config.adapters:
+            return open_adapters(
+                [name, *config.adapters], workspace=workspace, max_batch_tokens=config.max_batch_tokens
+            )
         return open_from_disk(name, workspace=workspace, engine=engine, max_batch_tokens=config.max_batch_tokens)
 
     service = Service(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,8 @@ from typing import Any
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.worker import Worker
-from tuneloop.data.examples import Input
 from tuneloop.inference.ruling import discreet
+from tuneloop.serve.adapters import Addressed, Directed
 from tuneloop.serve.known import Found, KnownAnswers
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
@@ -59,11 +59,15 @@ class Answer:
 class Job:
     """One waiting request; `gone` once nobody waits for it any more, `keep` if its answers are worth keeping."""
 
-    inputs: Sequence[Input]
+    inputs: Sequence[Addressed]
     lengths: list[int]
     future: asyncio.Future[Answer]
     keep: bool
     gone: bool = False
+
+    def release(self, loaded: str) -> str:
+        """The release that is asked: the loaded one, or one whose adapter is computed with it."""
+        return _release(self.inputs, loaded)
 
 
 class Batcher(Worker):
@@ -99,7 +103,7 @@ class Batcher(Worker):
         self._ended_s = 0.0
         self._text_s = 0.01
 
-    async def answer(self, inputs: Sequence[Input], deadline_s: float, *, keep: bool = True) -> Answer:
+    async def answer(self, inputs: Sequence[Addressed], deadline_s: float, *, keep: bool = True) -> Answer:
         """The answer to one request; its texts are answered by one release, together, or at once if all are known.
 
         Args:
@@ -126,7 +130,7 @@ class Batcher(Worker):
         finally:
             timer.cancel()
 
-    def _at_once(self, inputs: Sequence[Input]) -> Answer | None:
+    def _at_once(self, inputs: Sequence[Addressed]) -> Answer | None:
         """The answer, if the model that answers now has answered all of it before."""
         model = self._slot.current
         if model is None:
@@ -134,8 +138,9 @@ class Batcher(Worker):
         known = self.known.find(model, dict.fromkeys(inputs), vectors=self._vectors and model.tells_vectors)
         if not all(item in known for item in inputs):
             return None
-        self.meter.batch(model.release, texts=len(inputs), known=len(inputs), computed=0, failed=0)
-        return _answer(model.release, [known[item] for item in inputs], known=len(inputs))
+        release = _release(inputs, model.release)
+        self.meter.batch({release: len(inputs)}, known=len(inputs), computed=0, failed=0)
+        return _answer(release, [known[item] for item in inputs], known=len(inputs))
 
     def _add(self, job: Job, deadline_s: float) -> None:
         with self._changed:
@@ -241,7 +246,7 @@ class Batcher(Worker):
         self._count(model.release, jobs, known, found)
         jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results, model.release, known.keys())
 
-    def _answered_too(self, model: ServedModel, results: Mapping[Input, Any]) -> list[Job]:
+    def _answered_too(self, model: ServedModel, results: Mapping[Addressed, Any]) -> list[Job]:
         """Requests that came meanwhile and ask for nothing but what has just been answered; they leave the queue.
 
         None if another release answers by now, or if answers may differ from one writing to the next.
@@ -256,16 +261,19 @@ class Batcher(Worker):
             return found
 
     def _count(
-        self, release: str, jobs: list[Job], known: Mapping[Input, Any], found: Mapping[Input, Found | Problem]
+        self, release: str, jobs: list[Job], known: Mapping[Addressed, Any], found: Mapping[Addressed, Found | Problem]
     ) -> None:
-        asked = [item for job in jobs for item in job.inputs]
+        texts: Counter[str] = Counter()
+        for job in jobs:
+            texts[job.release(release)] += len(job.inputs)
+        from_before = sum(item in known for job in jobs for item in job.inputs)
         failed = sum(isinstance(each, Problem) for each in found.values())
-        self.meter.batch(
-            release, texts=len(asked), known=sum(item in known for item in asked), computed=len(found), failed=failed
-        )
+        self.meter.batch(texts, known=from_before, computed=len(found), failed=failed)
 
 
-def _deliver(jobs: list[Job], results: Mapping[Input, Found | Problem], release: str, known: Collection[Input]) -> None:
+def _deliver(
+    jobs: list[Job], results: Mapping[Addressed, Found | Problem], release: str, known: Collection[Addressed]
+) -> None:
     for job in jobs:
         if job.future.done():
             continue
@@ -277,7 +285,12 @@ def _deliver(jobs: list[Job], results: Mapping[Input, Found | Problem], release:
                 break
             answers.append(found)
         else:
-            job.future.set_result(_answer(release, answers, known=sum(item in known for item in job.inputs)))
+            from_before = sum(item in known for item in job.inputs)
+            job.future.set_result(_answer(job.release(release), answers, known=from_before))
+
+
+def _release(inputs: Sequence[Addressed], loaded: str) -> str:
+    return inputs[0].release if isinstance(inputs[0], Directed) else loaded
 
 
 def _answer(release: str, found: Sequence[Found], *, known: int) -> Answer:
@@ -286,7 +299,7 @@ def _answer(release: str, found: Sequence[Found], *, known: int) -> Answer:
     return Answer(release, [each for each, _ in found], vectors if told else None, known)
 
 
-def _predict(model: ServedModel, inputs: list[Input], *, vectors: bool) -> list[Found | Problem]:
+def _predict(model: ServedModel, inputs: list[Any], *, vectors: bool) -> list[Found | Problem]:
     """One result per input; where the model fails, the culprit is found by halving."""
     try:
         if vectors:
@@ -302,8 +315,10 @@ def _predict(model: ServedModel, inputs: list[Input], *, vectors: bool) -> list[
     return _predict(model, inputs[:half], vectors=vectors) + _predict(model, inputs[half:], vectors=vectors)
 
 
-def _length(item: Input) -> int:
+def _length(item: Addressed) -> int:
     """About how many tokens, from the number of bytes; what is cut off is not counted by the caller."""
+    if isinstance(item, Directed):
+        return _length(item.item)
     if isinstance(item, tuple):
         return _length(item[0]) + _length(item[1])
     size = len(item) if item.isascii() else len(item.encode("utf-8", "replace"))

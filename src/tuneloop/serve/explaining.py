@@ -46,6 +46,7 @@ class ExplainRequest(Beside):
 
     text: str = Field("", description="The text whose answer is explained.")
     pair: str | None = Field(None, description="The second text, for models that judge pairs.")
+    release: str | None = Field(None, description="The release that is asked, where several answer side by side.")
     method: str = Field("shapley", description="shapley or occlusion.")
     target: str | None = Field(None, description="The class to explain; the most probable one by default.")
     unit: Literal["word", "phrase", "character", "modality"] = Field("word", description="What gets a number.")
@@ -150,8 +151,9 @@ class Explaining:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _explain(self, request: ExplainRequest, item: Input, limits: _Limits) -> tuple[str, Explanation]:
-        with self._slot.borrow() as model:
-            queued = _QueuedModel(model, self._batcher, limits, min(PORTION, self._config.max_queue))
+        with self._slot.borrow() as loaded:
+            model = loaded.beside.get(request.release or "", loaded)
+            queued = _QueuedModel(model, loaded, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}
             try:
@@ -206,8 +208,10 @@ class _Limits:
 class _QueuedModel:
     """The served model as a `ModelHandle` for a thread; what it is asked waits in the queue like anything else."""
 
-    def __init__(self, model: ServedModel, batcher: Batcher, limits: _Limits, portion: int) -> None:
-        self._model, self._batcher, self._limits, self._portion = model, batcher, limits, portion
+    def __init__(
+        self, model: ServedModel, loaded: ServedModel, batcher: Batcher, limits: _Limits, portion: int
+    ) -> None:  # fmt: skip
+        self._model, self._loaded, self._batcher, self._limits, self._portion = model, loaded, batcher, limits, portion
         self._asked = 0
 
     @property
@@ -246,7 +250,8 @@ class _QueuedModel:
                 422, t("This explanation takes more than {limit} answers.", limit=MOST_ANSWERS),
                 t("Send a shorter text, or explain phrases."),
             )  # fmt: skip
-        waiting = self._batcher.answer(inputs, self._limits.deadline_s, keep=False)
+        asked = self._loaded.directed(inputs, self._model.release)
+        waiting = self._batcher.answer(asked, self._limits.deadline_s, keep=False)
         answer = asyncio.run_coroutine_threadsafe(waiting, self._limits.loop).result()
         if answer.release != self._model.release:
             raise Problem(409, t("Another release answers now."), t("Send the request again."))

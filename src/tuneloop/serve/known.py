@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Input
+    from tuneloop.serve.adapters import Addressed
     from tuneloop.serve.slot import ServedModel
     from tuneloop.tasks.base import Prediction
 
@@ -40,7 +40,7 @@ class KnownAnswers:
         self._answers: OrderedDict[bytes, tuple[int, Found]] = OrderedDict()
         self.bytes = 0
 
-    def find(self, model: ServedModel, inputs: Iterable[Input], *, vectors: bool) -> dict[Input, Found]:
+    def find(self, model: ServedModel, inputs: Iterable[Addressed], *, vectors: bool) -> dict[Addressed, Found]:
         """The inputs whose answer by this model is known, with it.
 
         Args:
@@ -55,7 +55,7 @@ class KnownAnswers:
                 self._answers.move_to_end(key)
             return {item: self._answers[key][1] for item, key in known.items()}
 
-    def keep(self, model: ServedModel, found: Mapping[Input, Found], *, vectors: bool) -> None:
+    def keep(self, model: ServedModel, found: Mapping[Addressed, Found], *, vectors: bool) -> None:
         """Remember what a model has answered; `vectors` as in `find`."""
         if not self._keeps(model):
             return
@@ -72,8 +72,9 @@ class KnownAnswers:
         """
         return self._most_bytes > 0 and bool(model.manifest) and not model.writes and model.is_steady
 
-    def _key(self, model: ServedModel, item: Input, vectors: bool) -> bytes:
-        content = json.dumps([model.manifest, model.engine, vectors, item])
+    def _key(self, model: ServedModel, item: Addressed, vectors: bool) -> bytes:
+        one, plain = model.of(item)
+        content = json.dumps([one.manifest, one.engine, vectors, plain])
         return blake2b(content.encode("ascii"), key=self._secret, digest_size=16).digest()
 
     def _put(self, key: bytes, answer: Found, size: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -139,13 +139,17 @@ class Meter:
         """Count a request that was refused: rate, or the name of a rule behind "rule "."""
         self._refused.labels(reason).inc()
 
-    def batch(self, release: str, *, texts: int, known: int, computed: int, failed: int) -> None:
-        """Count one batch: `texts` were asked for, of which `known` were and `computed` different ones were computed.
+    def batch(self, texts: Mapping[str, int], *, known: int, computed: int, failed: int) -> None:
+        """Count one batch.
 
-        The others had their answer together with an equal text.
+        Args:
+            texts: how many were asked for, of each release.
+            known: how many of them had been answered before.
+            computed: how many different ones were computed; the rest had their answer together with an equal text.
         """
-        self._texts.labels(release).inc(texts)
-        counts = {"known": known, "computed": computed, "shared": texts - known - computed}
+        for release, count in texts.items():
+            self._texts.labels(release).inc(count)
+        counts = {"known": known, "computed": computed, "shared": sum(texts.values()) - known - computed}
         for source, count in counts.items():
             self._sources.labels(source).inc(count)
         if computed:
@@ -165,10 +169,11 @@ class Meter:
         """Count texts that were dropped: deadline or client_gone, of a model that writes also refused or failed."""
         self._dropped.labels(reason).inc(texts)
 
-    def loaded(self, release: str, engine: str, *, peak: float | None = None) -> None:
-        """Name the release that answers from now on; `peak` is the machine's best in the engine's format."""
+    def loaded(self, releases: Iterable[str], engine: str, *, peak: float | None = None) -> None:
+        """Name the releases that answer from now on; `peak` is the machine's best in the engine's format."""
         self._loaded.clear()
-        self._loaded.labels(release, engine).set(1)
+        for release in releases:
+            self._loaded.labels(release, engine).set(1)
         self._peak.clear()
         if peak:
             self._peak.labels(engine).set(peak)

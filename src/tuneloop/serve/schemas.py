@@ -67,6 +67,9 @@ class PredictRequest(Beside):
     messages: list[dict[str, Any]] | None = Field(
         None, description="For models that write, instead of a text: a conversation, objects of role and content."
     )
+    release: str | None = Field(
+        None, description="The release that is asked, where several answer side by side; the first by default."
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         description="What events of this request are told apart by later, such as {country: de}; at most 8, short.",
@@ -133,7 +136,7 @@ class ReleaseOut(BaseModel):
 
 
 class LoadedOut(BaseModel):
-    """The release that answers now."""
+    """A release that answers now."""
 
     id: str
     engine: str = Field(description="The engine that runs it.")
@@ -168,6 +171,7 @@ class ModelsResponse(BaseModel):
     """What answers, and what could."""
 
     loaded: LoadedOut | None
+    beside: list[LoadedOut] = Field(description="Releases that answer those who name them.")
     releases: list[ReleaseOut]
     object: str = "list"
     data: list[ModelOut] = Field(description="What answers, as OpenAI's interface lists it.")
@@ -204,8 +208,20 @@ class Asked:
     tags: dict[str, str]
 
 
+def read_request(body: bytes) -> PredictRequest:
+    """The body of /v1/predict.
+
+    Raises:
+        Problem: 400 if it is not JSON, 422 if it does not fit.
+    """
+    try:
+        return PredictRequest.model_validate_json(body)
+    except ValidationError as failure:
+        raise misfit(failure.errors(include_url=False, include_input=False)[0], _example()) from None
+
+
 def parse_request(
-    body: bytes,
+    asked: PredictRequest,
     *,
     config: ServeConfig,
     takes_pairs: bool,
@@ -213,19 +229,15 @@ def parse_request(
     reads: tuple[str, ...] = TEXT_ALONE,
     keep: Keep = remember,
 ) -> Asked:
-    """What the body of /v1/predict asks.
+    """What a model is asked.
 
     Args:
         reads: modalities that the model reads.
         keep: where the files in it are kept; returns what each is found by.
 
     Raises:
-        Problem: 400 if it is not JSON, 413 if it holds too much, 422 if it does not fit.
+        Problem: 413 if it holds too much, 422 if it does not fit the model.
     """
-    try:
-        asked = PredictRequest.model_validate_json(body)
-    except ValidationError as failure:
-        raise misfit(failure.errors(include_url=False, include_input=False)[0], _example()) from None
     _check_tags(asked.tags)
     if asked.messages is not None:
         if not writes:

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -28,16 +27,14 @@ from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.explaining import Explaining
 from tuneloop.serve.following import Following
 from tuneloop.serve.known import KnownAnswers
+from tuneloop.serve.listing import listed
 from tuneloop.serve.problems import Problem
 from tuneloop.serve.refusals import read_refusals, refusal
 from tuneloop.serve.scheduler import Lane, Scheduler
 from tuneloop.serve.schemas import (
-    DeploymentOut,
-    LoadedOut,
-    ModelOut,
     ModelsResponse,
-    ReleaseOut,
     parse_request,
+    read_request,
 )
 from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.serve.trail import Noted, Recorder
@@ -177,17 +174,19 @@ class Service:
         model = self.slot.current
         if model is None:
             raise self.not_ready()
+        request = read_request(body)
+        own = self._named(model, request.release)
         parse = partial(
-            parse_request, body, config=self.config, takes_pairs=model.takes_pairs, writes=model.writes,
-            reads=model.modalities, keep=self._keep,
+            parse_request, request, config=self.config, takes_pairs=own.takes_pairs, writes=own.writes,
+            reads=own.modalities, keep=self._keep,
         )  # fmt: skip
-        asked = await _read(parse, model)
+        asked = await _read(parse, own)
         prompts = await asyncio.to_thread(self._prompts, asked.items, model) if model.writes else asked.items
         if noted is not None:
             noted.inputs, noted.tags = prompts, asked.tags
-        await self.allow(prompts)
+        await self.allow(prompts, own)
         if not model.writes:
-            return await self.sides.answer(prompts, deadline_s, session)
+            return await self.sides.answer(model.directed(prompts, own.release), deadline_s, session)
         beam = model.handle.task.options.decoding == "beam"  # type: ignore[attr-defined]
         if beam or not model.shares_steps:
             return await self.batcher.answer(prompts, deadline_s)
@@ -205,15 +204,18 @@ class Service:
         await self.allow([question])
         return await self.asker.answer(question, deadline_s)
 
-    async def allow(self, inputs: Sequence[Input]) -> None:
-        """Let texts, pairs and prompts pass, as they were sent and as the loaded model reads them.
+    async def allow(self, inputs: Sequence[Input], model: ServedModel | None = None) -> None:
+        """Let texts, pairs and prompts pass, as they were sent and as a model reads them.
+
+        Args:
+            model: the one that is asked; the loaded one by default.
 
         Raises:
             Problem: 403 if a rule of the server refuses one of them.
         """
         if self._refusals is None:
             return
-        model = self.slot.current
+        model = model or self.slot.current
         rule = await self._refusals.first(inputs, model.handle if model else None)
         if rule is not None:
             self.batcher.meter.refused(f"rule {rule.name}")
@@ -234,10 +236,11 @@ class Service:
         if model is None:
             raise self.not_ready()
         request = self.explaining.request(body)
+        own = self._named(model, request.release)
         if recount is not None:
             recount(math.ceil(request.most_answers / self.config.max_texts))
-        item = await _read(partial(request.item, model), model)
-        await self.allow([item])
+        item = await _read(partial(request.item, own), own)
+        await self.allow([item], own)
         return await self.explaining.answer(request, item, deadline_s)
 
     async def _written(self, prompt: Input, deadline_s: float) -> str:
@@ -294,6 +297,11 @@ class Service:
                 409, t("This server answers with what is deployed of {name}.", name=name),
                 t("Type where its workspace lies: tuneloop deploy {release}", release=f"{name}-N"),
             )  # fmt: skip
+        if self.config.adapters:
+            raise Problem(
+                409, t("This server answers with adapters that are computed together."),
+                t("Start it again with other releases: tuneloop serve RELEASE --adapter OTHER"),
+            )  # fmt: skip
         if self._activating.locked():
             raise Problem(409, t("Another release is being loaded."), t("Wait until it answers, then ask again."))
         async with self._activating:
@@ -306,13 +314,21 @@ class Service:
             rows = await asyncio.to_thread(index.rows, self._workspace)
         except StorageError as error:
             raise Problem.of(error, 503) from None
-        model = self.slot.current
-        active = model.release if model else None
-        releases = [ReleaseOut(id=r.id, created=r.created, engine=r.engine, loaded=r.id == active) for r in rows]
-        data = [ModelOut(id=r.id, created=_unix(r.created)) for r in releases if r.loaded]
-        return ModelsResponse(
-            loaded=_describe(model) if model else None, releases=releases, data=data, deployment=self._deployment()
-        )
+        return listed(self.slot.current, rows, self.following)
+
+    def _named(self, model: ServedModel, release: str | None) -> ServedModel:
+        """The one that is asked of what answers together.
+
+        Raises:
+            Problem: 404 if that release does not answer here.
+        """
+        found = {each.release: each for each in model.every}
+        if release is not None and release not in found:
+            raise Problem(
+                404, t("{name} does not answer here.", name=release[:100]),
+                t("Ask one of these: {known}", known=", ".join(found)),
+            )  # fmt: skip
+        return model if release is None else found[release]
 
     def not_ready(self) -> Problem:
         """Why nothing can be answered yet, or any more."""
@@ -349,48 +365,21 @@ class Service:
             )  # fmt: skip
         return model
 
-    def _deployment(self) -> DeploymentOut | None:
-        if self.following is None:
-            return None
-        state, problem = self.following.state, self.following.problem()
-        trying = (
-            [state.candidate.release, state.candidate.stage, state.candidate.share] if state.candidate else [None] * 3
-        )
-        return DeploymentOut(
-            name=state.name, current=state.current, before=state.before, candidate=trying[0], stage=trying[1],
-            share=trying[2], problem=problem,
-        )  # fmt: skip
-
     def _announce(self, model: ServedModel) -> None:
         """A release answers too, beside the one that is loaded."""
-        self.recorder.loaded(model)
-        self.watcher.loaded(model)
+        for each in model.every:
+            self.recorder.loaded(each)
+            self.watcher.loaded(each)
 
     def _exchange(self, model: ServedModel) -> None:
         self.slot.exchange(model)
         self.scheduler.wake()
         roofline = known(self._workspace.cache)
-        self.batcher.meter.loaded(model.release, model.engine, peak=roofline and roofline.peak(model.engine))
+        releases = [each.release for each in model.every]
+        self.batcher.meter.loaded(releases, model.engine, peak=roofline and roofline.peak(model.engine))
         self._announce(model)
 
 
 async def _read(parse: Callable[[], Any], model: ServedModel) -> Any:
     """What is parsed of a request; in a thread where files are decoded, as others would wait for it."""
     return parse() if model.modalities == TEXT_ALONE else await asyncio.to_thread(parse)
-
-
-def _describe(model: ServedModel) -> LoadedOut:
-    task = model.handle.task
-    return LoadedOut(
-        id=model.release, engine=model.engine, task=task.name, labels=list(task.labels),
-        batch_effect=model.batch_effect, warnings=model.warnings(),
-    )  # fmt: skip
-
-
-def _unix(created: str) -> int:
-    """Seconds since 1970; 0 where a release does not say when it was made."""
-    try:
-        moment = datetime.fromisoformat(created)
-    except ValueError:
-        return 0
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from tuneloop.inference.decoding import Decoding
 from tuneloop.media.samples import sample
 from tuneloop.releases.manifest import MANIFEST
 from tuneloop.releases.read import Release, open_release
+from tuneloop.serve.adapters import Directed
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle
@@ -48,6 +49,7 @@ class ServedModel:
         max_batch_effect: the change that the release's configuration tolerates.
         documents: the index of documents that travels with it; None without one.
         manifest: SHA-256 of its manifest, which has those of all its files; empty outside a release.
+        beside: further releases whose adapters are computed with it, by their ids; `handle` takes `Directed` inputs.
     """
 
     release: str
@@ -58,7 +60,21 @@ class ServedModel:
     max_batch_effect: float = ReleaseConfig.model_fields["max_batch_effect"].default
     documents: Any = None
     manifest: str = ""
+    beside: Mapping[str, ServedModel] = field(default_factory=dict)
     _users: Users = field(default_factory=Users, repr=False)
+
+    @property
+    def every(self) -> tuple[ServedModel, ...]:
+        """Itself, and what answers beside it."""
+        return (self, *self.beside.values())
+
+    def of(self, item: Input | Directed) -> tuple[ServedModel, Input]:
+        """Which of them an input is for, and the input."""
+        return (self.beside[item.release], item.item) if isinstance(item, Directed) else (self, item)
+
+    def directed(self, inputs: Sequence[Input], release: str) -> list[Any]:
+        """Inputs for one of them as `handle` takes them."""
+        return list(inputs) if release == self.release else [Directed(release, each) for each in inputs]
 
     @property
     def takes_pairs(self) -> bool:

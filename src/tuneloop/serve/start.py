@@ -13,6 +13,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.watching import WatchConfig
 from tuneloop.releases import index
+from tuneloop.serve.adapters import ENGINE as ADAPTERS_ENGINE
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -55,6 +56,8 @@ def serve(
         ServeError: if the port is taken, or the API key is missing where it is needed, or too short.
         MissingExtraError: if the packages of the server are not installed.
     """
+    if config.adapters:
+        _check_adapters(engine, follow)
     if engine == "vllm":
         if config.trail != "off":
             raise ServeError(
@@ -77,7 +80,8 @@ def serve(
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
 
-    index.find(check_id(release), workspace)
+    for each in (release, *config.adapters):
+        index.find(check_id(each), workspace)
     key = find_api_key(api_key)
     app = create_app(
         release, workspace=workspace, config=config, engine=engine, api_key=key, watch=watch, follow=follow,
@@ -93,6 +97,24 @@ def serve(
 
     whole = app if around is None else around(app)
     Server(whole, listen(config.host, config.port), ready=announce, websockets=around is not None).serve_until_stopped()
+
+
+def _check_adapters(engine: str | None, follow: str) -> None:
+    """Nothing, if several adapters can be served so.
+
+    Raises:
+        ServeError: if not.
+    """
+    if engine not in (None, ADAPTERS_ENGINE):
+        raise ServeError(
+            t("Several adapters are computed together by {engine} alone.", engine=ADAPTERS_ENGINE),
+            t("Leave --engine out, or serve one release."),
+        )
+    if follow:
+        raise ServeError(
+            t("A server of several adapters follows no deployments."),
+            t("Name a release, such as {release}.", release=f"{follow}-1"),
+        )
 
 
 def _serve_with_vllm(

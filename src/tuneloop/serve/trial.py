@@ -24,7 +24,7 @@ from tuneloop.serve.slot import ServedModel, Slot
 from tuneloop.watch.canary import Comparison, Side
 
 if TYPE_CHECKING:
-    from tuneloop.data.examples import Input
+    from tuneloop.serve.adapters import Addressed
     from tuneloop.tasks.base import Prediction
 
 MOST_SHADOWED = 64
@@ -199,7 +199,7 @@ class Sides:
         self._shadows: set[asyncio.Task[None]] = set()
         self.trial: Trial | None = None
 
-    async def answer(self, inputs: Sequence[Input], deadline_s: float, session: str | None = None) -> Answer:
+    async def answer(self, inputs: Sequence[Addressed], deadline_s: float, session: str | None = None) -> Answer:
         """The answer to one request, all of it by one release.
 
         Args:
@@ -225,7 +225,9 @@ class Sides:
         self._batcher.meter.tried("canary", "answered")
         return answer
 
-    async def _shadowed(self, trial: Trial, inputs: Sequence[Input], deadline_s: float, session: str | None) -> Answer:
+    async def _shadowed(
+        self, trial: Trial, inputs: Sequence[Addressed], deadline_s: float, session: str | None
+    ) -> Answer:
         began_s = time.monotonic()
         answer = await self._batcher.answer(inputs, deadline_s)
         if not answer.known:
@@ -236,7 +238,7 @@ class Sides:
             task.add_done_callback(self._shadows.discard)
         return answer
 
-    async def _shadow(self, trial: Trial, inputs: Sequence[Input], answer: Answer, deadline_s: float) -> None:
+    async def _shadow(self, trial: Trial, inputs: Sequence[Addressed], answer: Answer, deadline_s: float) -> None:
         """Ask the candidate what was answered already; in the background, and not at all if too much waits."""
         if trial.batcher.waiting + len(inputs) > MOST_SHADOWED:
             self._batcher.meter.tried("shadow", "dropped")
@@ -254,7 +256,7 @@ class Sides:
 
 
 async def _noted(
-    trial: Trial, side: Side, batcher: Batcher, inputs: Sequence[Input], limit_s: float, deadline_s: float
+    trial: Trial, side: Side, batcher: Batcher, inputs: Sequence[Addressed], limit_s: float, deadline_s: float
 ) -> Answer:
     """The answer of one side, counted; a client who goes away is not."""
     began_s = time.monotonic()

@@ -18,7 +18,7 @@ from benchmarks.results import Result, Sides, read, record, result
 
 FIELDS = [
     *("name", "ours", "peer", "peer_version", "unit", "ours_value", "peer_value", "ratio", "low", "high"),
-    *("quality", "machine", "command", "date"),
+    *("quality", "machine", "command", "date", "ours_each", "peer_each"),
 ]
 
 

@@ -31,7 +31,7 @@ def test_openapi_describes_bodies_answers_and_problems(start):
     document = start().ask("GET", "/openapi.json").body
     operation = document["paths"]["/v1/predict"]["post"]
     assert operation["requestBody"]["content"]["application/json"]["schema"]["properties"].keys() == {
-        "text", "pair", "texts", "messages", "tags", "image", "audio", "tabular",
+        "text", "pair", "texts", "messages", "tags", "release", "image", "audio", "tabular",
     }  # fmt: skip
     assert {"200", "400", "401", "413", "422", "429", "503", "504"} <= operation["responses"].keys()
     for name in re.findall(r'"#/components/schemas/(\w+)"', str(document).replace("'", '"')):

@@ -12,6 +12,7 @@ def main() -> None:
     from benchmarks import docs, report
     from benchmarks.registry import BENCHMARKS
     from benchmarks.results import record
+    from tuneloop.models.device import choose_device
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(BENCHMARKS)}; all by default")
@@ -25,6 +26,9 @@ def main() -> None:
     for name in () if options.docs_only else options.names or BENCHMARKS:
         benchmark, begin = BENCHMARKS[name], time.perf_counter()
         print(name, flush=True)
+        if benchmark.on_gpu and choose_device() == "cpu":
+            print("  left out: there is no GPU that torch sees")
+            continue
         found = benchmark.run(name)
         record(found)
         value = found.ratio if benchmark.field == "ratio" else found.ours_value

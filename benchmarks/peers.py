@@ -76,6 +76,7 @@ def train_with_trainer(
     batch_size: int = BATCH,
     in_order: bool = False,
     dev: Examples | None = None,
+    gpu: bool = False,
 ) -> tuple[PreTrainedModel, float]:
     """`transformers.Trainer` as it comes, on the CPU, with dynamic padding.
 
@@ -85,6 +86,7 @@ def train_with_trainer(
     Args:
         in_order: take the examples in the order given instead of shuffled.
         dev: examples to evaluate macro-F1 on after each epoch; None evaluates nothing.
+        gpu: on the GPU, in bf16.
 
     Returns:
         The model, and samples per second after the first steps.
@@ -119,8 +121,8 @@ def train_with_trainer(
 
     with TemporaryDirectory() as folder:
         settings = TrainingArguments(
-            output_dir=folder, per_device_train_batch_size=batch_size, num_train_epochs=epochs, seed=seed, use_cpu=True,
-            report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            output_dir=folder, per_device_train_batch_size=batch_size, num_train_epochs=epochs, seed=seed,
+            use_cpu=not gpu, bf16=gpu, report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
             eval_strategy="no" if dev is None else "epoch",
         )  # fmt: skip
         trainer = Ordered(

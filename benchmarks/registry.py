@@ -17,11 +17,13 @@ class Benchmark:
         module: where its `run` is.
         bar: what `field` must reach.
         field: ratio (at least the bar) or ours_value (at most the bar).
+        on_gpu: whether it is left out, with a line that says so, where there is no GPU.
     """
 
     module: str
     bar: float
     field: str = "ratio"
+    on_gpu: bool = False
 
     def run(self, name: str) -> Result:
         """Measure it."""
@@ -55,4 +57,5 @@ BENCHMARKS = {
     "shapley_vs_shap": Benchmark("shapley_vs_shap", 3),
     "shapley_vs_shap_pipeline": Benchmark("shapley_vs_shap", 3),
     "serve_vs_plain": Benchmark("serve_vs_plain", 3),
+    "gpu_train_vs_trainer": Benchmark("gpu", 1, on_gpu=True),
 }

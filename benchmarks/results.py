@@ -107,9 +107,18 @@ def record(new: Result, path: Path = RESULTS) -> None:
 
 def machine() -> dict[str, str | int]:
     """Processor, cores and versions."""
-    return {"cpu": _processor(), "cores": os.cpu_count() or 1, "python": python_version()} | {
-        name: version(name) for name in VERSIONS
-    }
+    return (
+        {"cpu": _processor(), "cores": os.cpu_count() or 1, "python": python_version()}
+        | {name: version(name) for name in VERSIONS}
+        | _gpu()
+    )
+
+
+def _gpu() -> dict[str, str]:
+    """The name of the GPU, where torch sees one."""
+    import torch
+
+    return {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
 
 
 def _processor() -> str:

@@ -29,11 +29,11 @@ def run(name: str) -> Result:
     )  # fmt: skip
 
 
-def our_speed() -> float:
-    """Samples per second of the steps of one epoch on `OUR_ROWS` texts."""
+def our_speed(rows: int = OUR_ROWS) -> float:
+    """Samples per second of the steps of one epoch."""
     from tuneloop.training.run import tune
 
     with TemporaryDirectory() as folder:
         config = default_config(epochs=1, report_to=[])
-        run = tune(config, snapshot=Sentiment(OUR_ROWS), workspace=Workspace(Path(folder)), quiet=True)
+        run = tune(config, snapshot=Sentiment(rows), workspace=Workspace(Path(folder)), quiet=True)
         return float(run.info["samples_per_s"])

@@ -69,7 +69,7 @@ def test_an_exported_minilm_agrees_with_torch(tmp_path: Path, form: str, toleran
 
 
 def test_a_run_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="There is no run latest"):
+    with pytest.raises(TrainingError, match="There is no run in"):
         open_run("latest", Workspace(tmp_path))
 
 

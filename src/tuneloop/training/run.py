@@ -189,7 +189,9 @@ def open_run(name: str, workspace: Workspace) -> Run:
     if name == "latest":
         found = max(workspace.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime_ns, default=None)
         if found is None:
-            raise TrainingError(t("There is no run in {folder} yet.", folder=workspace.runs), t("Make one: tuneloop tune"))
+            raise TrainingError(
+                t("There is no run in {folder} yet.", folder=workspace.runs), t("Make one: tuneloop tune")
+            )
         path = found.parent
     else:
         path = workspace.runs / check_id(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from benchmarks.data import Sentiment
 from benchmarks.results import HERE
@@ -32,5 +32,6 @@ def sentiment_release() -> Release:
     print("  tuning and releasing the model to measure; kept in benchmarks/.cache", flush=True)
     run = tune(config, snapshot=data, workspace=WORKSPACE, quiet=True)
     return write_release(
-        run.path, workspace=WORKSPACE, config=config, dev=data.split("dev"), evaluation={"metrics": {}}, quiet=True
-    )
+        run.path, workspace=WORKSPACE, config=config, dev=data.split("dev"), evaluation={"metrics": {}},
+        train=partial(data.split, "train"), quiet=True,
+    )  # fmt: skip

@@ -69,11 +69,13 @@ def release_of(
     from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
 
+    snapshot = find_snapshot(run.snapshot_hash, workspace)
     return write_release(
         run.path,
         workspace=workspace,
         config=run.config,
-        dev=find_snapshot(run.snapshot_hash, workspace).split("dev"),
+        dev=snapshot.split("dev"),
+        train=partial(snapshot.split, "train"),
         evaluation=scorecard.evaluation_of(run, workspace=workspace, quiet=quiet),
         audit=audit_for_release(run, workspace=workspace, config=gate, found=audited, quiet=quiet),
         tools=real_tools(serve=scores_over_http),

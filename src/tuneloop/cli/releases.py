@@ -40,6 +40,8 @@ def release(
 
 def show_forms(info: dict[str, Any]) -> None:
     """How each form of a release did against the evaluated model."""
+    from tuneloop.releases.calibration import told
+
     headers = [t("form"), t("texts/s"), t("largest difference"), t("agreement"), t("loss"), t("neighbours"), ""]
     rows = []
     for name, form in info["forms"].items():
@@ -51,6 +53,8 @@ def show_forms(info: dict[str, Any]) -> None:
     for name, form in info["forms"].items():
         if "error" in form:
             say(f"{name}: {form['error']}")
+    for sentence in told(info["forms"]):
+        say(sentence)
 
 
 @app.command("list", help=t("Every release, the oldest first."))

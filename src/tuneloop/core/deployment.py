@@ -77,9 +77,12 @@ class AbstainConfig(Options):
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
-    forms: tuple[Literal["torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"], ...] = Field(
+    forms: tuple[
+        Literal["torch-bf16", "onnx-fp32", "onnx-int8", "onnx-int8-static", "openvino-bf16", "openvino-int8"], ...
+    ] = Field(
         ("torch-bf16", "onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"),
-        description="Inference forms to try beside the torch model; the fastest that passes answers.",
+        description="Inference forms to try beside the torch model; the fastest that passes answers. onnx-int8-static "
+        "follows by itself where onnx-int8 is refused or its answers depend on their neighbours.",
     )
     max_loss: float = Field(
         0.003, ge=0, description="Loss of accuracy on dev (0.003 = 0.3 points) from which a form is refused."

@@ -27,11 +27,18 @@ class Engine(Protocol):
         """
 
 
+DYNAMIC = "onnx-int8"
+"""int8 with one activation scale for each batch."""
+
+STATIC = "onnx-int8-static"
+"""int8 with activation scales that were measured on texts, once."""
+
 ENGINES: dict[str, str | None] = {
     "torch-fp32": None,
     "torch-bf16": None,
     "onnx-fp32": "onnx/model.onnx",
-    "onnx-int8": "onnx/model_int8.onnx",
+    DYNAMIC: "onnx/model_int8.onnx",
+    STATIC: "onnx/model_int8_static.onnx",
     "openvino-bf16": "openvino/openvino_model.xml",
     "openvino-int8": "openvino/openvino_model_int8.xml",
 }

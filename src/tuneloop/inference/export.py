@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop.core.errors import ConfigError, ModelError, TuneloopError
 from tuneloop.core.i18n import t
-from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.engine import ENGINES, STATIC, Batch
 from tuneloop.inference.onnx_export import write_onnx
 from tuneloop.inference.opening import open_model, read_settings
 from tuneloop.inference.openvino_export import write_openvino
@@ -27,20 +27,21 @@ KEPT_PRODUCTS = 2
 """Matrix products at the end (pooler and classifier) that stay fp32 in int8: cheap, and the answer hangs on them."""
 
 
-def export_form(folder: Path, form: str, out_folder: Path) -> list[Path]:
+def export_form(folder: Path, form: str, out_folder: Path, *, calibration: Sequence[Batch] = ()) -> list[Path]:
     """Write one form of the model in `folder` below `out_folder`, which should be a staging folder.
 
     Args:
         folder: a Hugging Face folder with `tuneloop.json`.
-        form: onnx-fp32, onnx-int8, openvino-bf16 or openvino-int8.
+        form: one of `ENGINES` that has a file.
         out_folder: where `onnx/` or `openvino/` is made.
+        calibration: what the scales of onnx-int8-static are measured on: see `Predictor.calibration`.
 
     Returns:
         The files written, complete.
 
     Raises:
         ConfigError: if there is no such form.
-        ModelError: if the model cannot be loaded or exported.
+        ModelError: if the model cannot be loaded or exported, or there is nothing to measure scales on.
         MissingExtraError: if a package for the form is not installed.
     """
     target = ENGINES.get(form)
@@ -57,21 +58,28 @@ def export_form(folder: Path, form: str, out_folder: Path) -> list[Path]:
     if target is None:
         known = ", ".join(name for name, file in ENGINES.items() if file)
         raise ConfigError(t("There is no form called {name!r}.", name=form), t("Choose one of: {known}.", known=known))
+    if form == STATIC and not calibration:
+        raise ModelError(
+            t("{form} needs texts to measure its scales on, and there are none.", form=form),
+            t("Release a run whose snapshot is in the workspace, or leave {form} out of release.forms.", form=form),
+        )
     path = out_folder / target
     path.parent.mkdir(parents=True, exist_ok=True)
     # the scratch folder lies beside the target, so that the last step is a rename on one disk
     with TemporaryDirectory(dir=path.parent, prefix=".tmp-") as scratch, _silence():
-        made = _make(folder, form, Path(scratch) / path.name)
+        made = _make(folder, form, Path(scratch) / path.name, calibration)
         return [file.replace(path.parent / file.name) for file in made]
 
 
-def _make(folder: Path, form: str, path: Path) -> list[Path]:
+def _make(folder: Path, form: str, path: Path, calibration: Sequence[Batch]) -> list[Path]:
     model = _model(folder)
     try:
+        names = input_names(model)
         if form.startswith("openvino"):
-            names = input_names(model)
             return write_openvino(model, path, names=names, int8=form == "openvino-int8", kept=KEPT_PRODUCTS)
-        return [write_onnx(model, path, names=input_names(model), int8=form == "onnx-int8", kept=KEPT_PRODUCTS)]
+        int8 = form.startswith("onnx-int8")
+        measured = calibration if form == STATIC else ()
+        return [write_onnx(model, path, names=names, int8=int8, kept=KEPT_PRODUCTS, calibration=measured)]
     except TuneloopError:
         raise
     except Exception as error:  # exporters fail with whatever their innermost part raises

@@ -18,7 +18,7 @@ class OnnxEngine:
 
     Args:
         path: the .onnx file.
-        name: onnx-fp32 or onnx-int8.
+        name: onnx-fp32, onnx-int8 or onnx-int8-static.
 
     Raises:
         MissingExtraError: if ONNX Runtime is not installed.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.core.errors import MissingExtraError
+from tuneloop.inference.engine import Batch
+from tuneloop.inference.onnx_static import PRODUCTS, quantize_by
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def write_onnx(model: PreTrainedModel, path: Path, *, names: list[str], int8: bool, kept: int) -> Path:
+def write_onnx(
+    model: PreTrainedModel,
+    path: Path,
+    *,
+    names: list[str],
+    int8: bool,
+    kept: int,
+    calibration: Sequence[Batch] = (),
+) -> Path:
     """Write `path`, one file; returns it.
 
     Args:
@@ -20,11 +31,16 @@ def write_onnx(model: PreTrainedModel, path: Path, *, names: list[str], int8: bo
         int8: multiply in int8, with one weight scale per output and one activation scale per batch:
             the smallest and most portable file, but a text's answer depends on its neighbours.
         kept: matrix products at the end that stay in fp32.
+        calibration: batches that fix the activation scales of int8 for good, whatever texts come.
     """
     source = path.with_name("source.onnx") if int8 else path
     _export(model, source, names)
     if int8:
-        _to_int8(source, path, kept)
+        left = _left_alone(source, kept)
+        if calibration:
+            quantize_by(calibration, source, path, names=names, left=left)
+        else:
+            _quantize(source, path, left=left)
     return path
 
 
@@ -44,17 +60,24 @@ def _export(model: PreTrainedModel, path: Path, names: list[str]) -> None:
     )  # fmt: skip
 
 
-def _to_int8(source: Path, path: Path, kept: int) -> None:
-    try:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "onnx") from None
+def _left_alone(source: Path, kept: int) -> list[str]:
+    """The matrix products that stay in fp32: those without constant weights, as in attention, and the last `kept`."""
     import onnx
 
     graph = onnx.load(source).graph
     weights = {tensor.name for tensor in graph.initializer}
-    products = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and weights & set(node.input)]
+    products = [node for node in graph.node if node.op_type in PRODUCTS]
+    dense = [node.name for node in products if weights & set(node.input)]
+    return [node.name for node in products if node.name not in dense[:-kept]]
+
+
+def _quantize(source: Path, path: Path, *, left: list[str]) -> None:
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError:
+        raise MissingExtraError("onnxruntime", "onnx") from None
+
     quantize_dynamic(
-        source, path, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"],
-        nodes_to_exclude=products[-kept:],
+        source, path, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=list(PRODUCTS),
+        nodes_to_exclude=left,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.cascade import is_cascade, open_cascade
-from tuneloop.inference.engine import ENGINES, Engine
+from tuneloop.inference.engine import ENGINES, Batch, Engine
 from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.inference.ruling import check_rules, outcomes, ruled
 from tuneloop.knowledge.attach import Knowledge, open_knowledge
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
     IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+MEASURED_TOKENS, MEASURED_BATCH = 32_768, 1024
+"""Tokens on which scales are measured, of all texts and of a batch: a bound for time and memory."""
 
 
 class Predictor:
@@ -129,6 +132,14 @@ class Predictor:
             return False
         tokens = self._encode([("", "") if self.task.takes_pairs else ""])  # what any model reads
         return tokens.columns == 1 and tokens.owners is None
+
+    def calibration(self, inputs: Sequence[Input]) -> list[Batch]:
+        """What the model reads of inputs, on which `export_form` measures scales: nothing of it is padding."""
+        if not inputs:
+            return []
+        tokens = self._encode(inputs)
+        few = tokens.select(np.flatnonzero(np.cumsum(tokens.sizes) <= max(MEASURED_TOKENS, tokens.sizes[0])))
+        return [few.batch(rows) for rows in inference_batches(few.sizes, max_tokens=MEASURED_BATCH, max_padding=0)]
 
     @property
     def has_rules(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from tuneloop.core.errors import ModelError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
-from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.engine import DYNAMIC, ENGINES, STATIC
 from tuneloop.inference.opening import ROUTER
 from tuneloop.inference.ruling import final_scores
 from tuneloop.models.item_tokenizer import reads_items
 from tuneloop.releases.agreement import Agreement, agree, batch_effect
+from tuneloop.releases.calibration import not_enough, texts_in
 from tuneloop.releases.next_tokens import agree_on_answers, agree_on_next, neighbours_effect, next_tokens
 
 if TYPE_CHECKING:
@@ -39,13 +41,13 @@ class Tools:
     """What turns a model folder into forms and measures them; tests pass their own.
 
     Args:
-        export: writes a form of the model in a folder; gives the files.
+        export: writes a form of the model in a folder; gives the files. See `inference.export.export_form`.
         open: the predictor of a folder with an engine.
         speed: texts per second; for a model that writes, answers (see `Writer.answers_per_s`).
         serve: the scores that a client of the HTTP server would get, near to the given ones; None leaves that out.
     """
 
-    export: Callable[[Path, str, Path], list[Path]]
+    export: Callable[..., list[Path]]
     open: Callable[[Path, str], Any]
     speed: Callable[[Any, list[Any]], float]
     serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None = None
@@ -61,6 +63,7 @@ class Proof:
         tools: what exports, opens and measures.
         reference: the engine that the evaluation was made with.
         vectors: whether the engine that answers by default must tell vectors, which only torch does.
+        calibration: gives the rows of train that a form may be calibrated on; None where there are none.
     """
 
     def __init__(
@@ -72,14 +75,15 @@ class Proof:
         *,
         reference: str = REFERENCE,
         vectors: bool = False,
+        calibration: Callable[[], Examples] | None = None,
     ) -> None:
         self.folder, self.rules, self.dev, self.tools, self.reference = folder, rules, dev, tools, reference
-        self.vectors = vectors
+        self.vectors, self.calibration = vectors, calibration
 
     def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
         """What was found about each engine, and the fastest of those that may be the default."""
         forms: dict[str, Any] = {}
-        with progress(t("exporting and proving"), len(self.rules.forms) + 1, quiet=quiet) as bar:
+        with progress(t("exporting and proving"), len(self.rules.forms) + 2, quiet=quiet) as bar:
             reference = self.tools.open(self.folder, self.reference)
             torch_alone = reference.task.generates or (self.folder / ROUTER).is_file() or reads_items(self.folder)
             tried = [form for form in (TORCH_FORMS if torch_alone else self.rules.forms) if form != self.reference]
@@ -92,7 +96,10 @@ class Proof:
             for form in tried:
                 bar.update(len(forms), form)
                 forms[form] = self._try(form)
-            bar.update(len(self.rules.forms) + 1)
+            if self.calibration and (why := not_enough(forms, self.rules.max_batch_effect)):
+                bar.update(len(forms), STATIC)
+                forms[STATIC] = self._try_instead() | {"instead_of": {DYNAMIC: why}}
+            bar.update(len(self.rules.forms) + 2)
         fit = [name for name, found in forms.items() if self._may_be_default(name, found)]
         return forms, max(fit, key=lambda name: forms[name]["texts_per_s"])
 
@@ -130,7 +137,27 @@ class Proof:
         return agree_on_answers(writer, few, expected, serve(greedy, few, expected))
 
     def _try(self, form: str) -> dict[str, Any]:
+        if form == STATIC:
+            return self._try_calibrated()
         files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
+        return self._prove(form, files)
+
+    def _try_calibrated(self) -> dict[str, Any]:
+        batches = []
+        if self.calibration:
+            with closing(self.tools.open(self.folder, self.reference)) as predictor:
+                batches = predictor.calibration(self.calibration().inputs)
+        files = self.tools.export(self.folder, STATIC, self.folder, calibration=batches)
+        return self._prove(STATIC, files) | {"calibration": {"split": "train", "texts": texts_in(batches)}}
+
+    def _try_instead(self) -> dict[str, Any]:
+        """The same where nobody asked for it: a form more that cannot be made is no reason to release nothing."""
+        try:
+            return self._try_calibrated()
+        except ModelError as error:
+            return {"accepted": False, "reason": "error", "error": error.problem}
+
+    def _prove(self, form: str, files: list[Path]) -> dict[str, Any]:
         try:
             return self._judge(form, files)
         except ModelError as error:  # an engine that cannot run it on this machine is no reason to release nothing

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from tuneloop.models.shots import kept_texts
 from tuneloop.releases import index
 from tuneloop.releases.abstaining import add_abstaining
 from tuneloop.releases.auditing import write_audit
+from tuneloop.releases.calibration import calibration_rows
 from tuneloop.releases.card import card
 from tuneloop.releases.lineage import lineage
 from tuneloop.releases.manifest import write_manifest
@@ -42,6 +45,7 @@ def write_release(
     config: RunConfig,
     dev: Examples,
     evaluation: dict[str, Any],
+    train: Callable[[], Examples] | None = None,
     audit: dict[str, Any] | None = None,
     quiet: bool = False,
     tools: Tools | None = None,
@@ -49,6 +53,7 @@ def write_release(
     """The run's model as a new release NAME-N.
 
     Args:
+        train: gives the rows of train, for forms that are calibrated; without it none is.
         audit: the audit that it passed, which stands in it as audit.json and audit.html.
 
     Raises:
@@ -65,7 +70,11 @@ def write_release(
         abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
         vectors = bool(abstaining) and abstaining["abstaining"]["needs_vectors"]
-        proof = Proof(folder, config.release, dev, tools or real_tools(), reference=reference, vectors=vectors)
+        calibration = partial(calibration_rows, train, config.seed) if train else None
+        proof = Proof(
+            folder, config.release, dev, tools or real_tools(), reference=reference, vectors=vectors,
+            calibration=calibration,
+        )  # fmt: skip
         forms, engine = proof.run(quiet=quiet)
         info = {
             "version": 1, "id": release_id, "run": run_path.name, "data_hash": str(run.get("snapshot_hash", "")),

@@ -49,6 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for form in ("onnx-fp32", "onnx-int8", "openvino-bf16", "openvino-int8"):
         files = export_form(path, form, path)
         assert all(file.is_file() for file in files)
+    with closing(open_predictor(path)) as predictor:
+        export_form(path, "onnx-int8-static", path, calibration=predictor.calibration(TEXTS))
     return path
 
 
@@ -61,6 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("openvino-bf16", 0.03),
         ("openvino-int8", 0.05),
         ("onnx-int8", 0.05),
+        ("onnx-int8-static", 0.05),
     ],
 )
 def test_every_engine_agrees_with_torch(folder: Path, engine: str, tolerance: float) -> None:
@@ -68,7 +71,7 @@ def test_every_engine_agrees_with_torch(folder: Path, engine: str, tolerance: fl
     assert np.abs(open_predictor(folder, engine=engine).scores(TEXTS) - expected).max() < tolerance
 
 
-@pytest.mark.parametrize("engine", ["torch-fp32", "onnx-fp32", "openvino-bf16", "openvino-int8"])
+@pytest.mark.parametrize("engine", ["torch-fp32", "onnx-fp32", "onnx-int8-static", "openvino-bf16", "openvino-int8"])
 def test_an_answer_does_not_depend_on_its_neighbours(folder: Path, engine: str) -> None:
     predictor = open_predictor(folder, engine=engine)
     together = predictor.scores(TEXTS)
@@ -116,7 +119,8 @@ def test_what_is_asked_is_cleaned_like_what_was_taught(folder: Path) -> None:
 
 
 def test_no_leftovers_lie_beside_the_exported_files(folder: Path) -> None:
-    assert {file.name for file in (folder / "onnx").iterdir()} == {"model.onnx", "model_int8.onnx"}
+    onnx_files = {"model.onnx", "model_int8.onnx", "model_int8_static.onnx"}
+    assert {file.name for file in (folder / "onnx").iterdir()} == onnx_files
     assert {file.name for file in (folder / "openvino").iterdir()} == OPENVINO_FILES
 
 

@@ -10,6 +10,7 @@ from nicegui import ui
 
 from tuneloop.core.errors import TuneloopError
 from tuneloop.core.i18n import t
+from tuneloop.releases.calibration import told
 from tuneloop.releases.manifest import Checked, checked
 from tuneloop.releases.read import Release
 from tuneloop.studio import markdown
@@ -110,6 +111,8 @@ def forms(view: View, release: Release) -> None:
     headers = [t("form"), "", t("texts/s"), t("largest difference"), t("agreement"), t("loss"), t("neighbours")]
     table([*headers, t("problem")], rows, name=t("Forms"), numbers=range(2, 7))
     ui.label(t("Every form answered the dev rows and was held to the evaluated model; loss is of the main figure."))
+    for sentence in told(release.info["forms"]):
+        ui.label(sentence)
     served = release.info.get("served")
     if served:
         heading(t("Proof over HTTP"))

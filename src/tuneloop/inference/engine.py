@@ -27,9 +27,13 @@ class Engine(Protocol):
         """
 
 
+EXITS = "torch-exits"
+"""Torch, where texts that the model is sure of early leave before its last layer; for folders with exits alone."""
+
 ENGINES: dict[str, str | None] = {
     "torch-fp32": None,
     "torch-bf16": None,
+    EXITS: None,
     "onnx-fp32": "onnx/model.onnx",
     "onnx-int8": "onnx/model_int8.onnx",
     "openvino-bf16": "openvino/openvino_model.xml",

@@ -14,7 +14,8 @@ from tuneloop.core.errors import ModelError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
-from tuneloop.inference.engine import ENGINES
+from tuneloop.inference.engine import ENGINES, EXITS
+from tuneloop.inference.exits import exit_files
 from tuneloop.inference.opening import ROUTER
 from tuneloop.inference.ruling import final_scores
 from tuneloop.models.item_tokenizer import reads_items
@@ -83,6 +84,7 @@ class Proof:
             reference = self.tools.open(self.folder, self.reference)
             torch_alone = reference.task.generates or (self.folder / ROUTER).is_file() or reads_items(self.folder)
             tried = [form for form in (TORCH_FORMS if torch_alone else self.rules.forms) if form != self.reference]
+            tried += [EXITS] if exit_files(self.folder) else []
             try:
                 self.task, self.expected = reference.task, self._answers(reference)
                 speed = self.tools.speed(reference, self.dev.inputs)
@@ -130,7 +132,9 @@ class Proof:
         return agree_on_answers(writer, few, expected, serve(greedy, few, expected))
 
     def _try(self, form: str) -> dict[str, Any]:
-        files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
+        files = exit_files(self.folder) if form == EXITS else []
+        if ENGINES.get(form, "") is not None:
+            files = self.tools.export(self.folder, form, self.folder)
         try:
             return self._judge(form, files)
         except ModelError as error:  # an engine that cannot run it on this machine is no reason to release nothing

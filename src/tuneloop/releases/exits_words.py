@@ -26,9 +26,9 @@ def told(info: dict[str, Any]) -> list[str]:
     handover, test = found["handover"], found["test"]
     sentences = [
         t(
-            "A text leaves behind layer {layers} where it is at least {threshold:.1%} sure, which saves {saved:.0%} of "
-            "the {of} layers: {shares} leave.", layers=_listed(found["leave"]), threshold=handover["threshold"],
-            saved=found["layers_saved"], of=found["of"], shares=_shares(found["leave"]),
+            "A text leaves early where it is at least {threshold:.1%} sure: {shares}. That saves {saved:.0%} of the "
+            "{of} layers.", threshold=handover["threshold"], shares=_shares(found["leave"]),
+            saved=found["layers_saved"], of=found["of"],
         ),
         t(
             "On {rows} rows ({where}) {loss:.2f} points of accuracy are lost; with {confidence:.0%} confidence fewer "
@@ -40,7 +40,7 @@ def told(info: dict[str, Any]) -> list[str]:
     if test:
         sentences.append(
             t(
-                "On the test split {shares} leave and {saved:.0%} of the layers are saved: accuracy {ours:.4f} against "
+                "On the test split: {shares}, {saved:.0%} of the layers saved, accuracy {ours:.4f} against "
                 "{whole:.4f}, a difference of {difference:+.4f} (95 % interval {low:+.4f} to {high:+.4f}).",
                 shares=_shares(test["leave"]), saved=test["layers_saved"], ours=test["accuracy"], whole=test["whole"],
                 difference=test["difference"], low=test["low"], high=test["high"],
@@ -60,9 +60,6 @@ def _place(info: dict[str, Any]) -> str:
              engine=info["engine"], name=EXITS)  # fmt: skip
 
 
-def _listed(leave: dict[str, float]) -> str:
-    return ", ".join(leave)
-
-
 def _shares(leave: dict[str, float]) -> str:
-    return ", ".join(f"{share:.0%}" for share in leave.values())
+    """For example: 41% behind layer 2, 19% behind layer 4."""
+    return ", ".join(t("{share:.0%} behind layer {layer}", share=share, layer=layer) for layer, share in leave.items())

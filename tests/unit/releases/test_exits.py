@@ -171,7 +171,7 @@ def test_a_release_tells_who_leaves_where_and_what_it_costs(made: Release, place
     assert test["accuracy"] == pytest.approx(ours) and test["whole"] == pytest.approx(theirs)
     assert test["low"] <= test["difference"] <= test["high"]
     card = (made.path / "README.md").read_text()
-    assert "## Early exits" in card and "layer 1, 2" in card and "fastest form" in card
+    assert "## Early exits" in card and "behind layer 2" in card and "fastest form" in card
 
 
 def test_other_engines_and_transformers_know_nothing_of_exits(made: Release, run: Run) -> None:

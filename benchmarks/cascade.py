@@ -42,7 +42,7 @@ TIMED_TEXTS = 500
 def measure(*, texts: int, layers: int, rows: int) -> dict[str, Any]:
     """Both models, the hand-over, and what the test split says."""
     data = Sentiment()
-    strong = tune(_config("strong", {"type": "full"}), snapshot=data, workspace=WORKSPACE, quiet=True)
+    strong = tune(config_of("strong", {"type": "full"}), snapshot=data, workspace=WORKSPACE, quiet=True)
     WORKSPACE.cache.mkdir(parents=True, exist_ok=True)
     path = WORKSPACE.cache / "unlabelled.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in _unlabelled(texts)), encoding="utf-8")
@@ -50,7 +50,7 @@ def measure(*, texts: int, layers: int, rows: int) -> dict[str, Any]:
         "type": "distill", "teacher": str(strong.model_path), "layers": layers, "pick": "first", "alpha": 0.9,
         "texts": str(path),
     }  # fmt: skip
-    cheap = tune(_config("cheap", method), snapshot=data, workspace=WORKSPACE, quiet=True)
+    cheap = tune(config_of("cheap", method), snapshot=data, workspace=WORKSPACE, quiet=True)
     with closing(_fastest(cheap, data)) as first, closing(_fastest(strong, data)) as second:
         return _compare(first, second, data, rows) | {
             "settings": {"train": TRAIN_ROWS, "texts without labels": texts, "layers": layers, "hand-over rows": rows},
@@ -58,7 +58,8 @@ def measure(*, texts: int, layers: int, rows: int) -> dict[str, Any]:
         }
 
 
-def _config(name: str, method: dict[str, Any]) -> Any:
+def config_of(name: str, method: dict[str, Any]) -> Any:
+    """The defaults with another method, under this name."""
     learning = {"learning_rate": 2e-4} if name == "cheap" else {}
     return parse_config(
         {

@@ -16,7 +16,7 @@ from tuneloop.core.ray_cluster import check_on_ray
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from tuneloop.core.deployment import AuditConfig
+    from tuneloop.core.deployment import AuditConfig, ExitsConfig
     from tuneloop.releases.index import Row
     from tuneloop.releases.read import Release
     from tuneloop.training.run import Run
@@ -34,7 +34,7 @@ def release(
     """A release of a finished run: evaluated, exported, every form proven against the evaluated model.
 
     Args:
-        config: whose section `audit` is the gate; that of the run by default.
+        config: whose sections `audit` (the gate) and `release.exits` count; those of the run by default.
 
     Raises:
         TrainingError: if there is no such run.
@@ -44,8 +44,10 @@ def release(
 
     place = workspace_of(run, workspace)
     subject = open_run(run, place) if isinstance(run, str) else run
-    gate = None if config is None else open_project(config).config.audit
-    return release_of(subject, place, gate=gate, quiet=quiet)
+    if config is None:
+        return release_of(subject, place, quiet=quiet)
+    settings = open_project(config).config
+    return release_of(subject, place, gate=settings.audit, exits=settings.release.exits, quiet=quiet)
 
 
 def release_of(
@@ -53,6 +55,7 @@ def release_of(
     workspace: Workspace,
     *,
     gate: AuditConfig | None = None,
+    exits: ExitsConfig | None = None,
     audited: dict[str, Any] | None = None,
     quiet: bool = False,
 ) -> Release:
@@ -60,6 +63,7 @@ def release_of(
 
     Args:
         gate: the section `audit` to go by; the run's own by default.
+        exits: the section `release.exits` to go by; the run's own by default.
         audited: what `audit` has just said of the run by the same section; else it is audited here.
     """
     from tuneloop.data.snapshot import find_snapshot
@@ -69,11 +73,13 @@ def release_of(
     from tuneloop.releases.write import write_release
     from tuneloop.serve.proof import scores_over_http
 
-    snapshot = find_snapshot(run.snapshot_hash, workspace)
+    config, snapshot = run.config, find_snapshot(run.snapshot_hash, workspace)
+    if exits is not None:
+        config = config.model_copy(update={"release": config.release.model_copy(update={"exits": exits})})
     return write_release(
         run.path,
         workspace=workspace,
-        config=run.config,
+        config=config,
         dev=snapshot.split("dev"),
         train=partial(snapshot.split, "train"),
         evaluation=scorecard.evaluation_of(run, workspace=workspace, quiet=quiet),

@@ -20,7 +20,10 @@ Name = Annotated[str, typer.Argument(help=t("A release; a model's name means its
 def release(
     run: Annotated[str, typer.Argument(help=t("A finished run; the newest by default."))] = "latest",
     config: Annotated[
-        Path | None, typer.Option("--config", help=t("Whose section audit is the gate; that of the run by default."))
+        Path | None,
+        typer.Option(
+            "--config", help=t("Whose sections audit (the gate) and release.exits count; those of the run by default.")
+        ),
     ] = None,
     workspace: WorkspacePath = None,
     as_json: AsJson = False,
@@ -34,8 +37,18 @@ def release(
         print_json(made.info)
         return
     show_forms(made.info)
+    _tell_exits(made.info)
     say(t("Release {name} answers with {engine}: {path}", name=made.id, engine=made.engine, path=made.path))
     say(t("Next: tuneloop serve {name}", name=made.id))
+
+
+def _tell_exits(info: dict[str, Any]) -> None:
+    """Who leaves the model early, where that was asked for."""
+    if "exits" in info:
+        from tuneloop.releases.exits_words import told
+
+        for sentence in told(info):
+            say(sentence)
 
 
 def show_forms(info: dict[str, Any]) -> None:
@@ -83,6 +96,7 @@ def show(name: Name, workspace: WorkspacePath = None, as_json: AsJson = False) -
         print_json(found.info | {"lineage": lineage_of(found.info), "evaluation": found.evaluation})
         return
     show_forms(found.info)
+    _tell_exits(found.info)
     for sentence in told(found.info["cascade"]) if "cascade" in found.info else ():
         say(sentence)
     show_evaluation(found.evaluation)

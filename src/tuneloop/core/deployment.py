@@ -74,6 +74,21 @@ class AbstainConfig(Options):
         return self.detector != "none" or self.coverage is not None
 
 
+class ExitsConfig(Options):
+    """Where a text may leave the model that is already sure of it, to save the layers above."""
+
+    layers: tuple[int, ...] = Field(
+        (), description="Behind which layers, from 1, such as [2, 4]; none by default. For classification and pair."
+    )
+    max_loss: float = Field(
+        0.005, gt=0, lt=1, description="Accuracy that may be lost against the whole model; 0.005 = 0.5 points."
+    )
+    confidence: float = Field(0.9, ge=0.5, lt=1, description="Probability with which no more is lost.")
+    data: str = Field(
+        "", description="A file of labelled rows that were not learnt from, to choose by; the dev split by default."
+    )
+
+
 class ReleaseConfig(Options):
     """What a release holds and what it must prove."""
 
@@ -93,6 +108,7 @@ class ReleaseConfig(Options):
         description="Change of a probability through its neighbours in a batch; a form above it is never the default.",
     )
     abstain: AbstainConfig = Field(default_factory=AbstainConfig)  # type: ignore[arg-type]
+    exits: ExitsConfig = Field(default_factory=ExitsConfig)  # type: ignore[arg-type]
     license: str = Field("", description="Licence of the release, for the model card (SPDX name).")
     limits: str = Field("", description="What the model must not be used for, for the model card.")
 

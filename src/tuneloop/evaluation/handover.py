@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,12 +69,54 @@ def choose_handover(
     Raises:
         DataError: if no threshold passes.
     """
+    return _chosen(
+        lambda threshold: (sure >= threshold, cheap_right), strong_right, max_loss=max_loss, confidence=confidence
+    )
+
+
+def choose_exits(
+    sure: Floats, exit_right: Bools, whole_right: Bools, *, max_loss: float, confidence: float
+) -> HandOver:
+    """`choose_handover` for the exits of one model, which all have one threshold: a row leaves at its first sure exit.
+
+    One threshold makes of all exits one sequence of choices, so that the loss and the chance of error need not be dealt
+    out among them.
+
+    Args:
+        sure: the largest probability at each exit for each row, (exits, n).
+        exit_right: whether each exit answers rightly, (exits, n).
+        whole_right: the same of the whole model, (n,).
+
+    Raises:
+        DataError: if no threshold passes.
+    """
+
+    def answers(threshold: float) -> tuple[Bools, Bools]:
+        left = leaving(sure, threshold)
+        return left >= 0, exit_right[left, np.arange(len(left))]
+
+    return _chosen(answers, whole_right, max_loss=max_loss, confidence=confidence)
+
+
+def leaving(sure: Floats, threshold: float) -> NDArray[np.int64]:
+    """The number of the exit at which each row leaves, from 0; -1 for those that go through the whole model, (n,)."""
+    sure_enough = sure >= threshold
+    return np.where(sure_enough.any(axis=0), sure_enough.argmax(axis=0), -1)
+
+
+def _chosen(
+    answers: Callable[[float], tuple[Bools, Bools]], strong_right: Bools, *, max_loss: float, confidence: float
+) -> HandOver:
+    """The last threshold that passes; `answers` tells which rows the cheap side answers, and whether rightly."""
     chosen: HandOver | None = None
     tried: HandOver | None = None
+    rows, before = len(strong_right), None
     for threshold in THRESHOLDS:
-        keeps = sure >= threshold
-        if tried is None or round((1 - keeps.mean()) * len(sure)) != round(tried.share * len(sure)):
+        keeps, cheap_right = answers(threshold)
+        now = (keeps.tobytes(), (keeps & cheap_right).tobytes())
+        if tried is None or now != before:
             tried = _hand_over(float(threshold), keeps, cheap_right, strong_right, max_loss, confidence)
+        before = now
         if tried.p > 1 - confidence:
             break
         chosen = tried
@@ -81,7 +124,7 @@ def choose_handover(
         raise DataError(
             t(
                 "{rows} rows cannot show that a cascade loses less than {loss:.3f} of accuracy with {confidence:.0%} "
-                "confidence.", rows=len(sure), loss=max_loss, confidence=confidence,
+                "confidence.", rows=rows, loss=max_loss, confidence=confidence,
             ),
             t("Give more labelled rows with --data, or allow more with --max-loss or less with --confidence."),
         )  # fmt: skip

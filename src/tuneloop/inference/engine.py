@@ -33,9 +33,13 @@ DYNAMIC = "onnx-int8"
 STATIC = "onnx-int8-static"
 """int8 with activation scales that were measured on texts, once."""
 
+EXITS = "torch-exits"
+"""Torch, where texts that the model is sure of early leave before its last layer; for folders with exits alone."""
+
 ENGINES: dict[str, str | None] = {
     "torch-fp32": None,
     "torch-bf16": None,
+    EXITS: None,
     "onnx-fp32": "onnx/model.onnx",
     DYNAMIC: "onnx/model_int8.onnx",
     STATIC: "onnx/model_int8_static.onnx",

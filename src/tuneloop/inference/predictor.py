@@ -22,7 +22,7 @@ from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.cascade import is_cascade, open_cascade
-from tuneloop.inference.engine import ENGINES, Batch, Engine
+from tuneloop.inference.engine import ENGINES, EXITS, Batch, Engine
 from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.inference.ruling import check_rules, outcomes, ruled
 from tuneloop.knowledge.attach import Knowledge, open_knowledge
@@ -228,7 +228,7 @@ class Predictor:
         """The engine, and the rows of each batch that it is given."""
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
-        if self.cost is not None:
+        if self.cost is not None and self.engine.name != EXITS:  # what a text needs there hangs on where it leaves
             self.flops += self.cost.of(tokens.sizes)
         return self.engine, inference_batches(tokens.sizes, max_tokens=self.engine.max_batch_tokens)
 
@@ -281,6 +281,10 @@ def open_predictor(folder: Path, *, engine: str = "torch-fp32", form_folder: Pat
 
 def _open_engine(folder: Path, name: str, form_folder: Path) -> Engine:
     form = ENGINES[name]
+    if name == EXITS:
+        from tuneloop.inference.exits import ExitsEngine
+
+        return ExitsEngine(folder)
     if form is None:
         from tuneloop.inference.torch_engine import TorchEngine
 

@@ -16,6 +16,7 @@ from tuneloop.evaluation.names import LOWER_IS_BETTER, figure_text, metric_name,
 from tuneloop.evaluation.report import verdicts
 from tuneloop.evaluation.report_rules import comparison
 from tuneloop.releases.cascade_words import told
+from tuneloop.releases.exits_words import told as told_of_exits
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -53,6 +54,8 @@ def card(info: dict[str, Any], evaluation: dict[str, Any]) -> str:
         parts += [f"## {t('Knowledge')}", *_knowledge(info, evaluation)]
     if "cascade" in info:
         parts += [f"## {t('Cascade')}", *told(info["cascade"])]
+    if "exits" in info:
+        parts += [f"## {t('Early exits')}", *told_of_exits(info)]
     if "abstaining" in info:
         parts += [f"## {t('Abstaining')}", *_abstaining(info["abstaining"])]
     parts += [f"## {t('Origin')}", _origin(info, evaluation), f"## {t('Limits')}", _limits(info, evaluation)]

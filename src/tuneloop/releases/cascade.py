@@ -14,7 +14,7 @@ import numpy as np
 
 from tuneloop.core import fsio
 from tuneloop.core.config import RunConfig, parse_config
-from tuneloop.core.errors import ConfigError, DataError, ReleaseError
+from tuneloop.core.errors import ConfigError, ReleaseError
 from tuneloop.core.hashing import hash_file
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
@@ -174,15 +174,7 @@ def _rows(data: Path | None, strong: Release, snapshot: Snapshot, config: RunCon
         return snapshot.split("dev")
     with closing(strong.predictor()) as predictor:
         subject = scorecard.Subject(strong.id, config, snapshot, predictor, strong.path)
-        rows = scorecard.labelled_rows(data, subject)
-        known = scorecard.among(snapshot.split("train"), rows, predictor.task)
-        tested = scorecard.among(snapshot.split("test"), rows, predictor.task)
-    if known or tested:
-        raise DataError(
-            t("{path} holds {count} texts of the train or test split.", path=data, count=known + tested),
-            t("Leave them out: the hand-over is chosen on rows that were neither learnt nor are tested on."),
-        )
-    return rows
+        return scorecard.held_out_rows(data, subject)
 
 
 def fitted(cheap: Any, strong: Any, rows: Examples, *, max_loss: float, confidence: float) -> HandOver:

@@ -15,7 +15,8 @@ from tuneloop.core.errors import ModelError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.data.examples import Examples
-from tuneloop.inference.engine import DYNAMIC, ENGINES, STATIC
+from tuneloop.inference.engine import DYNAMIC, ENGINES, EXITS, STATIC
+from tuneloop.inference.exits import exit_files
 from tuneloop.inference.opening import ROUTER
 from tuneloop.inference.ruling import final_scores
 from tuneloop.models.item_tokenizer import reads_items
@@ -87,6 +88,7 @@ class Proof:
             reference = self.tools.open(self.folder, self.reference)
             torch_alone = reference.task.generates or (self.folder / ROUTER).is_file() or reads_items(self.folder)
             tried = [form for form in (TORCH_FORMS if torch_alone else self.rules.forms) if form != self.reference]
+            tried += [EXITS] if exit_files(self.folder) else []
             try:
                 self.task, self.expected = reference.task, self._answers(reference)
                 speed = self.tools.speed(reference, self.dev.inputs)
@@ -139,7 +141,9 @@ class Proof:
     def _try(self, form: str) -> dict[str, Any]:
         if form == STATIC:
             return self._try_calibrated()
-        files = self.tools.export(self.folder, form, self.folder) if ENGINES.get(form, "") is not None else []
+        files = exit_files(self.folder) if form == EXITS else []
+        if ENGINES.get(form, "") is not None:
+            files = self.tools.export(self.folder, form, self.folder)
         return self._prove(form, files)
 
     def _try_calibrated(self) -> dict[str, Any]:

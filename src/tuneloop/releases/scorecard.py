@@ -216,6 +216,22 @@ def labelled_rows(path: Path, subject: Subject) -> Examples:
     return examples
 
 
+def held_out_rows(path: Path, subject: Subject) -> Examples:
+    """The rows of a labelled file by which something is chosen.
+
+    Raises:
+        DataError: if some of them were learnt from, or are tested on.
+    """
+    rows = labelled_rows(path, subject)
+    known, tested = (among(subject.snapshot.split(name), rows, subject.predictor.task) for name in ("train", "test"))
+    if known or tested:
+        raise DataError(
+            t("{path} holds {count} texts of the train or test split.", path=path, count=known + tested),
+            t("Leave them out: the hand-over is chosen on rows that were neither learnt nor are tested on."),
+        )
+    return rows
+
+
 def _reference(subject: Subject, against: str | None, workspace: Workspace) -> Release | None:
     """The release to compare with: the one that is named, or the newest other one of the same model."""
     if against is not None:

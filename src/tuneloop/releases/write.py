@@ -28,6 +28,7 @@ from tuneloop.releases.abstaining import add_abstaining
 from tuneloop.releases.auditing import write_audit
 from tuneloop.releases.calibration import calibration_rows
 from tuneloop.releases.card import card
+from tuneloop.releases.exits import add_exits
 from tuneloop.releases.lineage import lineage
 from tuneloop.releases.manifest import write_manifest
 from tuneloop.releases.proof import Proof, Tools, real_tools
@@ -68,6 +69,7 @@ def write_release(
     with fsio.new_dir(path) as folder:
         fsio.copy_dir(run_path / "model", folder)
         abstaining = _abstaining(folder, config, dev, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
+        exits = _exits(folder, config, str(run.get("snapshot_hash", "")), workspace, quiet=quiet)
         reference = evaluated_with(config.task)
         vectors = bool(abstaining) and abstaining["abstaining"]["needs_vectors"]
         calibration = partial(calibration_rows, train, config.seed) if train else None
@@ -85,7 +87,7 @@ def write_release(
             "lineage": lineage(run_path.name, run, config, workspace),
             "flops": run.get("flops"),
             "weights": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
-        } | abstaining  # fmt: skip
+        } | abstaining | exits  # fmt: skip
         for name in EVIDENCE:
             if (run_path / name).is_file():
                 shutil.copyfile(run_path / name, folder / name)
@@ -138,6 +140,14 @@ def _abstaining(
     train = find_snapshot(data_hash, workspace).split("train")
     base = base_of(config, workspace.root)
     return {"abstaining": add_abstaining(folder, config, train=train, dev=dev, base=base, quiet=quiet)}
+
+
+def _exits(folder: Path, config: RunConfig, data_hash: str, workspace: Workspace, *, quiet: bool) -> dict[str, Any]:
+    """What release.json says of where texts leave early; nothing where that was not asked for."""
+    if not config.release.exits.layers:
+        return {}
+    data, base = find_snapshot(data_hash, workspace), base_of(config, workspace.root)
+    return {"exits": add_exits(folder, config, data, base=base, quiet=quiet)}
 
 
 def _reads_apart(folder: Path, config: RunConfig) -> bool:

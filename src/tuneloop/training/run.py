@@ -24,6 +24,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
 from tuneloop.core.paths import Workspace, check_id
 from tuneloop.core.provenance import code_version, environment
+from tuneloop.inference.exits import check_exits
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
 from tuneloop.models.device import peak_memory_bytes
@@ -141,6 +142,7 @@ def tune(
         return run
     with ranks.in_turn():
         ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace, quiet=quiet)
+    check_exits(config.release, ready.task, ready.model, rules=config.knowledge.rules)
     check_alike(ranks, [config.fingerprint(), snapshot.hash, ready.precision, ready.beside])
     if run is None:
         name = ranks.told(lambda: _begin(config, snapshot, workspace, ready, why, ranks).id)

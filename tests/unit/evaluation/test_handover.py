@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from tuneloop.core.errors import DataError
-from tuneloop.evaluation.handover import THRESHOLDS, choose_handover
+from tuneloop.evaluation.handover import THRESHOLDS, choose_exits, choose_handover, leaving
 from tuneloop.evaluation.noninferior import noninferiority_p, score
 
 
@@ -98,3 +98,23 @@ def test_too_few_rows_are_told_plainly() -> None:
     right = np.ones(200, bool)
     with pytest.raises(DataError, match=r"200 rows cannot show .* less than 0\.005 .* 90%"):
         choose_handover(np.full(200, 0.9), right, right, max_loss=0.005, confidence=0.9)
+
+
+def test_a_row_leaves_at_its_first_sure_exit() -> None:
+    sure = np.array([[0.9, 0.4, 0.4, 0.8], [0.9, 0.8, 0.5, 0.3]])
+    assert leaving(sure, 0.8).tolist() == [0, 1, -1, 0]
+    assert leaving(sure, 0.0).tolist() == [0] * 4 and leaving(sure, 1.01).tolist() == [-1] * 4
+
+
+def test_one_exit_is_a_cascade_of_two() -> None:
+    sure, cheap, strong = world(2000)
+    promise = {"max_loss": 0.01, "confidence": 0.9}
+    assert choose_exits(sure[None], cheap[None], strong, **promise) == choose_handover(sure, cheap, strong, **promise)
+
+
+def test_rows_that_only_leave_earlier_are_counted_anew() -> None:
+    """At 0.9 all leave at the second exit, rightly; below that at the first one, wrongly."""
+    sure = np.stack([np.full(2000, 0.5), np.full(2000, 0.9)])
+    right, whole = np.stack([np.zeros(2000, bool), np.ones(2000, bool)]), np.ones(2000, bool)
+    found = choose_exits(sure, right, whole, max_loss=0.01, confidence=0.9)
+    assert 0.5 < found.threshold <= 0.9 and found.share == 0 and found.loss == 0

@@ -75,15 +75,18 @@ def plain_attention(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
-def use_cheap_operations(model: PreTrainedModel, precision: str) -> None:
+def use_cheap_operations(model: PreTrainedModel, precision: str, *, device: str = "") -> None:
     """Change a model on the CPU in place; elsewhere nothing happens. What is saved stays the same.
+
+    Args:
+        device: where it will be; where it is by default.
 
     In bf16 the plain attention takes 3.7 ms where torch's fused one takes 6.9 ms (with dropout) or
     23 ms (without), forward and backward; in fp32 the fused one is faster and stays.
     """
     if not has_new_head(model):
-        packed.use_packed_attention(model)
-    if model.device.type != "cpu":
+        packed.use_packed_attention(model, device=device)
+    if (device or model.device.type) != "cpu":
         return
     if precision == "bf16" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_attention(model))

@@ -97,17 +97,23 @@ def use_cheap_operations(model: PreTrainedModel, precision: str, *, device: str 
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(*, wanted: bool = True) -> Iterator[None]:
     """Inside the block what a step frees is kept for the next one, and goes back to the system at the end.
 
     glibc gives large blocks back at once, and the system then clears thousands of pages again in every
     step: a tenth of the time of a training step of MiniLM. Other libraries are left as they are.
+
+    Args:
+        wanted: else large blocks go back at once, always: where memory is what is short, holes in the heap cost more.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not hasattr(libc, "mallopt"):
         yield
         return
-    libc.mallopt(MMAP_THRESHOLD, 1 << 30), libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+    mapped, trimmed = (1 << 30, (1 << 31) - 1) if wanted else (1 << 20, 1 << 22)
+    libc.mallopt(MMAP_THRESHOLD, mapped), libc.mallopt(TRIM_THRESHOLD, trimmed)
+    if not wanted:
+        libc.malloc_trim(0)
     try:
         yield
     finally:

@@ -134,7 +134,7 @@ def train(
     with (
         held_interrupts() as interrupted,  # before the log shows anyone that training is on
         closing(open_log(config.report_to, folder, place, writes=ranks.first)) as log,
-        bar_of_steps as bar, prefix, kept_memory(), recomputing, ranks.company(),
+        bar_of_steps as bar, prefix, kept_memory(wanted=ranks.pieces == 1), recomputing, ranks.company(),
     ):  # fmt: skip
         for step, rows in steps.since(place.step):
             if place.finished:

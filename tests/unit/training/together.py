@@ -29,9 +29,19 @@ from tuneloop.training.distributed.pieces import own
 from tuneloop.training.distributed.ranks import JoinedRanks, Ranks, join
 from tuneloop.training.distributed.sharded import ShardedRanks
 
-spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
-tiny = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tiny)
+ROOT = Path(__file__).parents[3]
+
+
+def opened(path: Path) -> Any:
+    """A file of the tests as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+tiny = opened(Path(__file__).with_name("tiny.py"))
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:
@@ -80,13 +90,14 @@ def tunes(folder: Path, ranks: Ranks, task: str, config: dict[str, Any]) -> dict
     """A whole run on the made-up rows of a task; the weights of what it leaves, and the losses of its steps."""
     from safetensors.torch import load_file
 
-    from tests.conftest import MadeUp
     from tuneloop.core.config import parse_config
     from tuneloop.core.paths import Workspace
     from tuneloop.training.run import tune
 
+    sys.path.append(str(ROOT))
+    rows_of = opened(ROOT / "tests" / "conftest.py").MadeUp
     settings = parse_config({"data": {"source": "x.csv"}, "task": task} | config)
-    run = tune(settings, snapshot=MadeUp(task), workspace=Workspace(folder), ranks=ranks, quiet=True)
+    run = tune(settings, snapshot=rows_of(task), workspace=Workspace(folder), ranks=ranks, quiet=True)
     rows = map(json.loads, (run.path / "metrics.jsonl").read_text().splitlines())
     weights = load_file(run.model_path / "model.safetensors")
     return {

@@ -66,10 +66,12 @@ class ShardedRanks(JoinedRanks):
         mesh = init_device_mesh(self.device, (self.size,))
         half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
         policy = half if precision == "bf16" else MixedPrecisionPolicy()
-        for part in [*_layers(pieces), pieces]:
+        words = _words(pieces)
+        for part in [*_layers(pieces), *words, pieces]:
             sharded = fully_shard(part, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
             sharded.set_gradient_divide_factor(1.0)  # a row's loss is divided by all rows of the step
             sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other way to divide by one
+            sharded.set_unshard_in_backward(part not in words)  # their gradient hangs on the tokens alone
         setattr(pieces, AT_HAND, lambda compute: compute())
         register_fsdp_forward_method(pieces, AT_HAND)
         return pieces
@@ -138,6 +140,14 @@ def _layers(model: PreTrainedModel) -> list[torch.nn.Module]:
         for match, name, module in found
         if match and match.end() == len(name) and next(module.parameters(), None) is not None
     ]
+
+
+def _words(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """The embeddings of words, where no other part of the model reads them: they are needed for a moment only."""
+    words = model.get_input_embeddings()
+    weight = getattr(words, "weight", None)
+    holders = [module for module in model.modules() if any(each is weight for each in module._parameters.values())]
+    return [words] if weight is not None and holders == [words] else []
 
 
 def _moved_out(model: PreTrainedModel) -> PreTrainedModel:

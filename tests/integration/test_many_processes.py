@@ -163,6 +163,36 @@ def test_processes_that_torchrun_itself_starts_train_together(project: Path, alo
     np.testing.assert_allclose(curve(newest(project, before)), curve(alone), atol=1e-3)
 
 
+def test_processes_that_share_the_weights_out_are_started_again_too(project: Path, alone: Run) -> None:
+    options = ["--on", "torchrun", "--workers", "2", "--set", "training.shard=true"]
+    before = known(project)
+    tune_command(project, *options).communicate(timeout=PATIENCE_S)
+    whole = newest(project, before)
+    np.testing.assert_allclose(curve(whole), curve(alone), atol=1e-3)
+
+    before = known(project)
+    killed = tune_command(project, *options)
+    until(lambda: checkpoint_of(project, before, 30))
+    workers = processes("distributed.worker", of=psutil.Process(killed.pid))
+    random.Random(2).choice(workers).kill()
+    said = killed.communicate(timeout=PATIENCE_S)[1]
+    assert killed.returncode == 0, said
+    assert "go on from the newest checkpoint (1 of 3 times)" in said
+    again = newest(project, before)
+    assert weights(again) == weights(whole) and curve(again) == curve(whole)
+    assert api.release(again, quiet=True).id.startswith("many-")
+
+
+def test_what_does_not_go_with_sharing_the_weights_is_told_before_anything_starts(project: Path) -> None:
+    before = known(project)
+    options = ["--set", "training.shard=true", "--set", "training.fgm=0.5"]
+    refused = tune_command(project, "--on", "torchrun", "--workers", "2", *options)
+    said = refused.communicate(timeout=PATIENCE_S)[1]
+    assert refused.returncode == 2
+    assert "training.fgm needs whole weights" in said
+    assert known(project) == before
+
+
 def test_a_mistake_is_told_once_and_nothing_is_started_again(project: Path) -> None:
     options = ["--set", "training.learning_rate=1e30", "--set", "training.clip=0", "--set", "training.warmup=0"]
     failing = tune_command(project, "--on", "torchrun", "--workers", "2", "--quiet", *options)
@@ -194,6 +224,11 @@ def test_ray_trains_as_one_process_and_goes_on_after_a_kill(project: Path, alone
     assert weights(again) == weights(whole)
     assert curve(again) == curve(whole)
     assert not list((project / ".tuneloop" / "cache" / "launches").iterdir())
+
+
+def test_ray_shares_the_weights_out(project: Path, alone: Run, ray_of_two: Any) -> None:
+    opened = api.open_project(project / "tuneloop.yaml", overrides={"training.shard": True})
+    np.testing.assert_allclose(curve(api.tune(opened, on="ray", workers=2, quiet=True)), curve(alone), atol=1e-3)
 
 
 def test_ray_says_what_a_process_said(project: Path, ray_of_two: Any) -> None:

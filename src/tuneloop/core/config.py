@@ -68,6 +68,10 @@ class ModelConfig(Options):
     trust_remote_code: bool = Field(False, description="Run code that comes with the model. Recorded in the release.")
 
 
+HARMLESS = ("shard", "checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing")
+"""Settings of training on which the trained weights do not depend, but for float noise."""
+
+
 class TrainingConfig(Options):
     """The training loop."""
 
@@ -106,6 +110,9 @@ class TrainingConfig(Options):
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto",
         description="Compute layers again for the gradient: slower, in less memory; auto does so where it must.",
+    )
+    shard: bool = Field(
+        False, description="Of several processes each holds a part of the weights and of the optimiser's state (FSDP)."
     )
     checkpoint_every_s: float = Field(60, gt=0, description="Seconds between checkpoints, at most.")
     checkpoint_every_steps: int = Field(100, ge=1, description="Steps between checkpoints, at most.")
@@ -239,7 +246,7 @@ class RunConfig(Options):
         """The parts that determine the trained weights, as JSON: what a checkpoint is bound to."""
         plain = self.model_dump(mode="json")
         training = plain["training"]
-        for harmless in ("checkpoint_every_s", "checkpoint_every_steps", "report_to", "gradient_checkpointing"):
+        for harmless in HARMLESS:
             training.pop(harmless)
         plain["method"].pop("asked")
         if not self.data.augment.perturbations:

@@ -134,7 +134,8 @@ class FrozenPrefix:
 
         model, sample, training = self._model, sample_batch(self._model), self._model.training
         model.eval()
-        with torch.inference_mode(), self:
+        # not in inference mode: FSDP keeps what its first pass takes memory for, and steps could not learn with that
+        with torch.no_grad(), self:
             states, expected = _states_and_answer(model, self._layers[-1], sample)
             self._given = states
             try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
+
+AT_HAND = "tuneloop_at_hand"
+"""The name of a method of models whose weights lie with several processes: it calls a function while they are here."""
 
 CHUNK = 512
 """Tokens whose logits exist at a time: 512 x 49,152 words in fp32 are 96 MiB."""
@@ -54,4 +58,10 @@ def next_token_losses(states: Tensor, head: Tensor, wanted: Tensor) -> Tensor:
     their gradient.
     """
     losses: Tensor = _NextToken.apply(states, head.to(states.dtype), wanted)  # type: ignore[no-untyped-call]
+    return losses
+
+
+def at_hand(model: Any, compute: Callable[[], Tensor]) -> Tensor:
+    """What a function computes that reads a model's weights by itself, outside of the model's own pass."""
+    losses: Tensor = getattr(model, AT_HAND, lambda compute: compute())(compute)
     return losses

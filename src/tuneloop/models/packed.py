@@ -18,15 +18,16 @@ ATTENTION = "tuneloop_packed"
 """The name under which transformers finds `packed_attention`."""
 
 
-def use_packed_attention(model: PreTrainedModel, *, everywhere: bool = False) -> None:
+def use_packed_attention(model: PreTrainedModel, *, everywhere: bool = False, device: str = "") -> None:
     """Let a causal model attend text by text, in place: on the CPU; elsewhere transformers does so by itself.
 
     Args:
         everywhere: also on a GPU.
+        device: where the model will be; where it is by default.
     """
     if model.config.is_encoder_decoder:  # which has two texts for each input
         return
-    if model.config._attn_implementation != "sdpa" or not (everywhere or model.device.type == "cpu"):
+    if model.config._attn_implementation != "sdpa" or not (everywhere or (device or model.device.type) == "cpu"):
         return
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask

@@ -139,11 +139,13 @@ class Generation(PartedTask):
         import torch
 
         from tuneloop.models.encoder_decoder import answer_losses
+        from tuneloop.models.next_token import at_hand
         from tuneloop.models.packed import packed_losses
 
         mask = batch["attention_mask"].bool()
         learnt = marks[:, : mask.shape[1]].bool() & mask
-        losses = (answer_losses if model.config.is_encoder_decoder else packed_losses)(model, batch, learnt)
+        compute = answer_losses if model.config.is_encoder_decoder else packed_losses
+        losses = at_hand(model, lambda: compute(model, batch, learnt))
         owners = torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)[learnt]
         return torch.zeros(len(mask), device=losses.device).index_add(0, owners, losses)
 

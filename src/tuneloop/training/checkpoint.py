@@ -20,6 +20,7 @@ from tuneloop.core.fsio import new_dir, remove_dir, sweep, write_json
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.data.batches import DEALING
+from tuneloop.training.tensor_file import write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -70,20 +71,15 @@ def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], finger
         fingerprint: what the checkpoint is bound to; another config cannot resume it.
     """
     import torch
-    from safetensors.torch import save_file
 
     older = [*_numbered(folder), *folder.glob("best-*")]
     target = folder / f"step-{place.step:08d}"
-    if target.exists():
-        return target
     with new_dir(target) as staging:
-        flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        flat["random.torch"] = torch.get_rng_state()
+        random = {"torch": torch.get_rng_state()}
         if torch.cuda.is_available():
-            flat["random.cuda"] = torch.cuda.get_rng_state()
-        # a file is built in memory before it is written: one per kind keeps that small
-        for kind in dict.fromkeys(map(_kind, flat)):
-            save_file({name: each for name, each in flat.items() if _kind(name) == kind}, staging / f"{kind}{SUFFIX}")
+            random["cuda"] = torch.cuda.get_rng_state()
+        write_tensors(staging / f"random{SUFFIX}", {f"random.{name}": each for name, each in random.items()})
+        write_tensors(staging / f"state{SUFFIX}", tensors)
         write_json(staging / PLACE, {"place": asdict(place), "fingerprint": hash_json(fingerprint)})
     for path in older:
         if path != _best(folder, place.best_step):
@@ -93,14 +89,11 @@ def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], finger
 
 def save_best(folder: Path, *, step: int, tensors: dict[str, torch.Tensor]) -> None:
     """Keep these weights as the best so far, found at `step`; those before stay until the next checkpoint."""
-    from safetensors.torch import save_file
-
     target = _best(folder, step)
     if target.exists():  # by a process that was killed before its checkpoint: the same weights
         remove_dir(target)
     with new_dir(target) as staging:
-        flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(flat, staging / f"model{SUFFIX}")
+        write_tensors(staging / f"model{SUFFIX}", tensors)
 
 
 def newest(folder: Path) -> Path | None:
@@ -170,11 +163,6 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _best(folder: Path, step: int) -> Path:
     return folder / f"best-{step:08d}"
-
-
-def _kind(name: str) -> str:
-    """What a tensor belongs to: model, average, optimizer or random."""
-    return name.partition(".")[0]
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ from tuneloop.models.forward import to_tensors
 from tuneloop.models.frozen import frozen_prefix
 from tuneloop.training import checkpoint, recompute
 from tuneloop.training.checkpoint import Place
+from tuneloop.training.distributed.pieces import in_pieces, own, put
 from tuneloop.training.distributed.ranks import Ranks
+from tuneloop.training.distributed.sharded import sharing
 from tuneloop.training.interrupt import InterruptedTrainingError, held_interrupts
 from tuneloop.training.logs import open_log
 from tuneloop.training.optim import create_optimizer, load_state, set_rate, state_tensors
@@ -89,13 +92,15 @@ def train(
 
     from tuneloop.training.cpu import kept_memory, use_cheap_operations
 
-    ranks = ranks or Ranks()
+    ranks = sharing(ranks or Ranks(), config)
     torch.manual_seed(seed)
     model.eval()  # until the first step
-    use_cheap_operations(model, precision)
+    use_cheap_operations(model, precision, device=ranks.device_of(model))
     read_first_token_only(model)
+    again = ranks.any(recompute.wanted(config, model, train_split.tokens, ranks=ranks, quiet=quiet))
+    given, model = model, ranks.spread(model, precision)
     prefix = frozen_prefix(model)
-    if cache:
+    if cache and ranks.pieces == 1:  # else the frozen layers are computed in every epoch
         with ranks.in_turn():
             prefix.keep(train_split.tokens, precision, folder=cache, limit_bytes=config.frozen_cache_bytes, quiet=quiet)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -119,20 +124,17 @@ def train(
     ranks.equal([*trained.values(), *average.values()])
 
     def keep_place() -> None:
-        if not ranks.first:
-            return
         place.metrics_bytes = log.flush()
-        tensors = _collect(trained, average, optimizer, method)
-        checkpoint.save(checkpoints, place=place, tensors=tensors, fingerprint=fingerprint)
+        save = partial(checkpoint.save, checkpoints, place=place, fingerprint=fingerprint)
+        ranks.keep(_collect(trained, average, optimizer, method), save)
 
     saved_s, losses = time.monotonic(), []
     bar_of_steps = progress(t("tuning"), total, done=place.step, quiet=quiet)
-    again = recompute.wanted(config, model, train_split.tokens, quiet=quiet)
     recomputing = recompute.recomputed(model, wanted=again)
     with (
         held_interrupts() as interrupted,  # before the log shows anyone that training is on
         closing(open_log(config.report_to, folder, place, writes=ranks.first)) as log,
-        bar_of_steps as bar, prefix, kept_memory(), recomputing,
+        bar_of_steps as bar, prefix, kept_memory(wanted=ranks.pieces == 1), recomputing, ranks.company(),
     ):  # fmt: skip
         for step, rows in steps.since(place.step):
             if place.finished:
@@ -143,10 +145,11 @@ def train(
             factor = rate_factor(step, total=total, warmup=config.warmup, schedule=config.schedule)
             set_rate(optimizer, factor)
             ranks.draw(seed, step)
-            own = ranks.share(rows, train_split.tokens)
+            shared = ranks.share(rows, train_split.tokens)
+            idle = ranks.idle(rows, train_split.tokens, tokens_per_part(config))
             loss = backward(
-                model, task, method, train_split.tokens, targets, own, config, precision,
-                count=len(rows), prefix=prefix, held=held,
+                model, task, method, train_split.tokens, targets, shared, config, precision,
+                count=len(rows), prefix=prefix, held=held, idle=idle,
             )  # fmt: skip
             loss = ranks.add_up(trained.values(), loss)
             for penalty in (method.penalty(model), held.penalty(model) if held else None):
@@ -164,8 +167,8 @@ def train(
             method.after_step(model, step)
             optimizer.zero_grad(set_to_none=True)
             if average:
-                weights = [value.detach() for value in trained.values()]
-                torch._foreach_lerp_(list(average.values()), weights, 1 - ema_decay(step, config.ema))
+                means, weights = ([own(each.detach()) for each in some.values()] for some in (average, trained))
+                torch._foreach_lerp_(means, weights, 1 - ema_decay(step, config.ema))
             place.step = step + 1
             place.samples += len(rows)
             place.steps_s += time.monotonic() - began_s
@@ -175,14 +178,14 @@ def train(
             if place.step in steps.due:
                 with _Averaged(trained, average):
                     method.before_evaluation(model)
-                    figures = ranks.told(lambda: method.figures(model, task, dev_split, precision))
-                    if method.settled(step) and _judge(place, figures[metric], config.patience) and ranks.first:
-                        checkpoint.save_best(checkpoints, step=place.step, tensors=trained)
+                    figures = ranks.judged(lambda: method.figures(model, task, dev_split, precision))
+                    if method.settled(step) and _judge(place, figures[metric], config.patience):
+                        ranks.keep(trained, partial(checkpoint.save_best, checkpoints, step=place.step))
                 log.write({"step": place.step, **{f"dev_{name}": value for name, value in figures.items()}})
                 if judged:
                     judged(sum(step <= place.step for step in steps.due), figures[metric])
             bar.update(place.step, _note(losses, place, metric))
-            late = time.monotonic() - saved_s > config.checkpoint_every_s
+            late = ranks.any(time.monotonic() - saved_s > config.checkpoint_every_s)
             stopping = ranks.any(interrupted())
             if late or stopping or place.step % config.checkpoint_every_steps == 0:
                 keep_place()
@@ -200,10 +203,8 @@ def train(
             if after_step:
                 after_step(place.step)
     average.clear(), optimizer.state.clear()  # room for the best weights
-    if ranks.first:
-        with torch.no_grad():
-            for name, tensor in checkpoint.load_best(checkpoints, step=place.best_step).items():
-                trained[name].copy_(tensor)
+    with ranks.company():
+        ranks.put_back(given, model, lambda: checkpoint.load_best(checkpoints, step=place.best_step))
     return place
 
 
@@ -220,16 +221,22 @@ def backward(
     count: int | None = None,
     prefix: Prefix | None = None,
     held: Held | None = None,
+    idle: Sequence[np.ndarray[Any, Any]] = (),
 ) -> float:
     """Gradients of the loss of `rows`, their part of the mean over `count` rows (these by default), in parts that fit
-    the token budget; returns that loss."""
-    own = held.around(method.loss) if held else method.loss
-    whole, losses = 0.0, regularised(prefix.loss(own) if prefix else own, config)
-    for part in split_by_tokens(rows, tokens, tokens_per_part(config)):
+    the token budget; returns that loss.
+
+    Args:
+        idle: rows of passes that count for nothing: see `Ranks.idle`.
+    """
+    plain = held.around(method.loss) if held else method.loss
+    whole, losses = 0.0, regularised(prefix.loss(plain) if prefix else plain, config)
+    parts = split_by_tokens(rows, tokens, tokens_per_part(config))
+    for part, over in [*((part, count or len(rows)) for part in parts), *((part, math.inf) for part in idle)]:
         batch = to_tensors(model, tokens, part)
         for _ in fgm.passes(model, config.fgm):
             with autocast(precision, model.device.type):
-                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / (count or len(rows))
+                loss = losses(model, task, batch, method.targets(targets, part), part).sum() / over
             loss.backward()  # type: ignore[no-untyped-call]
             whole += float(loss.detach())
     return whole
@@ -243,7 +250,12 @@ class _Averaged:
 
     def _swap(self) -> None:
         for name, mean in self.average.items():
-            self.trained[name].data, self.average[name] = mean, self.trained[name].data
+            weight = self.trained[name]
+            if in_pieces(weight):  # whose memory FSDP knows, so it stays where it is
+                before = own(weight.detach()).clone()
+                own(weight.detach()).copy_(own(mean)), own(mean).copy_(before)
+            else:
+                weight.data, self.average[name] = mean, weight.data
 
     def __enter__(self) -> None:
         self._swap()
@@ -298,6 +310,6 @@ def _restore(
             elif kind == "method":
                 remembered[rest] = tensor
             else:
-                {"model": trained, "average": average}[kind][rest].copy_(tensor)
+                put({"model": trained, "average": average}[kind][rest], tensor)
     method.restore(remembered)
     load_state(optimizer, moments)

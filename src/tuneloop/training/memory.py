@@ -44,13 +44,16 @@ def generous_bytes(model: PreTrainedModel, config: TrainingConfig) -> float:
     return 4 * 4 * sum(weight.numel() for weight in model.parameters()) + layers * layer
 
 
-def step_bytes(model: PreTrainedModel, tokens: Tokens, config: TrainingConfig) -> int:
+def step_bytes(model: PreTrainedModel, tokens: Tokens, config: TrainingConfig, *, pieces: int = 1) -> int:
     """Bytes that training takes beyond the loaded model: gradients, the optimiser, the average, and what layers keep.
 
     Computing layers again is not thought of. What a loss keeps beyond the model's answer does not count.
+
+    Args:
+        pieces: among how many processes the weights are shared out.
     """
     trained = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
-    weights = trained * (1 + MOMENTS[config.optimizer] / 4 + bool(config.ema))
+    weights = trained * (1 + MOMENTS[config.optimizer] / 4 + bool(config.ema)) / pieces
     grow = HEAP_GROWTH if model.device.type == "cpu" else 1.0
     return int(weights + grow * kept_bytes(model, tokens, config))
 

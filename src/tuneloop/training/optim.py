@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import MissingExtraError
+from tuneloop.training.distributed.pieces import cut, in_pieces
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,8 @@ def create_optimizer(groups: Sequence[ParameterGroup], config: TrainingConfig) -
     if config.optimizer == "adamw_8bit":
         return _eight_bits()(settings)
     if config.optimizer == "sgd":
-        return torch.optim.SGD(settings, momentum=config.momentum, fused=True)
+        whole = not any(in_pieces(each) for group in groups for each in group.parameters)  # DTensor has no fused SGD
+        return torch.optim.SGD(settings, momentum=config.momentum, fused=whole)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(settings, fused=True)
 
@@ -65,14 +67,16 @@ def state_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
 
 
 def load_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Go on from what `state_tensors` gave."""
+    """Go on from what `state_tensors` gave, all of it whole."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition(".")
         place, (key, _, inner) = state.setdefault(int(number), {}), key.partition("/")
         if inner:
             place = place.setdefault(key, {})
-        place[inner or key] = int(tensor) if not tensor.is_floating_point() and tensor.ndim == 0 else tensor
+        number_itself = not tensor.is_floating_point() and tensor.ndim == 0
+        place[inner or key] = int(tensor) if number_itself else cut(tensor, weights[int(number)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

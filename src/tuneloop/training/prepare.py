@@ -112,6 +112,7 @@ def prepare(
     base: Path | None = None,
     cache: Path | None = None,
     workspace: Workspace | None = None,
+    put_on: str = "",
     quiet: bool = True,
 ) -> Prepared:
     """Read train and dev, and the model with a head drawn from the run's seed, or the one that is gone on from.
@@ -120,6 +121,7 @@ def prepare(
         base: the folder that a relative model.source starts from.
         cache: where tokens are kept for the next run on the same texts; None writes nothing.
         workspace: where a teacher is looked for; that of the configuration by default.
+        put_on: where the model is to be, for now; on the GPU by default, where there is one.
         quiet: show no progress of making tokens.
 
     Raises:
@@ -193,7 +195,7 @@ def prepare(
         base=root,
         cache=cache,
     )
-    model, precision = moved(model, device=device), choose_precision(config.training.precision, device)
+    model, precision = moved(model, device=put_on or device), choose_precision(config.training.precision, device)
     tokens = functools.partial(cached_tokens, tokenizer, cache=cache)
     held = going_on.held(model, task, known=known, train=rows["train"], tokens=tokens)
     train = method.gather(splits["train"], task, sources)

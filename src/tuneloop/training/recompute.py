@@ -17,6 +17,7 @@ from tuneloop.core.progress import note
 from tuneloop.methods.base import GradientMethod
 from tuneloop.models.device import free_memory_bytes
 from tuneloop.models.forward import reads_one_sequence
+from tuneloop.training.distributed.ranks import Ranks
 from tuneloop.training.memory import generous_bytes, step_bytes
 
 if TYPE_CHECKING:
@@ -54,19 +55,22 @@ def check(config: TrainingConfig, method: Method, model: PreTrainedModel) -> Non
         )
 
 
-def wanted(config: TrainingConfig, model: PreTrainedModel, tokens: Tokens, *, quiet: bool = False) -> bool:
+def wanted(
+    config: TrainingConfig, model: PreTrainedModel, tokens: Tokens, *, ranks: Ranks | None = None, quiet: bool = False
+) -> bool:
     """Whether layers are to be computed again; `auto` does so where keeping everything would not fit into free memory.
 
-    Nothing but time and memory depends on it.
+    Nothing but time and memory depends on it. It is asked before the weights are shared out.
     """
+    ranks = ranks or Ranks()
     if config.gradient_checkpointing != "auto":
         return config.gradient_checkpointing
     if not getattr(model, "supports_gradient_checkpointing", False) or not reads_one_sequence(model):
         return False
-    free = free_memory_bytes(model.device.type)
+    free = free_memory_bytes(ranks.device_of(model))
     if generous_bytes(model, config) <= SMALL_SHARE * free:
         return False
-    need = step_bytes(model, tokens, config)
+    need = step_bytes(model, tokens, config, pieces=ranks.pieces)
     if need <= SAFE_SHARE * free:
         return False
     if not quiet:

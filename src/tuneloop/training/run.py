@@ -27,7 +27,7 @@ from tuneloop.core.provenance import code_version, environment
 from tuneloop.inference.exits import check_exits
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
-from tuneloop.models.device import peak_memory_bytes
+from tuneloop.models.device import choose_device, peak_memory_bytes
 from tuneloop.models.flops import forward_flops
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of, wants_own_code
@@ -140,8 +140,12 @@ def tune(
     run = None if found is None else _same_run(found, config, snapshot)
     if run and run.status == "finished":
         return run
+    # one GPU alone may have no room for the model that all share out
+    put_on = "cpu" if ranks.size > 1 and config.training.shard else ""
     with ranks.in_turn():
-        ready = prepare(config, snapshot, base=base, cache=workspace.cache, workspace=workspace, quiet=quiet)
+        ready = prepare(
+            config, snapshot, base=base, cache=workspace.cache, workspace=workspace, put_on=put_on, quiet=quiet
+        )
     check_exits(config.release, ready.task, ready.model, rules=config.knowledge.rules)
     check_alike(ranks, [config.fingerprint(), snapshot.hash, ready.precision, ready.beside])
     if run is None:
@@ -172,7 +176,7 @@ def tune(
             source = ready.past.name if ready.past else config.model.source
             save_adapter(run.path / "adapter", scaled(adapter, share), model, source)
         figures |= {"read_beside": ready.beside} if ready.beside else {}
-        figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(model.device.type)}
+        figures |= {"temperature": temperature, "peak_memory_bytes": peak_memory_bytes(choose_device())}
         if forward := forward_flops(model):
             figures |= {"flops": forward.to_json()}
         _write_info(run.path, run.info | {"status": "finished"} | figures)
@@ -330,7 +334,7 @@ def _begin(config: RunConfig, snapshot: Snapshot, workspace: Workspace, ready: P
         "metric": ready.method.selects_by(ready.task),
         "started": now.isoformat(timespec="seconds"),
         "code": code_version(),
-        "environment": environment() | {"device": ready.model.device.type, "precision": ready.precision},
+        "environment": environment() | {"device": choose_device(), "precision": ready.precision},
         "model": {
             "source": config.model.source,
             "parameters": total,

@@ -183,7 +183,7 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
     tiny.run(tmp_path, epochs=1)
-    tensors = checkpoint.newest(tmp_path / "checkpoints") / "model.safetensors"
+    tensors = checkpoint.newest(tmp_path / "checkpoints") / "state.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:100])
     with pytest.raises(TrainingError, match="cannot be read"):
         tiny.run(tmp_path, epochs=1)

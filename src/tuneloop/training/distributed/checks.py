@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import ConfigError, TrainingError
+from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
-from tuneloop.methods import METHODS
+from tuneloop.methods import METHODS, create_method
 from tuneloop.methods.auto import Auto
 from tuneloop.methods.base import SolvedMethod
 from tuneloop.tasks import task_class
@@ -17,6 +18,9 @@ from tuneloop.tasks import task_class
 if TYPE_CHECKING:
     from tuneloop.core.config import RunConfig
     from tuneloop.training.distributed.ranks import Ranks
+
+IN_PIECES = ("full", "lora", "ia3", "bitfit", "adapter")
+"""Methods whose weights may be shared out too: they look at none but in the model's own passes."""
 
 
 def check_parts(config: RunConfig) -> None:
@@ -41,6 +45,31 @@ def check_parts(config: RunConfig) -> None:
             raise ConfigError(
                 t("{name} compares the texts of a step with each other, and each process sees only its own.",
                   name=name), hint
+            )  # fmt: skip
+    if config.training.shard:
+        check_pieces(config)
+
+
+def check_pieces(config: RunConfig) -> None:
+    """Nothing, if each process may have a piece of every weight alone.
+
+    Raises:
+        ConfigError: saying why not.
+    """
+    method = METHODS.get(config.method.type)
+    needs = {
+        t("method {name}", name=method.name): method is not Auto and method.name not in IN_PIECES,
+        "method.base_bits": bool(getattr(create_method(config.method).options, "base_bits", 0)),
+        "training.fgm": config.training.fgm > 0,
+        "training.optimizer: adamw_8bit": config.training.optimizer == "adamw_8bit",
+        "continual": config.continual.used,
+        f"modality: {config.modality}": config.modalities != TEXT_ALONE,
+    }
+    for name, does in needs.items():
+        if does:
+            raise ConfigError(
+                t("{name} needs whole weights, and with training.shard a process has a piece of each.", name=name),
+                t("Set training.shard to false. Methods that go with it: {methods}.", methods=", ".join(IN_PIECES)),
             )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,7 @@ from tuneloop.training.distributed.share import share
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
 
@@ -97,6 +98,47 @@ class Ranks:
 
     def wait(self) -> None:
         """Until every process is here."""
+
+    # what follows is another thing where processes share out the weights too: see `sharded.ShardedRanks`
+
+    pieces = 1
+    """In how many pieces a weight lies."""
+
+    def device_of(self, model: PreTrainedModel) -> str:
+        """cpu or cuda: where it is trained."""
+        return model.device.type
+
+    def spread(self, model: PreTrainedModel, precision: str) -> PreTrainedModel:
+        """The model to train in its place."""
+        return model
+
+    def idle(self, rows: IntArray, tokens: Tokens, max_tokens: int) -> list[IntArray]:
+        """The rows of each further pass that a step needs in this process, though none of them counts."""
+        return []
+
+    def judged(self, compute: Callable[[], Value]) -> Value:
+        """What a computation with the model gives, plain JSON, in all processes."""
+        return self.told(compute)
+
+    def keep(self, tensors: Mapping[str, torch.Tensor], write: Callable[..., object]) -> None:
+        """The first process writes these tensors: `write(tensors=tensors)`, which calls `write_tensors` once."""
+        if self.first:
+            write(tensors=tensors)
+
+    def put_back(
+        self, model: PreTrainedModel, trained: PreTrainedModel, best: Callable[[], Mapping[str, torch.Tensor]]
+    ) -> None:
+        """Give the first process's `model` the best weights, by their names; `trained` is what `spread` made of it."""
+        import torch
+
+        if self.first:
+            with torch.no_grad():
+                for name, tensor in best().items():
+                    model.get_parameter(name).copy_(tensor)
+
+    def company(self) -> AbstractContextManager[None]:
+        """Around passes through the model: a LostRankError, where another process has ended meanwhile."""
+        return nullcontext()
 
 
 class JoinedRanks(Ranks):
@@ -265,7 +307,12 @@ def _in_company() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise LostRankError(
-            t("Another process of this training has ended or cannot be reached."),
-            t("What it has said itself tells why: {reason}", reason=str(error).strip().split("\n")[0][:200]),
-        ) from error
+        raise lost(error) from error
+
+
+def lost(error: RuntimeError) -> LostRankError:
+    """What such an error of torch means."""
+    return LostRankError(
+        t("Another process of this training has ended or cannot be reached."),
+        t("What it has said itself tells why: {reason}", reason=str(error).strip().split("\n")[0][:200]),
+    )

@@ -35,6 +35,8 @@ class OnnxEngine:
         self.name = name
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # threads that wait for work by spinning take the time of those that have some, here and in other processes
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base class

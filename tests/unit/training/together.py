@@ -96,7 +96,8 @@ def tunes(folder: Path, ranks: Ranks, task: str, config: dict[str, Any]) -> dict
 
     sys.path.append(str(ROOT))
     rows_of = opened(ROOT / "tests" / "conftest.py").MadeUp
-    settings = parse_config({"data": {"source": "x.csv"}, "task": task} | config)
+    chance = {"dropout": 0.0}  # of which each process draws its own
+    settings = parse_config({"data": {"source": "x.csv"}, "task": {"type": task} | chance} | config)
     run = tune(settings, snapshot=rows_of(task), workspace=Workspace(folder), ranks=ranks, quiet=True)
     rows = map(json.loads, (run.path / "metrics.jsonl").read_text().splitlines())
     weights = load_file(run.model_path / "model.safetensors")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 MOMENTS = {"adamw": 8, "adam": 8, "adamw_8bit": 2, "sgd": 4}
 """Bytes that an optimiser keeps for each trained weight."""
 
-HEAP_GROWTH = 1.3
+HEAP_GROWTH = 1.1
 """What a run takes on the CPU of the memory that is counted: batches of ever new shapes leave holes in the heap.
-Measured with MiniLM on 1,000 to 1,500 texts: 1.25 to 1.5."""
+Measured with MiniLM in fp32 on 1,000 and 4,000 texts (`benchmarks.foresight`): about 1; a tenth is left for others."""
 
 
 def generous_bytes(model: PreTrainedModel, config: TrainingConfig) -> float:

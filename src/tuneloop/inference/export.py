@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tuneloop.core.errors import ConfigError, ModelError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.inference.engine import ENGINES, STATIC, Batch
-from tuneloop.inference.onnx_export import write_onnx
+from tuneloop.inference.onnx_export import write_int8, write_onnx
 from tuneloop.inference.opening import open_model, read_settings
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.models.first_token import read_first_token_only
@@ -27,7 +27,9 @@ KEPT_PRODUCTS = 2
 """Matrix products at the end (pooler and classifier) that stay fp32 in int8: cheap, and the answer hangs on them."""
 
 
-def export_form(folder: Path, form: str, out_folder: Path, *, calibration: Sequence[Batch] = ()) -> list[Path]:
+def export_form(
+    folder: Path, form: str, out_folder: Path, *, calibration: Sequence[Batch] = (), whole: Path | None = None
+) -> list[Path]:
     """Write one form of the model in `folder` below `out_folder`, which should be a staging folder.
 
     Args:
@@ -35,6 +37,7 @@ def export_form(folder: Path, form: str, out_folder: Path, *, calibration: Seque
         form: one of `ENGINES` that has a file.
         out_folder: where `onnx/` or `openvino/` is made.
         calibration: what the scales of onnx-int8-static are measured on: see `Predictor.calibration`.
+        whole: the form onnx-fp32 of this very model, of which int8 can be made without exporting the model again.
 
     Returns:
         The files written, complete.
@@ -67,18 +70,20 @@ def export_form(folder: Path, form: str, out_folder: Path, *, calibration: Seque
     path.parent.mkdir(parents=True, exist_ok=True)
     # the scratch folder lies beside the target, so that the last step is a rename on one disk
     with TemporaryDirectory(dir=path.parent, prefix=".tmp-") as scratch, _silence():
-        made = _make(folder, form, Path(scratch) / path.name, calibration)
+        made = _make(folder, form, Path(scratch) / path.name, calibration, whole)
         return [file.replace(path.parent / file.name) for file in made]
 
 
-def _make(folder: Path, form: str, path: Path, calibration: Sequence[Batch]) -> list[Path]:
-    model = _model(folder)
+def _make(folder: Path, form: str, path: Path, calibration: Sequence[Batch], whole: Path | None) -> list[Path]:
+    int8, measured = form.startswith("onnx-int8"), calibration if form == STATIC else ()
+    derived = whole if int8 else None
+    model = None if derived else _model(folder)
     try:
+        if derived:
+            return [write_int8(derived, path, kept=KEPT_PRODUCTS, calibration=measured)]
         names = input_names(model)
         if form.startswith("openvino"):
             return write_openvino(model, path, names=names, int8=form == "openvino-int8", kept=KEPT_PRODUCTS)
-        int8 = form.startswith("onnx-int8")
-        measured = calibration if form == STATIC else ()
         return [write_onnx(model, path, names=names, int8=int8, kept=KEPT_PRODUCTS, calibration=measured)]
     except TuneloopError:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.inference.engine import Batch
@@ -15,32 +15,41 @@ if TYPE_CHECKING:
 
 
 def write_onnx(
-    model: PreTrainedModel,
-    path: Path,
-    *,
-    names: list[str],
-    int8: bool,
-    kept: int,
-    calibration: Sequence[Batch] = (),
+    model: PreTrainedModel, path: Path, *, names: list[str], int8: bool, kept: int, calibration: Sequence[Batch] = ()
 ) -> Path:
     """Write `path`, one file; returns it.
 
     Args:
         model: in fp32.
         names: the arrays the model takes.
-        int8: multiply in int8, with one weight scale per output and one activation scale per batch:
-            the smallest and most portable file, but a text's answer depends on its neighbours.
-        kept: matrix products at the end that stay in fp32.
-        calibration: batches that fix the activation scales of int8 for good, whatever texts come.
+        int8: multiply in int8, see `write_int8`; `kept` and `calibration` belong to it.
     """
-    source = path.with_name("source.onnx") if int8 else path
+    if not int8:
+        _export(model, path, names)
+        return path
+    source = path.with_name("source.onnx")
     _export(model, source, names)
-    if int8:
-        left = _left_alone(source, kept)
-        if calibration:
-            quantize_by(calibration, source, path, names=names, left=left)
-        else:
-            _quantize(source, path, left=left)
+    return write_int8(source, path, kept=kept, calibration=calibration)
+
+
+def write_int8(source: Path, path: Path, *, kept: int, calibration: Sequence[Batch] = ()) -> Path:
+    """Write `path`: the model of an ONNX file in fp32, its products in int8; returns it.
+
+    There is one weight scale per output and one activation scale per batch: the smallest and most portable file, but a
+    text's answer depends on its neighbours.
+
+    Args:
+        kept: matrix products at the end that stay in fp32.
+        calibration: batches that fix the activation scales for good, whatever texts come.
+    """
+    import onnx
+
+    graph = onnx.load(source).graph
+    left = _left_alone(graph, kept)
+    if calibration:
+        quantize_by(calibration, source, path, names=[each.name for each in graph.input], left=left)
+    else:
+        _quantize(source, path, left=left)
     return path
 
 
@@ -60,11 +69,8 @@ def _export(model: PreTrainedModel, path: Path, names: list[str]) -> None:
     )  # fmt: skip
 
 
-def _left_alone(source: Path, kept: int) -> list[str]:
+def _left_alone(graph: Any, kept: int) -> list[str]:
     """The matrix products that stay in fp32: those without constant weights, as in attention, and the last `kept`."""
-    import onnx
-
-    graph = onnx.load(source).graph
     weights = {tensor.name for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type in PRODUCTS]
     dense = [node.name for node in products if weights & set(node.input)]

@@ -79,7 +79,7 @@ class Proof:
         calibration: Callable[[], Examples] | None = None,
     ) -> None:
         self.folder, self.rules, self.dev, self.tools, self.reference = folder, rules, dev, tools, reference
-        self.vectors, self.calibration = vectors, calibration
+        self.vectors, self.calibration, self._whole_is_there = vectors, calibration, False
 
     def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
         """What was found about each engine, and the fastest of those that may be the default."""
@@ -98,6 +98,7 @@ class Proof:
             for form in tried:
                 bar.update(len(forms), form)
                 forms[form] = self._try(form)
+                self._whole_is_there |= form == "onnx-fp32" and bool(forms[form]["accepted"])
             if self.calibration and (why := not_enough(forms, self.rules.max_batch_effect)):
                 bar.update(len(forms), STATIC)
                 forms[STATIC] = self._try_instead() | {"instead_of": {DYNAMIC: why}}
@@ -143,15 +144,20 @@ class Proof:
             return self._try_calibrated()
         files = exit_files(self.folder) if form == EXITS else []
         if ENGINES.get(form, "") is not None:
-            files = self.tools.export(self.folder, form, self.folder)
+            files = self.tools.export(self.folder, form, self.folder, **self._whole())
         return self._prove(form, files)
+
+    def _whole(self) -> dict[str, Path]:
+        """The fp32 form in ONNX, if it was tried before and accepted: those in int8 are made of it."""
+        path = self.folder / str(ENGINES["onnx-fp32"])
+        return {"whole": path} if self._whole_is_there and path.is_file() else {}
 
     def _try_calibrated(self) -> dict[str, Any]:
         batches = []
         if self.calibration:
             with closing(self.tools.open(self.folder, self.reference)) as predictor:
                 batches = predictor.calibration(self.calibration().inputs)
-        files = self.tools.export(self.folder, STATIC, self.folder, calibration=batches)
+        files = self.tools.export(self.folder, STATIC, self.folder, calibration=batches, **self._whole())
         return self._prove(STATIC, files) | {"calibration": {"split": "train", "texts": texts_in(batches)}}
 
     def _try_instead(self) -> dict[str, Any]:

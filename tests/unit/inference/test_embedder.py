@@ -59,3 +59,10 @@ def test_tokens_that_the_model_does_not_know_are_counted(tiny_model: Path) -> No
         0,
         0,
     ]
+
+
+def test_many_texts_of_all_lengths_have_the_vectors_that_each_has_alone(tiny_model: Path) -> None:
+    embed = open_embedder(tiny_model)
+    texts = [" ".join(["good", "a", "b"] * 5)[: 2 * length + 3] for length in range(12)]
+    alone = np.concatenate([embed([text]) for text in texts])
+    assert np.allclose(embed(texts), alone, atol=1e-2)  # bf16, where the machine computes in it

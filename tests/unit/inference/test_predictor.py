@@ -50,7 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files = export_form(path, form, path)
         assert all(file.is_file() for file in files)
     with closing(open_predictor(path)) as predictor:
-        export_form(path, "onnx-int8-static", path, calibration=predictor.calibration(TEXTS))
+        whole = path / "onnx" / "model.onnx"
+        export_form(path, "onnx-int8-static", path, calibration=predictor.calibration(TEXTS), whole=whole)
     return path
 
 

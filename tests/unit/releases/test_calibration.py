@@ -11,7 +11,7 @@ import pytest
 from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ModelError
 from tuneloop.data.examples import Examples
-from tuneloop.inference.engine import DYNAMIC, STATIC
+from tuneloop.inference.engine import DYNAMIC, ENGINES, STATIC
 from tuneloop.releases.calibration import calibration_rows, told
 from tuneloop.releases.proof import Proof, Tools
 
@@ -70,7 +70,8 @@ def prove(folder: Path, forms: list[str], *, train: bool = True, export: Any = N
         return [path]
 
     def open_(_: Path, engine: str) -> Answers:
-        return Answers({DYNAMIC: wrong.get("dynamic", ""), STATIC: wrong.get("static", "")}.get(engine, ""), read)
+        faults = {DYNAMIC: "dynamic", STATIC: "static", "onnx-fp32": "fp32"}
+        return Answers(wrong.get(faults.get(engine, ""), ""), read)
 
     tools = Tools(export or write, open_, lambda predictor, _: 1.0)
     calibration = (lambda: calibration_rows(lambda: TRAIN, 7)) if train else None
@@ -122,3 +123,20 @@ def test_a_second_try_may_fail_without_harm(tmp_path: Path) -> None:
     assert found[STATIC] == {
         "accepted": False, "reason": "error", "error": "it cannot be exported", "instead_of": {DYNAMIC: "loss"}
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("fp32", ["", "loss"])
+def test_int8_is_made_of_the_fp32_form_where_that_was_accepted(tmp_path: Path, fp32: str) -> None:
+    made: dict[str, Any] = {}
+
+    def write(folder: Path, form: str, out: Path, **more: Any) -> list[Path]:
+        path = out / str(ENGINES[form])
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(form, encoding="utf-8")
+        made[form] = more.get("whole")
+        return [path]
+
+    forms = ["onnx-fp32", "onnx-int8", "openvino-int8"]
+    prove(tmp_path, forms, dynamic="batch_effect", export=write, fp32=fp32)
+    whole = None if fp32 else tmp_path / "onnx" / "model.onnx"
+    assert made == {"onnx-fp32": None, DYNAMIC: whole, "openvino-int8": whole, STATIC: whole}

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
 FEW = 8
-
-EXACT_STEP = 1
-"""Widths of batches in fp32, where kernels need not be prepared for each shape: what is padding costs time."""
-
 MAX_TOKENS = 256
 """Of a text, with a model that says nothing of its own: what sentence encoders were taught with."""
 
@@ -117,7 +113,7 @@ def _of_tuned(folder: Path, engine: str | None) -> tuple[Callable[[Sequence[str]
 
 def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray], Tokenizer]:
     from tuneloop.models.device import choose_device, choose_precision
-    from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
+    from tuneloop.models.forward import positions, predict_logits
     from tuneloop.models.load import load_classifier
     from tuneloop.models.tokenizer import Tokenizer
 
@@ -128,8 +124,6 @@ def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray],
 
     def vectors(texts: Sequence[str]) -> FloatArray:
         # rounded to bytes, vectors do not show bf16; a question alone is no slower in fp32
-        precision = fast if len(texts) > FEW else "fp32"
-        step = EXACT_STEP if precision == "fp32" else WIDTH_STEP
-        return predict_logits(model, tokenizer.encode(texts), precision, step=step)
+        return predict_logits(model, tokenizer.encode(texts), fast if len(texts) > FEW else "fp32")
 
     return vectors, tokenizer

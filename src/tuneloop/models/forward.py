@@ -44,14 +44,14 @@ def input_names(model: PreTrainedModel) -> list[str]:
     return [*texts, *getattr(model, "media_inputs", ())]
 
 
-def padded_width(lengths: IntArray, step: int = WIDTH_STEP) -> int:
+def padded_width(lengths: IntArray) -> int:
     """How many tokens wide a batch of texts of these lengths is."""
-    return -(-int(lengths.max(initial=1)) // step) * step
+    return -(-int(lengths.max(initial=1)) // WIDTH_STEP) * WIDTH_STEP
 
 
-def reading_batches(lengths: IntArray, *, max_tokens: int = MAX_TOKENS, step: int = WIDTH_STEP) -> list[IntArray]:
+def reading_batches(lengths: IntArray, *, max_tokens: int = MAX_TOKENS) -> list[IntArray]:
     """The rows of each batch of texts of these lengths that a model of torch only reads: see `inference_batches`."""
-    return inference_batches(lengths, max_tokens=max_tokens, step=step)
+    return inference_batches(lengths, max_tokens=max_tokens, step=WIDTH_STEP)
 
 
 def positions(model: PreTrainedModel) -> int | None:
@@ -87,13 +87,11 @@ def places_for_texts(model: PreTrainedModel) -> int | None:
     return None if room is None else room - virtual_tokens(model)
 
 
-def to_tensors(
-    model: PreTrainedModel, tokens: Tokens, rows: IntArray, *, step: int = WIDTH_STEP
-) -> dict[str, torch.Tensor]:
+def to_tensors(model: PreTrainedModel, tokens: Tokens, rows: IntArray) -> dict[str, torch.Tensor]:
     """The given texts as the model takes them, each (batch, tokens), on its device."""
     import torch
 
-    longest, width = int(tokens.lengths[rows].max(initial=1)), padded_width(tokens.lengths[rows], step)
+    longest, width = int(tokens.lengths[rows].max(initial=1)), padded_width(tokens.lengths[rows])
     room = getattr(model.config, "max_position_embeddings", width)
     batch = tokens.batch(rows, width=width if width <= room else longest)
     return {name: torch.from_numpy(batch[name]).to(model.device) for name in input_names(model) if name in batch}
@@ -113,15 +111,10 @@ def reads_one_sequence(model: PreTrainedModel) -> bool:
 
 
 def predict_logits(
-    model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS, step: int = WIDTH_STEP
+    model: PreTrainedModel, tokens: Tokens, precision: str, *, max_tokens: int = MAX_TOKENS
 ) -> FloatArray:
-    """Logits in evaluation mode, length-sorted batches, in the order of `tokens`: see `gathered`.
-
-    Args:
-        step: batches are padded to multiples of this.
-    """
-    batches = _forward(model, tokens, precision, max_tokens, step)
-    answers = ((rows, answer.cpu().numpy()) for rows, _, answer in batches)
+    """Logits in evaluation mode, length-sorted batches, in the order of `tokens`: see `gathered`."""
+    answers = ((rows, answer.cpu().numpy()) for rows, _, answer in _forward(model, tokens, precision, max_tokens))
     return gathered(answers, tokens, outputs=head_of(model).out_features)
 
 
@@ -243,14 +236,14 @@ def _not_of_the_head() -> ModelError:
 
 
 def _forward(
-    model: PreTrainedModel, tokens: Tokens, precision: str, max_tokens: int, step: int = WIDTH_STEP
+    model: PreTrainedModel, tokens: Tokens, precision: str, max_tokens: int
 ) -> Iterator[tuple[IntArray, dict[str, torch.Tensor], torch.Tensor]]:
     """Rows, their tensors and their logits (batch, outputs), float32, for each batch."""
     import torch
 
     model.train(False)
-    for rows in reading_batches(tokens.sizes, max_tokens=max_tokens, step=step):
-        batch = to_tensors(model, tokens, rows, step=step)
+    for rows in reading_batches(tokens.sizes, max_tokens=max_tokens):
+        batch = to_tensors(model, tokens, rows)
         with torch.inference_mode(), autocast(precision, model.device.type):
             answer = model(**batch).logits.float()
             yield rows, batch, answer

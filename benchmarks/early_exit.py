@@ -150,9 +150,12 @@ def measure(rows: int) -> dict[str, Any]:
     every = range(1, LAYERS)
     heads = fitted_heads(task, every, on_top["train"][0], labels["train"], on_top["dev"][0], labels["dev"])
     seen = {
-        name: seen_by(task, heads, *on_top[name][:1], task.scores(on_top[name][1]), labels[name])
+        name: seen_by(
+            task, heads.layers, [heads.logits(number, each) for number, each in enumerate(on_top[name][0])],
+            task.scores(on_top[name][1]), labels[name],
+        )
         for name in ("dev", "left", "test")
-    }
+    }  # fmt: skip
     found = {f"on top, {places}": _judged(_at(seen, places)) for places in PLACES}
 
     model = together(model)
@@ -166,7 +169,7 @@ def measure(rows: int) -> dict[str, Any]:
         if name == "dev":
             temperatures = [fit_temperature(each, labels["dev"], task) for each in answers]
         cooled = [each / temperature for each, temperature in zip(answers, temperatures, strict=True)]
-        seen[name] = _seen(task, cooled, logits, labels[name])
+        seen[name] = seen_by(task, TOGETHER, cooled, task.scores(logits), labels[name])
     found[f"together, {TOGETHER}"] = _judged(seen)
     return {
         "exits": found,
@@ -174,14 +177,6 @@ def measure(rows: int) -> dict[str, Any]:
                      "confidence": CONFIDENCE},
         "machine": machine(),
     }  # fmt: skip
-
-
-def _seen(task: Any, answers: list[Any], logits: Any, labels: Any) -> Seen:
-    scores = list(map(task.scores, answers))
-    right = np.stack([task.right(labels, each) for each in scores])
-    return Seen(
-        TOGETHER, np.stack([each.max(axis=1) for each in scores]), right, task.right(labels, task.scores(logits))
-    )
 
 
 def _at(seen: dict[str, Seen], layers: tuple[int, ...]) -> dict[str, Seen]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import MissingExtraError
 from tuneloop.inference.engine import Batch
@@ -45,7 +45,7 @@ def write_int8(source: Path, path: Path, *, kept: int, calibration: Sequence[Bat
     import onnx
 
     graph = onnx.load(source).graph
-    left = _left_alone(source, kept)
+    left = _left_alone(graph, kept)
     if calibration:
         quantize_by(calibration, source, path, names=[each.name for each in graph.input], left=left)
     else:
@@ -69,11 +69,8 @@ def _export(model: PreTrainedModel, path: Path, names: list[str]) -> None:
     )  # fmt: skip
 
 
-def _left_alone(source: Path, kept: int) -> list[str]:
+def _left_alone(graph: Any, kept: int) -> list[str]:
     """The matrix products that stay in fp32: those without constant weights, as in attention, and the last `kept`."""
-    import onnx
-
-    graph = onnx.load(source).graph
     weights = {tensor.name for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type in PRODUCTS]
     dense = [node.name for node in products if weights & set(node.input)]

@@ -57,10 +57,12 @@ def add_exits(model: Path, config: RunConfig, snapshot: Snapshot, *, base: Path,
         whole: Any = predictor.engine.model  # type: ignore[union-attr]
         check_exits(config.release, predictor.task, whole, rules=config.knowledge.rules)
         subject = Subject(config.name, config, snapshot, predictor, model)
-        rows = held_out_rows(base / wanted.data, subject) if wanted.data else snapshot.split("dev")
-        heads = _learnt(predictor, wanted.layers, snapshot, seed=config.seed)
+        dev = snapshot.split("dev")
+        rows = held_out_rows(base / wanted.data, subject) if wanted.data else dev
+        of_dev = _means(predictor, wanted.layers, dev)
+        heads = _learnt(predictor, wanted.layers, snapshot.split("train"), of_dev, dev.labels, seed=config.seed)
         bar.update(1)
-        on_rows = _seen(predictor, heads, rows)
+        on_rows = _seen(predictor, heads, rows, _means(predictor, heads.layers, rows) if wanted.data else of_dev)
         bar.update(2)
         found: dict[str, Any] = {
             "layers": list(wanted.layers), "of": len(own_layers(whole)), "fitted_on": wanted.data or "dev",
@@ -70,7 +72,9 @@ def add_exits(model: Path, config: RunConfig, snapshot: Snapshot, *, base: Path,
         if handover is not None:
             Exits(heads.layers, handover.threshold, heads.weights, heads.biases).keep(model)
             found |= {"used": True, "handover": handover.to_json(), **on_rows.saved(handover.threshold, found["of"])}
-            found["test"] = _on_test(_seen(predictor, heads, snapshot.split("test")), handover, found["of"], config)
+            test = snapshot.split("test")
+            on_test = _seen(predictor, heads, test, _means(predictor, heads.layers, test))
+            found["test"] = _on_test(on_test, handover, found["of"], config)
         bar.update(3)
     return found
 
@@ -131,11 +135,13 @@ def fitted_heads(
     return Exits(tuple(layers), 0.0, tuple(weights), tuple(biases))
 
 
-def seen_by(task: Task, heads: Exits, means: FloatArray, whole: FloatArray, labels: Sequence[Label]) -> Seen:
-    """What heads say of mean states, (layers, n, hidden), and the whole model by its scores, (n, classes)."""
-    scores = [task.scores(heads.logits(number, each)) for number, each in enumerate(means)]
+def seen_by(
+    task: Task, layers: tuple[int, ...], answers: Sequence[FloatArray], whole: FloatArray, labels: Sequence[Label]
+) -> Seen:
+    """What heads say by their logits, (n, classes) of each, and the whole model by its scores, (n, classes)."""
+    scores = [task.scores(each) for each in answers]
     return Seen(
-        heads.layers,
+        layers,
         np.stack([each.max(axis=1, initial=0.0) for each in scores]),
         np.stack([task.right(labels, each) for each in scores]),
         task.right(labels, whole),
@@ -148,17 +154,23 @@ def _means(predictor: Predictor, layers: tuple[int, ...], rows: Examples) -> Flo
     return means_at_exits(model, layers, tokens)
 
 
-def _learnt(predictor: Predictor, layers: tuple[int, ...], snapshot: Snapshot, *, seed: int) -> Exits:
-    train, dev = snapshot.split("train"), snapshot.split("dev")
+def _learnt(
+    predictor: Predictor,
+    layers: tuple[int, ...],
+    train: Examples,
+    dev: FloatArray,
+    known: Sequence[Label],
+    *,
+    seed: int,
+) -> Exits:
     rows = np.random.default_rng(seed).permutation(len(train))[:TRAIN_ROWS].tolist()
     train = train.select(sorted(rows))
-    learnt, other = (_means(predictor, layers, each) for each in (train, dev))
-    return fitted_heads(predictor.task, layers, learnt, train.labels, other, dev.labels)
+    return fitted_heads(predictor.task, layers, _means(predictor, layers, train), train.labels, dev, known)
 
 
-def _seen(predictor: Predictor, heads: Exits, rows: Examples) -> Seen:
-    means, whole = _means(predictor, heads.layers, rows), predictor.scores(rows.inputs)
-    return seen_by(predictor.task, heads, means, whole, rows.labels)
+def _seen(predictor: Predictor, heads: Exits, rows: Examples, means: FloatArray) -> Seen:
+    answers = [heads.logits(number, each) for number, each in enumerate(means)]
+    return seen_by(predictor.task, heads.layers, answers, predictor.scores(rows.inputs), rows.labels)
 
 
 def _chosen(seen: Seen, *, max_loss: float, confidence: float) -> HandOver | None:

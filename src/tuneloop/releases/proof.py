@@ -79,11 +79,12 @@ class Proof:
         calibration: Callable[[], Examples] | None = None,
     ) -> None:
         self.folder, self.rules, self.dev, self.tools, self.reference = folder, rules, dev, tools, reference
-        self.vectors, self.calibration, self._whole_is_there = vectors, calibration, False
+        self.vectors, self.calibration = vectors, calibration
+        self._forms: dict[str, Any] = {}
 
     def run(self, *, quiet: bool) -> tuple[dict[str, Any], str]:
         """What was found about each engine, and the fastest of those that may be the default."""
-        forms: dict[str, Any] = {}
+        forms = self._forms = {}
         with progress(t("exporting and proving"), len(self.rules.forms) + 2, quiet=quiet) as bar:
             reference = self.tools.open(self.folder, self.reference)
             torch_alone = reference.task.generates or (self.folder / ROUTER).is_file() or reads_items(self.folder)
@@ -98,7 +99,6 @@ class Proof:
             for form in tried:
                 bar.update(len(forms), form)
                 forms[form] = self._try(form)
-                self._whole_is_there |= form == "onnx-fp32" and bool(forms[form]["accepted"])
             if self.calibration and (why := not_enough(forms, self.rules.max_batch_effect)):
                 bar.update(len(forms), STATIC)
                 forms[STATIC] = self._try_instead() | {"instead_of": {DYNAMIC: why}}
@@ -150,7 +150,8 @@ class Proof:
     def _whole(self) -> dict[str, Path]:
         """The fp32 form in ONNX, if it was tried before and accepted: those in int8 are made of it."""
         path = self.folder / str(ENGINES["onnx-fp32"])
-        return {"whole": path} if self._whole_is_there and path.is_file() else {}
+        accepted = self._forms.get("onnx-fp32", {}).get("accepted")
+        return {"whole": path} if accepted and path.is_file() else {}
 
     def _try_calibrated(self) -> dict[str, Any]:
         batches = []

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from tuneloop.core.hashing import hash_file
 from tuneloop.core.paths import Workspace
-from tuneloop.releases.manifest import MANIFEST
-from tuneloop.releases.read import Release, open_release
+from tuneloop.releases.read import open_release
+from tuneloop.serve.slot import Addressed, Directed, ServedModel, describe
 
 if TYPE_CHECKING:
     from tuneloop.core.preparation import CleanConfig
     from tuneloop.data.examples import Input
     from tuneloop.inference.adapters import ManyAdapters
-    from tuneloop.serve.slot import ServedModel
     from tuneloop.tasks.base import FloatArray, Prediction, Task
 
 ENGINE = "torch-fp32"
 """What computes texts of several adapters together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Directed:
-    """An input for the adapter of a release that is served beside the first one."""
-
-    release: str
-    item: Input
-
-
-Addressed: TypeAlias = "Input | Directed"
-"""What is judged by the loaded release, or by an adapter beside it; all of a request is for one of them."""
 
 
 class OneOfMany:
@@ -88,18 +74,8 @@ def open_adapters(release_ids: Sequence[str], *, workspace: Workspace, max_batch
 
     releases = [open_release(each, workspace) for each in dict.fromkeys(release_ids)]
     many = ManyAdapters({each.id: each.path for each in releases}, max_batch_tokens=max_batch_tokens)
-    first, *others = releases
-    model = _served(first, many, {each.id: _served(each, many, {}) for each in others})
-    for each in (model, *model.beside.values()):
+    first, *others = (describe(each, ENGINE, OneOfMany(many, each.id)) for each in releases)
+    model = replace(first, beside={each.release: each for each in others})
+    for each in model.every:
         each.warm_up()
     return model
-
-
-def _served(release: Release, many: ManyAdapters, beside: dict[str, ServedModel]) -> ServedModel:
-    from tuneloop.serve.slot import ServedModel
-
-    return ServedModel(
-        release.id, ENGINE, OneOfMany(many, release.id),
-        max_tokens=int(release.info["config"]["model"]["max_tokens"]), manifest=hash_file(release.path / MANIFEST),
-        beside=beside,
-    )  # fmt: skip

@@ -19,11 +19,10 @@ from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.worker import Worker
 from tuneloop.inference.ruling import discreet
-from tuneloop.serve.adapters import Addressed, Directed
 from tuneloop.serve.known import Found, KnownAnswers
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.slot import ServedModel, Slot
+from tuneloop.serve.slot import Addressed, Directed, ServedModel, Slot
 from tuneloop.tasks.base import Prediction
 
 logger = logging.getLogger("tuneloop.serve")

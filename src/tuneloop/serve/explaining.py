@@ -152,7 +152,7 @@ class Explaining:
 
     def _explain(self, request: ExplainRequest, item: Input, limits: _Limits) -> tuple[str, Explanation]:
         with self._slot.borrow() as loaded:
-            model = loaded.beside.get(request.release or "", loaded)
+            model = loaded.named(request.release) or loaded
             queued = _QueuedModel(model, loaded, self._batcher, limits, min(PORTION, self._config.max_queue))
             options: dict[str, Any] = {"unit": request.unit, "scale": request.scale}
             options |= {"answers": request.answers} if request.method == "shapley" else {}

@@ -12,8 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from tuneloop.serve.adapters import Addressed
-    from tuneloop.serve.slot import ServedModel
+    from tuneloop.serve.slot import Addressed, ServedModel
     from tuneloop.tasks.base import Prediction
 
 Found: TypeAlias = "tuple[Prediction, Any]"

@@ -322,13 +322,13 @@ class Service:
         Raises:
             Problem: 404 if that release does not answer here.
         """
-        found = {each.release: each for each in model.every}
-        if release is not None and release not in found:
+        own = model.named(release)
+        if own is None:
             raise Problem(
-                404, t("{name} does not answer here.", name=release[:100]),
-                t("Ask one of these: {known}", known=", ".join(found)),
+                404, t("{name} does not answer here.", name=str(release)[:100]),
+                t("Ask one of these: {known}", known=", ".join(each.release for each in model.every)),
             )  # fmt: skip
-        return model if release is None else found[release]
+        return own
 
     def not_ready(self) -> Problem:
         """Why nothing can be answered yet, or any more."""

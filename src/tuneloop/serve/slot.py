@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tuneloop.core.deployment import ReleaseConfig
 from tuneloop.core.fusion import read_by
@@ -19,7 +19,6 @@ from tuneloop.inference.decoding import Decoding
 from tuneloop.media.samples import sample
 from tuneloop.releases.manifest import MANIFEST
 from tuneloop.releases.read import Release, open_release
-from tuneloop.serve.adapters import Directed
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import ModelHandle
@@ -34,6 +33,18 @@ class Users:
 
     def __init__(self) -> None:
         self.lock, self.count = threading.Lock(), 0
+
+
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """An input for the adapter of a release that is served beside the first one."""
+
+    release: str
+    item: Input
+
+
+Addressed: TypeAlias = "Input | Directed"
+"""What is judged by the loaded release, or by an adapter beside it; all of a request is for one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +79,13 @@ class ServedModel:
         """Itself, and what answers beside it."""
         return (self, *self.beside.values())
 
-    def of(self, item: Input | Directed) -> tuple[ServedModel, Input]:
+    def of(self, item: Addressed) -> tuple[ServedModel, Input]:
         """Which of them an input is for, and the input."""
         return (self.beside[item.release], item.item) if isinstance(item, Directed) else (self, item)
+
+    def named(self, release: str | None) -> ServedModel | None:
+        """The one of them that is asked: itself where nobody is named, None where it is none of them."""
+        return self if release in (None, self.release) else self.beside.get(release or "")
 
     def directed(self, inputs: Sequence[Input], release: str) -> list[Any]:
         """Inputs for one of them as `handle` takes them."""
@@ -191,7 +206,7 @@ def open_model(release_id: str, *, workspace: Workspace, engine: str | None, max
         running = getattr(part, "engine", None)
         if running is not None and not handle.task.generates:
             running.max_batch_tokens = min(running.max_batch_tokens, max_batch_tokens)
-    model = _describe(release, engine or release.engine, handle, _documents(release))
+    model = describe(release, engine or release.engine, handle, documents=_documents(release))
     model.warm_up()
     return model
 
@@ -206,7 +221,8 @@ def _documents(release: Release) -> Any:
     return LockedIndex(documents_of(release))
 
 
-def _describe(release: Release, engine: str, handle: ModelHandle, documents: Any) -> ServedModel:
+def describe(release: Release, engine: str, handle: ModelHandle, *, documents: Any = None) -> ServedModel:
+    """An open release as a server has it, by what release.json says of it."""
     found = release.info["forms"].get(engine)
     rules = ReleaseConfig.model_validate(release.info["config"]["release"])
     return ServedModel(

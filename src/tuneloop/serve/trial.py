@@ -20,11 +20,10 @@ from tuneloop.serve.batching import Answer, Batcher
 from tuneloop.serve.known import KnownAnswers
 from tuneloop.serve.metrics import Meter
 from tuneloop.serve.problems import Problem
-from tuneloop.serve.slot import ServedModel, Slot
+from tuneloop.serve.slot import Addressed, ServedModel, Slot
 from tuneloop.watch.canary import Comparison, Side
 
 if TYPE_CHECKING:
-    from tuneloop.serve.adapters import Addressed
     from tuneloop.tasks.base import Prediction
 
 MOST_SHADOWED = 64

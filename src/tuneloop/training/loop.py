@@ -185,8 +185,7 @@ def train(
                 if judged:
                     judged(sum(step <= place.step for step in steps.due), figures[metric])
             bar.update(place.step, _note(losses, place, metric))
-            late = ranks.any(time.monotonic() - saved_s > config.checkpoint_every_s)
-            stopping = ranks.any(interrupted())
+            late, stopping = ranks.any_of(time.monotonic() - saved_s > config.checkpoint_every_s, interrupted())
             if late or stopping or place.step % config.checkpoint_every_steps == 0:
                 keep_place()
                 saved_s = time.monotonic()

@@ -85,7 +85,11 @@ class Ranks:
 
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process."""
-        return flag
+        return self.any_of(flag)[0]
+
+    def any_of(self, *flags: bool) -> list[bool]:
+        """For each of them, whether it is so in any process."""
+        return list(flags)
 
     def told(self, compute: Callable[[], Value]) -> Value:
         """What the first process computes, plain JSON, in all of them."""
@@ -187,10 +191,11 @@ class JoinedRanks(Ranks):
                 dist.broadcast(sent, src=0)
             tensor.detach().copy_(sent)
 
-    def any(self, flag: bool) -> bool:
+    def any_of(self, *flags: bool) -> list[bool]:
         import torch
 
-        return bool(self._sum(torch.tensor([float(flag)])))
+        found: list[bool] = self._sum(torch.tensor(flags, dtype=torch.float32)).bool().tolist()
+        return found
 
     def told(self, compute: Callable[[], Value]) -> Value:
         import torch

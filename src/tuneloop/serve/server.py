@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import math
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +27,19 @@ FAREWELL_S = 1.0
 """How long idle connections may still bring a request after the signal to stop; its answer says that it is the last."""
 
 RELEASE_S = 0.01
-"""How long an event loop takes to let go of a socket: uvloop does it in its next round."""
+"""How long an event loop takes to let go of a socket (uvloop: its next round), and a handshake under way to end."""
+
+SO_ATTACH_FILTER = 26
+"""Of Linux (asm-generic/socket.h); Python does not name it."""
+
+NO_NEW_CONNECTIONS = (
+    (0x30, 0, 0, 13),  # load the byte of the TCP flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # is it SYN alone, the wish to connect?
+    (0x06, 0, 0, 0),  # then drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # let everything else pass
+)
+"""A packet filter (classic BPF: code, jump if true, jump if false, operand; see Linux' networking/filter.rst)."""
 
 
 class Server(uvicorn.Server):
@@ -88,12 +103,14 @@ class Server(uvicorn.Server):
     async def _stop_listening(self) -> None:
         """Refuse connections from here on, but serve those that the kernel has taken already.
 
-        A second handle keeps the socket open while the loop lets go of it; between the last connection
-        taken from it and its end no other code runs.
+        A second handle keeps the socket open while the loop lets go of it. Whoever wishes to connect meanwhile
+        is not heard, asks again by the rules of TCP, and is refused: a connection that the kernel took between
+        the last look and the end of the socket would be lost with its request.
         """
         loop = asyncio.get_running_loop()
         spare = self._listener.dup()
         spare.setblocking(False)
+        _ignore_new_connections(spare)
         for server in self.servers:
             server.close()
         self._listener.close()
@@ -108,6 +125,16 @@ class Server(uvicorn.Server):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return protocol
+
+
+def _ignore_new_connections(listener: socket.socket) -> None:
+    """Drop what asks for a new connection; those that are being made can be ended. On Linux; elsewhere nothing."""
+    if sys.platform != "linux":
+        return
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in NO_NEW_CONNECTIONS))
+    program = struct.pack("HP", len(NO_NEW_CONNECTIONS), ctypes.addressof(code))
+    with suppress(OSError):  # a kernel without packet filters
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _accept_all(listener: socket.socket) -> list[socket.socket]:

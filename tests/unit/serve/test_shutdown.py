@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmarks.load import closed_loop, connect, post
 from tuneloop.core.deployment import ServeConfig
 from tuneloop.core.errors import ModelError, ReleaseError, ServeError
 from tuneloop.core.paths import Workspace
+from tuneloop.serve import server as server_module
 from tuneloop.serve.app import create_app
 from tuneloop.serve.server import Server, listen
 
@@ -68,6 +70,37 @@ def test_while_draining_the_last_answer_says_so_and_readiness_is_503(start):
     assert live.model.closed
 
 
+def test_nobody_is_taken_in_after_the_last_look_at_who_waits(start, monkeypatch):
+    live = start()
+    place = urlsplit(live.url)
+    outcomes = []
+
+    def late_client():
+        try:
+            with socket.create_connection((place.hostname, place.port), timeout=20) as late:
+                late.sendall(post("/v1/predict", b'{"text":"late"}'))
+                outcomes.append(late.recv(12) or "lost")
+        except ConnectionRefusedError:
+            outcomes.append("refused")
+        except ConnectionResetError:
+            outcomes.append("lost")
+
+    thread = threading.Thread(target=late_client)
+
+    def held_up_after_it(listener):
+        waiting = accept_all(listener)
+        thread.start()
+        thread.join(0.3)  # the kernel would have taken the connection by now
+        return waiting
+
+    accept_all = server_module._accept_all
+    monkeypatch.setattr(server_module, "_accept_all", held_up_after_it)
+    live.server.should_exit = True
+    live.thread.join(20)
+    thread.join(20)
+    assert outcomes == ["refused"]
+
+
 def accepts(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=5).close()
@@ -86,8 +119,6 @@ def test_a_release_that_cannot_be_opened_ends_the_server_with_its_error(tmp_path
 
 
 def test_while_the_model_is_loaded_the_server_lives_but_is_not_ready(start, tmp_path):
-    import threading
-
     go_on = threading.Event()
 
     def slow(_):

@@ -203,15 +203,15 @@ def behind(daily: int, replicas: int, memory_mb: float, rates: dict[str, Any]) -
 
 
 def grow(
-    measured: dict[str, Any], rates: dict[str, Any], *, quiet_per_s: float, peak: float, limit_ms: float
+    measured: dict[str, Any], rates: dict[str, Any], *, bf16_per_s: float, peak: float, limit_ms: float
 ) -> dict[str, Any]:
-    """The check, the growth, and a day of a billion on the measured machine and on one that was quiet.
+    """The check, the growth, and a day of a billion on the measured machine and on one with bf16.
 
     Args:
-        quiet_per_s: requests a second that the same server did on a machine without other work.
+        bf16_per_s: requests a second that the same server did on a machine with bf16, with an engine in int8.
     """
     replica, busiest = fitted(measured), peak * DAYS[-1] / DAY_S
-    machines = {"loaded": replica, "quiet": replica.as_fast_as(quiet_per_s)}
+    machines = {"measured": replica, "bf16": replica.as_fast_as(bf16_per_s)}
     many = {
         f"{load:.0%} load, {name}": {
             str(replicas): grown(replica, load * replica.most_per_s * replicas, replicas, choose)
@@ -225,9 +225,9 @@ def grow(
         for machine, each in machines.items()
         for name, choose in POLICIES.items()
     }
-    fewest, memory_mb = day["quiet, two choices"][0], measured["servers"][OURS]["memory_mb"]
+    fewest, memory_mb = day["bf16, two choices"][0], measured["servers"][OURS]["memory_mb"]
     return {
-        "engine": measured["engine"], "peak_factor": peak, "limit_ms": limit_ms, "quiet_per_s": quiet_per_s,
+        "engine": measured["engine"], "peak_factor": peak, "limit_ms": limit_ms, "bf16_per_s": bf16_per_s,
         "replica": {
             "batch_ms": round(1000 * replica.batch_s, 2), "text_ms": round(1000 * replica.text_s, 2),
             "overhead_ms": round(1000 * replica.overhead_s, 2), "most_texts": replica.most,
@@ -248,8 +248,8 @@ def main() -> None:
     options = parser.parse_args()
     measured, rates = (json.loads((QUALITY / f"{name}.json").read_text(encoding="utf-8"))
                        for name in ("saturation", "store_rates"))  # fmt: skip
-    quiet_per_s = next(each["ours_value"] for each in read() if each["name"] == "serve_vs_plain")
-    found = grow(measured, rates, quiet_per_s=quiet_per_s, peak=options.peak, limit_ms=options.limit_ms)
+    bf16_per_s = next(each["ours_value"] for each in read() if each["name"] == "serve_vs_plain")
+    found = grow(measured, rates, bf16_per_s=bf16_per_s, peak=options.peak, limit_ms=options.limit_ms)
     command = f"python -m benchmarks.growth --peak {options.peak:g} --limit-ms {options.limit_ms:g}"
     found |= {name: measured[name] for name in ("machine", "load_average", "date")} | {"command": command}
     print(json.dumps(found, indent=2))

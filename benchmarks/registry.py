@@ -40,7 +40,9 @@ BENCHMARKS = {
     "train_vs_recipe": Benchmark("train_vs_recipe", 8),
     "train_vs_trainer": Benchmark("train_vs_trainer", 2.5),
     "train_utilisation": Benchmark("utilisation", 0.5),
+    "train_utilisation_base": Benchmark("utilisation", 0.5),
     "embed_utilisation": Benchmark("utilisation", 0.6),
+    "embed_utilisation_base": Benchmark("utilisation", 0.6),
     "train_memory_vs_trainer": Benchmark("train_memory", 1),
     "train_memory_vs_trainer_at_16": Benchmark("train_memory", 1),
     # 80 % of the gain that the count of operations allows, which makes 1.67 and 2.67 times

@@ -70,8 +70,8 @@ def tables(found: dict[str, Any], price: float, words: dict[str, Any]) -> dict[s
         "breaks": _breaks(found, words), "volumes": _volumes(found["growth"]),
     }  # fmt: skip
     about = {
-        "loaded": _about(found["saturation"]), "stores": _about(found["store_rates"]), "price": f"{price:.2f}",
-        "quiet": f"{found['growth']['quiet_per_s']:.0f}",
+        "measured": _about(found["saturation"]), "stores": _about(found["store_rates"]), "price": f"{price:.2f}",
+        "bf16": f"{found['growth']['bf16_per_s']:.0f}",
         "limit": f"{found['growth']['limit_ms']:g}", "peak": f"{found['growth']['peak_factor']:g}",
         **{key: str(value) for key, value in found["growth"]["replica"].items()},
     }  # fmt: skip
@@ -105,10 +105,10 @@ def _predictions(found: dict[str, Any], price: float) -> list[Row]:
         entry = found["results"][name]
         for side in ("ours", "peer"):
             rows.append([entry[side], entry["machine"]["cpu"], *_cost(entry[f"{side}_value"], price)])
-    loaded = found["saturation"]
-    for name, each in loaded["servers"].items():  # by processor seconds, in which what else was done does not count
-        per_s = 1000 * loaded["machine"]["cores"] / each["cpu_ms"]
-        rows.append([f"{name} ({loaded['settings'][name]})", _about(loaded), *_cost(per_s, price)])
+    measured = found["saturation"]
+    for name, each in measured["servers"].items():  # by processor seconds, in which what else was done does not count
+        per_s = 1000 * measured["machine"]["cores"] / each["cpu_ms"]
+        rows.append([f"{name} ({measured['settings'][name]})", _about(measured), *_cost(per_s, price)])
     return rows
 
 

@@ -85,7 +85,9 @@ class TrainingConfig(Options):
         "adamw", description="The optimiser; adamw_8bit keeps its state in a quarter of the memory (bitsandbytes)."
     )
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
-    weight_decay: float = Field(0.01, ge=0, description="Decay of weights; never of biases and norms.")
+    weight_decay: float = Field(
+        0.01, ge=0, description="Decay of weights; never of biases, norms and words that no text holds."
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="The learning rate after warm-up.")
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")

@@ -171,22 +171,23 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     loaded_bytes = peak_memory_bytes(device)
     cache = ready.frozen_cache(training, folder)
     try:
-        train(
-            ready.model,
-            ready.task,
-            method,
-            train_split=sample,
-            dev_split=dev,
-            config=training.model_copy(update=ONCE | {"checkpoint_every_steps": sampled_steps.per_epoch}),
-            seed=config.seed,
-            precision=ready.precision,
-            folder=folder,
-            fingerprint={},
-            cache=cache,
-            held=ready.held,
-            quiet=True,
-            after_step=lambda _: marks_s.append(time.monotonic()),
-        )
+        with ready.used_words(training):
+            train(
+                ready.model,
+                ready.task,
+                method,
+                train_split=sample,
+                dev_split=dev,
+                config=training.model_copy(update=ONCE | {"checkpoint_every_steps": sampled_steps.per_epoch}),
+                seed=config.seed,
+                precision=ready.precision,
+                folder=folder,
+                fingerprint={},
+                cache=cache,
+                held=ready.held,
+                quiet=True,
+                after_step=lambda _: marks_s.append(time.monotonic()),
+            )
     except InterruptedTrainingError:
         raise KeyboardInterrupt from None  # there is no run that could be resumed
     taken_bytes = (peak_memory_bytes(device) - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)

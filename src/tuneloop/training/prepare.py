@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +29,7 @@ from tuneloop.models.fusing import fused_source, keep_frozen
 from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
 from tuneloop.models.source import resolve
+from tuneloop.models.used_words import only_used_words
 from tuneloop.tasks import create_task
 from tuneloop.training import optim, recompute, regularisers
 from tuneloop.training.choice import settle
@@ -92,6 +94,12 @@ class Prepared:
     def past(self) -> Past | None:
         """The model that is gone on from."""
         return self.continual.past if self.continual else None
+
+    def used_words(self, training: TrainingConfig) -> AbstractContextManager[None]:
+        """While it is trained, only the word vectors are that its texts hold: see `models.used_words`."""
+        pulled_back = self.held is not None and bool(self.held.weights)
+        # both go by the shapes of all weights
+        return only_used_words(self.model, self.train.tokens, wanted=not pulled_back and not training.shard)
 
     def frozen_states_bytes(self, training: TrainingConfig) -> int:
         """What the states behind the frozen layers take on disk; 0 where there are none or no text is read twice."""

@@ -250,23 +250,24 @@ def _fit(
                 log.write({"step": number, **trial})
         best = solution.trials[solution.chosen][f"dev_{metric}"]
         return {"steps": len(solution.trials), "best_step": solution.chosen + 1, "best_dev": {metric: best}}
-    place = train(
-        ready.model,
-        ready.task,
-        cast("GradientMethod", ready.method),
-        train_split=ready.train,
-        dev_split=ready.dev,
-        config=config.training,
-        seed=config.seed,
-        precision=ready.precision,
-        folder=run.path,
-        fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside | ready.train.dealing,
-        cache=ready.frozen_cache(config.training, cache),
-        held=ready.held,
-        ranks=ranks,
-        quiet=quiet,
-        judged=judged,
-    )
+    with ready.used_words(config.training):
+        place = train(
+            ready.model,
+            ready.task,
+            cast("GradientMethod", ready.method),
+            train_split=ready.train,
+            dev_split=ready.dev,
+            config=config.training,
+            seed=config.seed,
+            precision=ready.precision,
+            folder=run.path,
+            fingerprint=config.fingerprint() | {"data": run.snapshot_hash} | ready.beside | ready.train.dealing,
+            cache=ready.frozen_cache(config.training, cache),
+            held=ready.held,
+            ranks=ranks,
+            quiet=quiet,
+            judged=judged,
+        )
     speed = {"samples_per_s": place.samples_per_s, "steps_s": place.steps_s}
     steps = Steps(cast("GradientMethod", ready.method), ready.train, config.training, config.seed)
     if ranks.size == 1:  # what several machines can do together was not measured

@@ -126,9 +126,9 @@ def everything() -> dict[str, Any]:
                         "most_per_s": 235.0},
             "check": {"10%": {"offered": 20.0} | error, "90%": {"offered": 180.0} | error | {"error of p99_ms": None}},
             "growth": {name: {str(count): said for count in growth.REPLICAS} for name in names},
-            "quiet_per_s": 538.0,
+            "bf16_per_s": 538.0,
             "billion": {f"{machine}, {name}": {"replicas": 200} | said
-                        for machine in ("loaded", "quiet") for name in growth.POLICIES},
+                        for machine in ("measured", "bf16") for name in growth.POLICIES},
             "behind": {str(daily): behind(daily, daily // 5_000_000, 512, RATES) for daily in growth.DAYS},
         },
         "store_rates": RATES,

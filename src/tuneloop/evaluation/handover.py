@@ -16,7 +16,7 @@ from tuneloop.evaluation.noninferior import noninferiority_p
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
-THRESHOLDS = 1 - np.geomspace(1e-4, 1.0, 121)
+THRESHOLDS = 1 - np.geomspace(1e-4, 1.0, 241)
 """Sureness from which the cheap model answers, from hardly ever to always; fixed before any row is seen."""
 
 
@@ -25,7 +25,7 @@ class HandOver:
     """Which texts the cheap model leaves to the strong one, and what the rows say of it.
 
     Args:
-        threshold: the cheap model answers if its largest probability is at least this.
+        threshold: the cheap model answers if it is at least this sure.
         share: of the rows, handed over.
         loss: accuracy of the strong model minus that of both together, on the rows.
         p: of the test that the true loss is `max_loss` or more.
@@ -62,7 +62,7 @@ def choose_handover(
     at most, however many were tried.
 
     Args:
-        sure: the cheap model's largest probability for each row, (n,).
+        sure: how sure the cheap model is of each row, 0 to 1, (n,).
         cheap_right: whether it answers rightly, (n,).
         strong_right: the same of the strong model.
 

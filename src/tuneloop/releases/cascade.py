@@ -22,7 +22,7 @@ from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.evaluation.handover import HandOver, choose_handover
 from tuneloop.evaluation.paired import difference_of_means
-from tuneloop.inference.cascade import CASCADE, ENGINE, PARTS, TASKS, is_cascade, open_cascade
+from tuneloop.inference.cascade import CASCADE, ENGINE, PARTS, TASKS, VERSION, is_cascade, margins, open_cascade
 from tuneloop.releases import index, scorecard
 from tuneloop.releases.agreement import agree, batch_effect
 from tuneloop.releases.card import card
@@ -108,7 +108,7 @@ def write_cascade(
 
 def _copy(folder: Path, cheap: Release, strong: Release, *, threshold: float) -> None:
     """Both releases, and from when on which of them answers."""
-    about: dict[str, Any] = {"version": 1, "threshold": threshold}
+    about: dict[str, Any] = {"version": VERSION, "threshold": threshold}
     for part, release in zip(PARTS, (cheap, strong), strict=True):
         (folder / part).mkdir()
         fsio.copy_dir(release.path, folder / part)
@@ -182,7 +182,7 @@ def fitted(cheap: Any, strong: Any, rows: Examples, *, max_loss: float, confiden
     scores, others = cheap.scores(rows.inputs), strong.scores(rows.inputs)
     right = strong.task.right
     return choose_handover(
-        scores.max(axis=1), right(rows.labels, scores), right(rows.labels, others),
+        margins(scores), right(rows.labels, scores), right(rows.labels, others),
         max_loss=max_loss, confidence=confidence,
     )  # fmt: skip
 

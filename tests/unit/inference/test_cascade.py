@@ -11,7 +11,7 @@ import pytest
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ModelError
-from tuneloop.inference.cascade import CASCADE, Cascade, open_cascade
+from tuneloop.inference.cascade import CASCADE, Cascade, margins, open_cascade
 from tuneloop.inference.opening import read_settings
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.models.flops import Flops
@@ -44,7 +44,7 @@ class Fixed:
 
 @pytest.fixture
 def both() -> Cascade:
-    return Cascade(Fixed("cheap"), Fixed("strong", 0.0625), threshold=0.75, name="both")
+    return Cascade(Fixed("cheap"), Fixed("strong", 0.0625), threshold=0.5, name="both")
 
 
 def test_only_what_the_first_is_not_sure_of_is_asked_of_the_second(both: Cascade) -> None:
@@ -52,6 +52,11 @@ def test_only_what_the_first_is_not_sure_of_is_asked_of_the_second(both: Cascade
     assert [each.probabilities["yes"] for each in found] == [0.125, 0.4375, 0.75, 0.625, 0.25]
     assert [each.label for each in found] == ["no", "no", "yes", "yes", "no"]
     assert both.strong.asked == ["0.5", "0.6875"]
+
+
+def test_sure_is_who_is_far_ahead_of_the_next() -> None:
+    scores = np.array([[0.5, 0.45, 0.05], [0.5, 0.25, 0.25], [0.0, 1.0, 0.0]], np.float32)
+    assert margins(scores).tolist() == pytest.approx([0.05, 0.25, 1.0])
 
 
 def test_scores_are_those_of_the_predictions(both: Cascade) -> None:
@@ -74,7 +79,7 @@ def test_the_answers_of_a_folder_are_those_of_its_parts(learnt, made_up, tmp_pat
     model = Path(learnt("classification").engine.model.config._name_or_path or "")
     for part in ("cheap", "strong"):
         (tmp_path / part).symlink_to(model, target_is_directory=True)
-    about: dict = {"threshold": 0.75} | {part: {"engine": "torch-fp32"} for part in ("cheap", "strong")}
+    about: dict = {"version": 2, "threshold": 0.5} | {part: {"engine": "torch-fp32"} for part in ("cheap", "strong")}
     about["cheap"]["flops"] = Flops(2.0, 1.0, 0.0).to_json()
     (tmp_path / CASCADE).write_text(json.dumps(about))
     texts = made_up("classification").split("test").texts
@@ -89,8 +94,13 @@ def test_the_answers_of_a_folder_are_those_of_its_parts(learnt, made_up, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"threshold": "x"}', '{"threshold": 0.5, "cheap": {"engine": "torch-fp32"}}']
-)
+    "content",
+    [
+        "", "[]", "{}", '{"version": 2, "threshold": "x"}',
+        '{"version": 2, "threshold": 0.5, "cheap": {"engine": "torch-fp32"}}',
+        '{"version": 1, "threshold": 0.5, "cheap": {"engine": "torch-fp32"}, "strong": {"engine": "torch-fp32"}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_description_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / CASCADE).write_text(content)
     with pytest.raises(ModelError, match=CASCADE):

@@ -118,7 +118,7 @@ def margins(scores: FloatArray) -> FloatArray:
     """How far the likeliest class of each row is ahead of the next, from probabilities (n, classes); in [0, 1].
 
     With three or more classes it tells better than the largest probability where a strong model would answer otherwise:
-    at 0.5 it makes a difference whether the next class has 0.45 or 0.05 (`benchmarks.cascade`). With two it is the same.
+    at 0.5 it matters whether the next class has 0.45 or 0.05 (`benchmarks.cascade`). With two both are alike.
     """
     ordered = np.sort(scores, axis=1)
     found: FloatArray = ordered[:, -1] - ordered[:, -2]

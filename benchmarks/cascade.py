@@ -1,6 +1,6 @@
 """A cascade beside its strong model alone: how much cheaper a text is, at which loss of accuracy.
 
-    python -m benchmarks.cascade [--texts 22000] [--layers 1] [--rows 8000]
+    python -m benchmarks.cascade [--texts 22000] [--layers 1] [--rows 8000] [--runs STRONG CHEAP]
 
 On the sentiment corpus MiniLM is tuned with 4,000 labels as usual (the strong model), and a student with `--layers` of
 its layers learns from it (`method: distill`) on the same rows and `--texts` texts without labels. It reads the first
@@ -8,13 +8,14 @@ token alone (`model.pooling: cls`), so that its last layer is computed for no ot
 fitted on dev and `--rows` more labelled rows that neither has learnt from, at most 0.5 points to be lost with 90 %
 confidence; both answer with the engine that was fastest for them. Then, on the 2,000 test rows: both accuracies, their
 paired difference, and the time of a text, cascade and strong model in turns. Writes `benchmarks/quality/cascade.json`.
-The bar: 3 times less time at no more than 0.5 points lost.
+The bar: 3 times less time at no more than 0.5 points lost. `--runs` takes models that an earlier call has tuned.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -33,16 +34,26 @@ from tuneloop.evaluation.paired import difference_of_means
 from tuneloop.inference.cascade import Cascade
 from tuneloop.releases.cascade import fitted
 from tuneloop.releases.proof import Proof, real_tools
-from tuneloop.training.run import Run, tune
+from tuneloop.training.run import Run, open_run, tune
 
 PATH = QUALITY / "cascade.json"
 MAX_LOSS, CONFIDENCE, TIMES = 0.005, 0.9, 3
 TIMED_TEXTS = 500
 
 
-def measure(*, texts: int, layers: int, rows: int) -> dict[str, Any]:
+def measure(*, texts: int, layers: int, rows: int, runs: Sequence[str] = ()) -> dict[str, Any]:
     """Both models, the hand-over, and what the test split says."""
     data = Sentiment()
+    strong, cheap = (open_run(each, WORKSPACE) for each in runs) if runs else _tuned(data, texts, layers)
+    with closing(_fastest(cheap, data)) as first, closing(_fastest(strong, data)) as second:
+        return _compare(first, second, data, rows) | {
+            "settings": {"train": TRAIN_ROWS, "texts without labels": texts, "layers": layers, "hand-over rows": rows},
+            "machine": machine(),
+        }
+
+
+def _tuned(data: Sentiment, texts: int, layers: int) -> tuple[Run, Run]:
+    """The strong model, and the student that learns from it."""
     strong = tune(config_of("strong", {"type": "full"}), snapshot=data, workspace=WORKSPACE, quiet=True)
     WORKSPACE.cache.mkdir(parents=True, exist_ok=True)
     path = WORKSPACE.cache / "unlabelled.jsonl"
@@ -51,12 +62,7 @@ def measure(*, texts: int, layers: int, rows: int) -> dict[str, Any]:
         "type": "distill", "teacher": str(strong.model_path), "layers": layers, "pick": "first", "alpha": 0.9,
         "texts": str(path),
     }  # fmt: skip
-    cheap = tune(config_of("cheap", method), snapshot=data, workspace=WORKSPACE, quiet=True)
-    with closing(_fastest(cheap, data)) as first, closing(_fastest(strong, data)) as second:
-        return _compare(first, second, data, rows) | {
-            "settings": {"train": TRAIN_ROWS, "texts without labels": texts, "layers": layers, "hand-over rows": rows},
-            "machine": machine(),
-        }
+    return strong, tune(config_of("cheap", method), snapshot=data, workspace=WORKSPACE, quiet=True)
 
 
 def config_of(name: str, method: dict[str, Any]) -> Any:
@@ -128,9 +134,10 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=22_000)
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--rows", type=int, default=LEFT_ROWS)
+    parser.add_argument("--runs", nargs=2, default=(), metavar=("STRONG", "CHEAP"))
     parser.add_argument("--output", type=Path, default=PATH)
     options = parser.parse_args()
-    found = measure(texts=options.texts, layers=options.layers, rows=options.rows)
+    found = measure(texts=options.texts, layers=options.layers, rows=options.rows, runs=options.runs)
     write_json(options.output, found)
     print(json.dumps(found, indent=2))
 

@@ -41,8 +41,10 @@ WRITER_SHARE = 8
 
 def settings(kind: str, folder: Path) -> dict[str, Any]:
     """A configuration, with the data beside it."""
-    source = "talk.jsonl" if kind == "writer" else "train.csv"
-    plain = {"name": "foresight", "data": {"source": source}, "training": {"epochs": 1, "report_to": []}}
+    data: dict[str, Any] = {"source": "train.csv"}
+    if kind == "writer":
+        data = {"source": "talk.jsonl", "columns": {"text": "prompt", "label": "answer"}}
+    plain = {"name": "foresight", "data": data, "training": {"epochs": 1, "report_to": []}}
     return plain | {"workspace": str(folder / "workspace")} | KINDS[kind]
 
 

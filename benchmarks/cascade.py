@@ -67,8 +67,7 @@ def _tuned(data: Sentiment, texts: int, layers: int) -> tuple[Run, Run]:
 
 def config_of(name: str, method: dict[str, Any]) -> Any:
     """The defaults with another method, under this name."""
-    learning = {"learning_rate": 2e-4} if name == "cheap" else {}
-    model = {"pooling": "cls"} if name == "cheap" else {}
+    model, learning = ({"pooling": "cls"}, {"learning_rate": 2e-4}) if name == "cheap" else ({}, {})
     return parse_config(
         {
             "name": name,

@@ -151,8 +151,7 @@ def measure(rows: int) -> dict[str, Any]:
     heads = fitted_heads(task, every, on_top["train"][0], labels["train"], on_top["dev"][0], labels["dev"])
     seen = {
         name: seen_by(
-            task, heads.layers, [heads.logits(number, each) for number, each in enumerate(on_top[name][0])],
-            task.scores(on_top[name][1]), labels[name],
+            task, heads.layers, heads.every(on_top[name][0]), task.scores(on_top[name][1]), labels[name]
         )
         for name in ("dev", "left", "test")
     }  # fmt: skip

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.data import Sentiment
-from benchmarks.release import WORKSPACE, default_config
+from benchmarks.release import default_config, kept_encoder
 from benchmarks.results import QUALITY, machine
-from tuneloop.core.fsio import new_dir, write_json
+from tuneloop.core.fsio import write_json
 from tuneloop.core.paths import Workspace
-from tuneloop.models.source import resolve
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PATH = QUALITY / "used_words.json"
 VOCABULARY = 250_002
@@ -36,9 +38,8 @@ def once(kind: str, side: str, rows: int) -> dict[str, float]:
     from tuneloop.models import used_words
     from tuneloop.training.run import tune
 
-    config = default_config(epochs=1, report_to=[])
-    if kind == "widened":
-        config = config.model_copy(update={"model": config.model.model_copy(update={"source": str(_widened())})})
+    source = kept_encoder(f"minilm-{VOCABULARY}", _widened) if kind == "widened" else None
+    config = default_config(source=source, epochs=1, report_to=[])
     if side == "whole table":
         used_words.WORTH = 0.0
     with TemporaryDirectory() as folder:
@@ -46,19 +47,13 @@ def once(kind: str, side: str, rows: int) -> dict[str, float]:
         return {"texts_per_s": run.info["samples_per_s"], "peak_mb": run.info["peak_memory_bytes"] / 1e6}
 
 
-def _widened() -> Path:
-    """MiniLM with more rows in its table, kept for the next time."""
+def _widened(source: Path) -> PreTrainedModel:
+    """MiniLM with more rows in its table."""
     from transformers import AutoModel
 
-    folder, source = WORKSPACE.cache / f"minilm-{VOCABULARY}", resolve(default_config().model.source)
-    if not folder.is_dir():
-        model = AutoModel.from_pretrained(source)
-        model.resize_token_embeddings(VOCABULARY, mean_resizing=False)
-        with new_dir(folder) as staging:
-            others = shutil.ignore_patterns("*.safetensors", "config.json")
-            shutil.copytree(source, staging, ignore=others, dirs_exist_ok=True)
-            model.save_pretrained(staging)
-    return folder
+    model = AutoModel.from_pretrained(source)
+    model.resize_token_embeddings(VOCABULARY, mean_resizing=False)
+    return cast("PreTrainedModel", model)
 
 
 def main() -> None:

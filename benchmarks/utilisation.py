@@ -8,22 +8,23 @@ more; `_base` is the same with an encoder of the size of BERT-base (random weigh
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.data import Sentiment, unused_texts
 from benchmarks.measure import REPETITIONS, alternate, seconds
-from benchmarks.release import WORKSPACE, default_config
+from benchmarks.release import default_config, kept_encoder
 from benchmarks.results import Result, result
 from benchmarks.train_vs_recipe import OUR_ROWS
-from tuneloop.core.fsio import new_dir
 from tuneloop.core.paths import Workspace
 from tuneloop.models import roofline
 from tuneloop.models.device import choose_device, choose_precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PORTION = 2000
 """Texts that are embedded in one repetition."""
@@ -56,7 +57,7 @@ def _best(precision: str) -> float:
 
 
 def _training(kind: str, part: int) -> tuple[Callable[[int], float], str]:
-    source = str(_encoder(part))
+    source = _encoder(part)
 
     def once(_: int) -> float:
         from tuneloop.training.run import tune
@@ -64,8 +65,7 @@ def _training(kind: str, part: int) -> tuple[Callable[[int], float], str]:
         with TemporaryDirectory() as folder:
             workspace = Workspace(Path(folder))
             roofline.keep(_reference(), workspace.cache)  # a run counts its operations where there is one
-            config = default_config(epochs=1, report_to=[])
-            config = config.model_copy(update={"model": config.model.model_copy(update={"source": source})})
+            config = default_config(source=source, epochs=1, report_to=[])
             run = tune(config, snapshot=Sentiment(OUR_ROWS // part), workspace=workspace, quiet=True)
             return float(run.info["flops_per_s"])
 
@@ -78,22 +78,18 @@ def _reference() -> roofline.Roofline:
 
 
 def _encoder(part: int) -> Path:
-    """MiniLM, or the larger one, kept for the next time."""
+    """MiniLM, or the larger one."""
     from tuneloop.models.source import resolve
 
-    source, folder = resolve(default_config().model.source), WORKSPACE.cache / "encoder-base"
-    if part == 1:
-        return source
-    if not folder.is_dir():
-        import torch
-        from transformers import BertConfig, BertModel
+    return resolve(default_config().model.source) if part == 1 else kept_encoder("encoder-base", _of_base_size)
 
-        torch.manual_seed(0)
-        with new_dir(folder) as staging:
-            others = shutil.ignore_patterns("*.safetensors", "config.json")
-            shutil.copytree(source, staging, ignore=others, dirs_exist_ok=True)
-            BertModel(BertConfig()).save_pretrained(staging)
-    return folder
+
+def _of_base_size(_: Path) -> PreTrainedModel:
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    return BertModel(BertConfig())
 
 
 def _embedding(kind: str, part: int) -> tuple[Callable[[int], float], str]:

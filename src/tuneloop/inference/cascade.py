@@ -17,7 +17,7 @@ from tuneloop.models.flops import from_json
 if TYPE_CHECKING:
     from tuneloop.data.examples import Input
     from tuneloop.inference.predictor import Predictor
-    from tuneloop.tasks.base import FloatArray, Prediction, Task
+    from tuneloop.tasks.base import FloatArray, IntArray, Prediction, Task
 
 CASCADE = "cascade.json"
 """In the folder of a cascade: from what margin on the cheap model answers, and what was measured."""
@@ -78,7 +78,7 @@ class Cascade:
     def scores(self, inputs: Sequence[Input]) -> FloatArray:
         """Probabilities of the model that answers each input, (n, classes)."""
         scores: FloatArray = self.cheap.scores(inputs)
-        unsure = np.flatnonzero(margins(scores) < self.threshold)
+        unsure = self._unsure(scores)
         if len(unsure):
             scores[unsure] = self.strong.scores([inputs[row] for row in unsure])
         return scores
@@ -89,12 +89,16 @@ class Cascade:
         if not found:
             return found
         scores = np.array([[*each.probabilities.values()] for each in found], np.float32)
-        unsure = np.flatnonzero(margins(scores) < self.threshold)
+        unsure = self._unsure(scores)
         if len(unsure):
             answers = self.strong.predict([inputs[row] for row in unsure])
             for row, answer in zip(unsure, answers, strict=True):
                 found[row] = answer
         return found
+
+    def _unsure(self, scores: FloatArray) -> IntArray:
+        """The rows that the strong model answers anew."""
+        return np.flatnonzero(margins(scores) < self.threshold)
 
     def truncated(self, inputs: Sequence[Input]) -> Any:
         """Whether something of each input is not read by the strong model, bool, (n,)."""

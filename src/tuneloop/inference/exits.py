@@ -52,6 +52,10 @@ class Exits:
         found: FloatArray = means @ self.weights[number].T + self.biases[number]
         return found
 
+    def every(self, means: FloatArray) -> list[FloatArray]:
+        """What each head says of its mean states, (layers, n, hidden): (n, classes) of each."""
+        return [self.logits(number, each) for number, each in enumerate(means)]
+
     def keep(self, folder: Path) -> None:
         """Write them into a model folder."""
         from safetensors.numpy import save_file

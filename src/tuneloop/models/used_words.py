@@ -32,7 +32,7 @@ class UsedWords(nn.Module):
 
     Args:
         table: taken apart; `weight` is an own parameter of the used rows, in the order of their numbers.
-        used: their numbers, ascending.
+        used: which rows those are, bool, (rows,).
     """
 
     weight: nn.Parameter
@@ -42,16 +42,15 @@ class UsedWords(nn.Module):
     def __init__(self, table: nn.Embedding, used: Tensor) -> None:
         super().__init__()
         whole = table.weight.detach()
-        unused = torch.ones(len(whole), dtype=torch.bool, device=whole.device)
-        unused[used] = False
-        place = torch.empty(len(whole), dtype=torch.long, device=whole.device)
-        place[used] = torch.arange(len(used), device=whole.device)
-        place[unused] = torch.arange(len(used), len(whole), device=whole.device)
         self.weight = nn.Parameter(whole[used])
-        self.register_buffer("rest", whole[unused], persistent=False)
+        count = len(self.weight)
+        place = torch.empty(len(whole), dtype=torch.long, device=whole.device)
+        place[used] = torch.arange(count, device=whole.device)
+        place[~used] = torch.arange(count, len(whole), device=whole.device)
+        self.register_buffer("rest", whole[~used], persistent=False)
         self.register_buffer("place", place, persistent=False)
         padding = None if table.padding_idx is None else int(place[table.padding_idx])
-        self.padding_idx = padding if padding is not None and padding < len(used) else None
+        self.padding_idx = padding if padding is not None and padding < count else None
 
     def forward(self, ids: Tensor) -> Tensor:
         """Vectors of the tokens `ids` of any shape, (*shape, hidden); those of the rest have no gradient."""
@@ -77,13 +76,17 @@ def only_used_words(model: PreTrainedModel, tokens: Tokens, *, wanted: bool = Tr
     changes where the table is not trained, is shared with an output layer, or is used for the most part.
     """
     found = _trained_table(model) if wanted else None
-    used = torch.from_numpy(np.union1d(tokens.ids, [tokens.pad_id])).long()
-    if found is None or len(used) > WORTH * found[1].num_embeddings:
+    if found is None:
         yield
         return
     name, table = found
+    used = np.zeros(table.num_embeddings, bool)
+    used[tokens.ids] = used[tokens.pad_id] = True
+    if used.mean() > WORTH:
+        yield
+        return
     parent, _, own = name.rpartition(".")
-    parts = UsedWords(table, used.to(table.weight.device)).train(table.training)
+    parts = UsedWords(table, torch.from_numpy(used).to(table.weight.device)).train(table.training)
     table.weight.data = table.weight.new_empty(0)  # room: the parts are copies
     setattr(model.get_submodule(parent), own, parts)
     try:

@@ -169,8 +169,7 @@ def _learnt(
 
 
 def _seen(predictor: Predictor, heads: Exits, rows: Examples, means: FloatArray) -> Seen:
-    answers = [heads.logits(number, each) for number, each in enumerate(means)]
-    return seen_by(predictor.task, heads.layers, answers, predictor.scores(rows.inputs), rows.labels)
+    return seen_by(predictor.task, heads.layers, heads.every(means), predictor.scores(rows.inputs), rows.labels)
 
 
 def _chosen(seen: Seen, *, max_loss: float, confidence: float) -> HandOver | None:

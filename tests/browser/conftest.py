@@ -22,6 +22,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAIT_MS = 60_000
+sync_api.expect.set_options(timeout=WAIT_MS)
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tuneloop.core.paths import Workspace
 from tuneloop.studio.jobs import Jobs
@@ -51,11 +52,12 @@ def test_a_comparison_is_started_from_the_form_followed_and_says_what_to_take(
     page.get_by_text("With all labels,").first.wait_for()
     page.locator("canvas").wait_for()
     shown = page.get_by_role("table", name="What quality costs")
-    assert shown.get_by_role("row").count() == 3  # the head, the probe, the baseline
-    assert shown.get_by_text("take it").count() == 1
+    expect(shown.get_by_role("row")).to_have_count(3)  # the head, the probe, the baseline
+    expect(shown.get_by_text("take it")).to_have_count(1)
     page.get_by_role("combobox", name="Cost").click()
     page.get_by_role("option", name="bytes on disk").click()
     shown.get_by_role("columnheader", name="bytes on disk").wait_for()
+    page.wait_for_url("**/compare/*cost=size_bytes*")
     page.reload()
     shown.get_by_role("columnheader", name="bytes on disk").wait_for()
     jobs = Jobs(Workspace(tmp_path / ".tuneloop"), tmp_path).all()

@@ -37,9 +37,15 @@ def shown(page: Any) -> str:
     return str(page.locator("[data-item] .asked").first.inner_text())
 
 
+def hears_keys(page: Any) -> None:
+    """A page that is just there has no line to the server yet."""
+    page.locator("body[data-keys=heard]").wait_for()
+
+
 def press(page: Any, key: str) -> str:
     """Press a key for the text on the screen, and wait for another; the text it was pressed for."""
     text, item = shown(page), page.locator("[data-item]").get_attribute("data-item")
+    hears_keys(page)
     page.keyboard.press(key)
     page.locator(f'[data-item]:not([data-item="{item}"]), .empty').wait_for()
     return text
@@ -98,6 +104,7 @@ def test_enter_takes_what_the_model_says_and_several_classes_are_toggled(
     page.goto(f"{studio.url}/label?who=anna")
     text = shown(page)
     page.get_by_role("button", name="B class 10").wait_for()
+    hears_keys(page)
     for key, name in (("b", "class 10"), ("2", "class 01"), ("3", "class 02")):
         page.keyboard.press(key)
         page.locator("[aria-pressed=true]").filter(has_text=name).wait_for()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.released import BAD
 
@@ -24,7 +25,7 @@ def test_the_answer_and_its_reasons_follow_what_is_typed(
     field.press_sequentially("a good good b")
     page.locator(".answer", has_text="yes").wait_for()
     page.locator(".word", has_text="good").first.wait_for()
-    assert page.get_by_text("The values are exact.").is_visible()
+    page.get_by_text("The values are exact.").wait_for()
     field.fill("a bad bad b")
     page.locator(".answer", has_text=BAD).wait_for()
     page.locator(".heat", has_text="bad").first.wait_for()
@@ -35,7 +36,7 @@ def test_the_answer_and_its_reasons_follow_what_is_typed(
 
     page.reload()
     page.locator(".answer", has_text=BAD).wait_for()
-    assert field.input_value() == "a bad bad b"
+    expect(field).to_have_value("a bad bad b")
 
 
 def test_texts_that_look_like_scripts_stay_texts_and_are_quoted_in_what_can_be_copied(
@@ -73,7 +74,7 @@ def test_a_model_that_writes_answers_in_a_conversation_that_a_reload_keeps(
     assert said.count("talk-1") == 1 and "…" not in said
     page.reload()
     page.locator(".mine", has_text="a b c d").wait_for()
-    assert page.locator(".theirs").inner_text() == said
+    expect(page.locator(".theirs")).to_have_text(said, use_inner_text=True)
     page.get_by_role("button", name="New conversation").click()
     page.locator(".mine").wait_for(state="detached")
 

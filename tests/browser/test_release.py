@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.released import BAD, FILE
 
@@ -23,7 +24,7 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     page.set_default_timeout(JOB_MS)
     page.goto(f"{studio.url}/release")
     page.get_by_role("link", name="mood-1").wait_for()
-    assert "macro F1" in page.get_by_role("row", name="mood-1").inner_text()
+    expect(page.get_by_role("row", name="mood-1")).to_contain_text("macro F1")
     page.get_by_text("Make a release of a finished run").click()
     page.get_by_role("button", name="Make the release").click()
     page.get_by_text("done", exact=True).wait_for()
@@ -46,7 +47,7 @@ def test_a_run_becomes_a_release_that_is_compared_checked_and_copied_out(
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     page.get_by_role("button", name="Check every hash").click()
     page.get_by_role("alert").wait_for()
-    assert page.get_by_role("row", name="model.safetensors").get_by_text("changed").is_visible()
+    page.get_by_role("row", name="model.safetensors").get_by_text("changed").wait_for()
     weights.write_bytes(whole)
 
 
@@ -56,12 +57,12 @@ def test_where_a_release_comes_from_is_drawn_and_told_with_ways_to_go(
     studio, page = start_studio(released_project), new_page(viewport={"width": 360, "height": 740})
     page.goto(f"{studio.url}/release/mood-1/origin")
     page.locator(".origin").get_by_text(FILE, exact=True).wait_for()
-    assert page.locator(".origin li").count() == 4
+    expect(page.locator(".origin li")).to_have_count(4)
     page.locator(".drawing canvas").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator(".origin").get_by_role("link", name="mood-1").click()
     page.get_by_role("heading", name="Against the release before").wait_for()
-    assert page.get_by_text("It is the first release of its model.").is_visible()
+    page.get_by_text("It is the first release of its model.").wait_for()
 
 
 def test_names_and_labels_that_look_like_scripts_stay_texts_on_every_part(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tuneloop import api
 from tuneloop.core.paths import Workspace
@@ -22,7 +23,7 @@ from tuneloop.studio.jobs import Jobs
 from tuneloop.training.runs import run_rows
 
 HOSTILE = """<img src=x onerror=alert(1)>{{7*7}}'"</script>"""
-STEP = "+document.querySelector('.run-state').textContent.match(/step ([0-9,]+)/)[1].replaceAll(',', '')"
+STEP = "+(document.querySelector('.run-state')?.textContent.match(/step ([0-9,]+)/)?.[1] ?? '-1').replaceAll(',', '')"
 
 
 def write_project(folder: Path, model: Path) -> Path:
@@ -83,11 +84,11 @@ def test_a_run_is_started_watched_stopped_and_resumed_and_nothing_is_lost_by_a_r
 
     page.get_by_role("button", name="Stop", exact=True).wait_for()
     page.evaluate("window.kept = true")
-    page.wait_for_function("/step [1-9]/.test(document.querySelector('.run-state').textContent)")
+    page.wait_for_function(STEP + " > 0")
     first = steps(page)
-    page.wait_for_function("document.querySelector('.run-state').textContent.includes('left')")
+    page.wait_for_function("document.querySelector('.run-state')?.textContent.includes('left')")
     page.wait_for_function(STEP + f" > {first}")
-    assert page.locator("canvas").count() == 3
+    expect(page.locator("canvas")).to_have_count(3)
     assert page.evaluate("window.kept")  # the page itself stood still
 
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -121,9 +122,9 @@ def test_runs_are_listed_found_and_compared_with_what_the_test_says(
         page.get_by_role("checkbox", name=f"Choose {name}").click()
     page.get_by_role("button", name="Compare the chosen").click()
     page.get_by_text(f"{names[1]} is better than {names[0]}: macro F1", exact=False).wait_for()
-    assert page.get_by_role("cell", name="training.learning_rate").is_visible()
-    assert page.get_by_role("cell", name="macro F1 on test").is_visible()
-    assert page.locator("canvas").count() == 3
+    page.get_by_role("cell", name="training.learning_rate").wait_for()
+    page.get_by_role("cell", name="macro F1 on test").wait_for()
+    expect(page.locator("canvas")).to_have_count(3)
 
     page.goto(f"{studio.url}/runs/{names[1]}")
     report = page.frame_locator("iframe.report")
@@ -132,6 +133,7 @@ def test_runs_are_listed_found_and_compared_with_what_the_test_says(
     page.goto(f"{studio.url}/runs")
     page.get_by_label("Name holds").fill(names[0][-4:])
     page.get_by_role("link", name=names[1]).wait_for(state="detached")
+    page.wait_for_url(f"{studio.url}/runs?q={names[0][-4:]}")
     page.reload()
     page.get_by_role("link", name=names[0]).wait_for()
     assert page.get_by_role("link", name=names[1]).count() == 0

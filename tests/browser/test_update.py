@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 import tuneloop as tl
 from tests.browser.mood import MARKS, write_rows
@@ -115,7 +116,7 @@ def test_what_is_pressed_changes_what_the_server_answers(
     until(both_answer)
     table = page.get_by_role("table", name="mood-2")
     table.get_by_role("cell", name=re.compile(r"% of [1-9]")).first.wait_for()  # the server has written its figures
-    assert "of 80" in table.inner_text()  # evidence against the bar, 4 / 0.05
+    expect(table).to_contain_text("of 80")  # evidence against the bar, 4 / 0.05
 
     page.get_by_role("button", name="Roll back").click()
     page.get_by_text("mood-2 was taken out; mood-1 answers").wait_for()  # what would be done
@@ -178,7 +179,7 @@ def test_names_and_reasons_of_strangers_stay_texts(
     (project / ".tuneloop" / "updates" / "mood-bad" / "decision.json").write_text(json.dumps(plain))
     studio, page = start_studio(project), new_page(viewport={"width": 360, "height": 740})
     page.goto(f"{studio.url}/update")
-    assert HOSTILE in page.get_by_role("table", name="History").inner_text()
+    expect(page.get_by_role("table", name="History")).to_contain_text(HOSTILE)
     page.get_by_role("combobox", name="Files of new rows").click()
     page.get_by_role("option", name=f"{HOSTILE}.csv").click()
     page.keyboard.press("Escape")

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import expect
+
 from tests.streams import events
 from tuneloop.watch.base import Event, Feedback
 from tuneloop.watch.sqlite_store import SqliteStore
@@ -43,8 +45,9 @@ def test_a_release_is_watched_while_it_answers(
     page.goto(f"{studio.url}/watch?release=mood-1")
     page.get_by_text("texts are kept").wait_for()
     cards = page.locator(".figures")
-    assert "450" in cards.inner_text() and "75.0%" in cards.inner_text() and "answers judged: 40" in cards.inner_text()
-    assert page.locator("canvas").count() == 4
+    for figure in ("450", "75.0%", "answers judged: 40"):
+        expect(cards).to_contain_text(figure)
+    expect(page.locator("canvas")).to_have_count(4)
     page.get_by_text("The numbers as a table").click()
     page.get_by_role("columnheader", name="p95 ms").wait_for()
 
@@ -55,13 +58,13 @@ def test_a_release_is_watched_while_it_answers(
     page.get_by_role("button", name="Start tuneloop watch").click()
     page.get_by_text("done: see what it says").wait_for(timeout=JOB_MS)
     page.get_by_role("cell", name="length of texts").wait_for()
-    assert page.get_by_role("cell", name="longer than in the reference").count() > 1
+    page.get_by_role("cell", name="longer than in the reference").nth(1).wait_for()
     page.get_by_role("table", name="Alerts").first.get_by_text("the log 20").first.wait_for()  # told after it was found
-    assert "country=" in page.get_by_role("table", name="Slices").inner_text()
-    assert "xa" in page.get_by_role("table", name="The most typical new texts").inner_text()
+    expect(page.get_by_role("table", name="Slices")).to_contain_text("country=")
+    expect(page.get_by_role("table", name="The most typical new texts")).to_contain_text("xa")
     page.get_by_text("The page of this watch").click()
     page.frame_locator("iframe.report").get_by_text("Watching mood-1").first.wait_for()
-    assert page.get_by_text("tuneloop watch mood-1").count() > 0
+    page.get_by_text("tuneloop watch mood-1").nth(0).wait_for()
     page.get_by_role("combobox", name="Time").click()
     page.get_by_role("option", name="the last hour").click()
     page.wait_for_url("**span=1h**")
@@ -85,8 +88,8 @@ def test_texts_of_strangers_stay_texts(
     page.get_by_text("texts are kept").wait_for()
     page.get_by_text("The numbers as a table").click()
     page.get_by_role("cell", name=f"{HOSTILE[:20]}").first.wait_for()
-    assert HOSTILE in page.get_by_role("table", name="The most typical new texts").inner_text()
-    assert HOSTILE in page.get_by_role("table", name="Alerts").inner_text()
+    expect(page.get_by_role("table", name="The most typical new texts")).to_contain_text(HOSTILE)
+    expect(page.get_by_role("table", name="Alerts")).to_contain_text(HOSTILE)
     page.locator("canvas").nth(1).hover()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.goto(f"{studio.url}/watch?release=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")

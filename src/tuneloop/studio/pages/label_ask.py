@@ -25,6 +25,7 @@ document.addEventListener('keydown', event => {
   event.preventDefault();
   emitEvent('label-key', {key: event.key.toLowerCase(), item: asked.dataset.item});
 });
+document.body.dataset.keys = 'heard';
 """
 """A key goes with the text that was on the screen when it was pressed, so that no unseen text is ever answered."""
 

@@ -40,6 +40,7 @@ class _List:
         number = view.query.get("page", "1")
         self.page = int(number) if number.isdecimal() and len(number) < 7 else 1
         self.chosen: set[str] = set()
+        self._reads = 0
         self.rows: list[RunRow] = []
         self.total = 0
         self.states: dict[str, ui.label] = {}
@@ -49,7 +50,12 @@ class _List:
         return max(1, -(-self.total // PAGE))
 
     async def read(self) -> None:
-        self.rows, self.total, self.page = await self.view.thread(_read, self, self.view.studio.workspace)
+        """The newest wish holds: what an older read finds after it is left."""
+        self._reads += 1
+        mine = self._reads
+        found = await self.view.thread(_read, self, self.view.studio.workspace)
+        if mine == self._reads:
+            self.rows, self.total, self.page = found
 
     def signature(self) -> list[object]:
         """What, when it is another, needs the table to be built again."""
@@ -94,8 +100,8 @@ async def overview(view: View) -> None:
         _pager(asked, lambda: change())
 
     async def change() -> None:
+        ui.navigate.history.replace(asked.address())  # first: who sees the new list and reloads gets it again
         await asked.read()
-        ui.navigate.history.replace(asked.address())
         rows.refresh()
 
     async def look() -> None:

@@ -18,6 +18,7 @@ from tuneloop.core.progress import format_duration
 from tuneloop.data.batches import split_by_tokens
 from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
 from tuneloop.models.device import peak_memory_bytes
+from tuneloop.models.flops import forward_flops
 from tuneloop.models.forward import predict_logits, reading_batches
 from tuneloop.models.frozen import frozen_prefix
 from tuneloop.training import checkpoint
@@ -27,6 +28,7 @@ from tuneloop.training.loop import train
 from tuneloop.training.memory import HEAP_GROWTH
 from tuneloop.training.prepare import Prepared, Snapshot, prepare
 from tuneloop.training.regularisers import tokens_per_part
+from tuneloop.training.save import save_model
 from tuneloop.training.steps import Steps
 
 IntArray = np.ndarray[Any, np.dtype[Any]]
@@ -172,7 +174,7 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     cache = ready.frozen_cache(training, folder)
     try:
         with ready.used_words(training):
-            train(
+            place = train(
                 ready.model,
                 ready.task,
                 method,
@@ -191,18 +193,21 @@ def _measure_training(ready: Prepared, config: RunConfig, folder: Path) -> _Work
     except InterruptedTrainingError:
         raise KeyboardInterrupt from None  # there is no run that could be resumed
     taken_bytes = (peak_memory_bytes(device) - loaded_bytes) * (HEAP_GROWTH if device == "cpu" else 1)
-    # the first steps warm up; the last one has the evaluation and the checkpoint in it
-    seconds, sampled = np.diff(marks_s)[1:-1], costs(sampled_steps, 0)[2:-1]
+    # the first steps warm up, which a run does as well; the last one has the evaluation and the checkpoint in it
+    seconds, sampled = np.diff(marks_s)[1:-1], costs(sampled_steps, 0)
     every = np.concatenate([costs(whole, epoch) for epoch in range(math.ceil(training.epochs))])[: whole.total]
-    steps_s = (
-        every.sum() * seconds.sum() / sampled.sum() if len(seconds) else whole.total * float(marks_s[-1] - marks_s[0])
-    )
+    if len(seconds):
+        token_s = seconds.sum() / sampled[2:-1].sum()
+        steps_s = every.sum() * token_s + max(0.0, place.steps_s - sampled.sum() * token_s)
+    else:
+        steps_s = whole.total * float(marks_s[-1] - marks_s[0])
     saves = max(whole.total / training.checkpoint_every_steps, steps_s / training.checkpoint_every_s)
     evaluation_s = _evaluation_s(ready, dev)
     extra_s = (len(whole.due) + 1) * evaluation_s + int(saves) * _saving_s(folder)
     if method.reads_before:
         extra_s += evaluation_s * (1 + float(ready.train.tokens.offsets[-1] / ready.dev.tokens.offsets[-1]))
     extra_s += _keeping_s(ready, sample, folder / "frozen") if cache else 0
+    extra_s += _finishing_s(ready, config, folder)
     texts = sum(int(ready.train.tokens.lengths[batch].sum()) for batch in whole.batches(0))
     share = 1 - texts / costs(whole, 0).sum()
     return _Work(whole.total, float(share), float(steps_s + extra_s), loaded_bytes + int(taken_bytes))
@@ -218,7 +223,7 @@ def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
     took_s = time.monotonic() - began_s
     measured = _reading_cost(sample) + _reading_cost(dev)
-    seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev)
+    seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev) + _finishing_s(ready, config, folder)
     share = 1 - ready.train.tokens.lengths.sum() / cost
     return _Work(0, float(share), float(seconds), peak_memory_bytes(ready.model.device.type))
 
@@ -273,6 +278,15 @@ def _keeping_s(ready: Prepared, sample: Split, folder: Path) -> float:
     made_s, found_s = np.diff(marks_s)
     share = ready.train.tokens.offsets[-1] / sample.tokens.offsets[-1]
     return float(found_s + (made_s - found_s) * share)
+
+
+def _finishing_s(ready: Prepared, config: RunConfig, folder: Path) -> float:
+    """Seconds of writing the model and counting its operations, with which a run ends; the model is merged then."""
+    began_s = time.monotonic()
+    model = ready.method.merge(ready.model) if ready.method.mergeable else ready.model
+    save_model(folder / "model", model, ready, config, 1.0)
+    forward_flops(model)
+    return time.monotonic() - began_s
 
 
 def _saving_s(folder: Path) -> float:

@@ -83,7 +83,7 @@ def choose_exits(
     out among them.
 
     Args:
-        sure: the largest probability at each exit for each row, (exits, n).
+        sure: how sure each exit is of each row, 0 to 1, (exits, n).
         exit_right: whether each exit answers rightly, (exits, n).
         whole_right: the same of the whole model, (n,).
 

@@ -15,6 +15,7 @@ from tuneloop.abstaining.settings import suits
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.fsio import new_file, write_json
 from tuneloop.core.i18n import t
+from tuneloop.inference.cascade import margins
 from tuneloop.inference.engine import EXITS, Batch
 from tuneloop.inference.torch_engine import FloatArray, TorchEngine
 from tuneloop.models.first_token import read_first_token_only
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 ABOUT, HEADS = "exits.json", "exits.safetensors"
 """In a model folder: layers and threshold, and the heads. Every other engine leaves both alone."""
 
+VERSION = 2
+"""Of `exits.json`; in the first one the threshold was one of the largest probability."""
+
 
 @dataclass(frozen=True)
 class Exits:
@@ -37,7 +41,7 @@ class Exits:
 
     Args:
         layers: behind which there is a head, from 1, ascending.
-        threshold: the largest probability, from which a head's answer counts; the same at every exit.
+        threshold: the margin (see `margins`) from which a head's answer counts; the same at every exit.
         weights: of each head, (classes, hidden), calibrated.
         biases: of each head, (classes,).
     """
@@ -64,7 +68,7 @@ class Exits:
         tensors |= {f"{layer}.bias": each for layer, each in zip(self.layers, self.biases, strict=True)}
         with new_file(folder / HEADS) as path:
             save_file(tensors, path)
-        write_json(folder / ABOUT, {"version": 1, "layers": list(self.layers), "threshold": self.threshold})
+        write_json(folder / ABOUT, {"version": VERSION, "layers": list(self.layers), "threshold": self.threshold})
 
 
 def exit_files(folder: Path) -> list[Path]:
@@ -84,6 +88,8 @@ def read_exits(folder: Path) -> Exits:
     path = folder / ABOUT
     try:
         about, tensors = json.loads(path.read_text(encoding="utf-8")), load_file(folder / HEADS)
+        if about["version"] != VERSION:
+            raise ValueError(f"version {about['version']}")
         layers = tuple(map(int, about["layers"]))
         weights, biases = (tuple(tensors[f"{layer}.{part}"] for layer in layers) for part in ("weight", "bias"))
         return Exits(layers, float(about["threshold"]), weights, biases)
@@ -157,7 +163,8 @@ class ExitsEngine(TorchEngine):
         for number, head in enumerate(self._heads):
             states = self._stages.states(number, given)
             answers = torch.nn.functional.linear(token_means(states, mask), *head)
-            stays = answers.softmax(dim=1).amax(dim=1) < self._threshold
+            sure = margins(answers.softmax(dim=1).cpu().numpy())
+            stays = torch.from_numpy(sure < self._threshold).to(mask.device)
             if not stays.all():
                 logits[going[~stays]] = answers[~stays]
                 going, states, mask = going[stays], states[stays], mask[stays]

@@ -15,6 +15,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
 from tuneloop.evaluation.handover import HandOver, choose_exits, leaving
 from tuneloop.evaluation.paired import difference_of_means
+from tuneloop.inference.cascade import margins
 from tuneloop.inference.exits import Exits, check_exits
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.methods.probe import solve_head
@@ -85,7 +86,7 @@ class Seen:
 
     Args:
         layers: of the exits.
-        sure: the largest probability at each exit, (exits, n).
+        sure: the margin at each exit, (exits, n).
         right: whether each exit answers rightly, (exits, n).
         whole: whether the whole model does, (n,).
     """
@@ -142,7 +143,7 @@ def seen_by(
     scores = [task.scores(each) for each in answers]
     return Seen(
         layers,
-        np.stack([each.max(axis=1, initial=0.0) for each in scores]),
+        np.stack(list(map(margins, scores))),
         np.stack([task.right(labels, each) for each in scores]),
         task.right(labels, whole),
     )

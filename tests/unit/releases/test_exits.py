@@ -261,7 +261,10 @@ def test_what_cannot_have_exits_is_refused_before_it_is_trained(
 def test_damaged_exits_are_told(made: Release, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(made.path, folder)
-    (folder / ABOUT).write_text('{"layers": [1, 2]}')
-    with pytest.raises(ModelError, match=r"exits\.json cannot be read") as refused:
-        open_predictor(folder, engine=EXITS)
-    assert "release.exits.layers" in refused.value.hint
+    about = json.loads((folder / ABOUT).read_text())
+    # of the first version, the threshold was another kind of number
+    for wrong in ({"layers": [1, 2]}, about | {"version": 1}):
+        (folder / ABOUT).write_text(json.dumps(wrong))
+        with pytest.raises(ModelError, match=r"exits\.json cannot be read") as refused:
+            open_predictor(folder, engine=EXITS)
+        assert "release.exits.layers" in refused.value.hint

@@ -3,7 +3,8 @@
 The other side is the machine itself: matrix products as large as do best, in the same number format, measured in turn
 with the work. Operations of the work are those that the texts need; padding and all that is no matrix product count
 for nothing, so the ratio is "model FLOPs utilisation". MiniLM's matrices are small, so that what is no product weighs
-more; `_base` is the same with an encoder of the size of BERT-base (random weights, MiniLM's tokenizer).
+more; `_base` is the same with an encoder of the size of BERT-base (random weights, MiniLM's tokenizer). What embeds has
+read texts enough before to compute in its fastest form: see `inference.many_texts`.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ def _embedding(kind: str, part: int) -> tuple[Callable[[int], float], str]:
 
     def once(number: int) -> float:
         texts = portions[number]
+        if number == 0:  # many texts are read before the encoder is exported to what computes them fastest
+            embed(texts), embed(texts)
         return float(cost.of(embed.lengths(texts)) / seconds(lambda: embed(texts)))
 
     return once, f"vectors of {count} texts, from strings, open_embedder of {kind}"

@@ -112,7 +112,8 @@ def _of_tuned(folder: Path, engine: str | None) -> tuple[Callable[[Sequence[str]
 
 
 def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray], Tokenizer]:
-    from tuneloop.models.device import choose_device, choose_precision
+    from tuneloop.inference.many_texts import ManyTexts
+    from tuneloop.models.device import choose_device
     from tuneloop.models.forward import positions, predict_logits
     from tuneloop.models.load import load_classifier
     from tuneloop.models.tokenizer import Tokenizer
@@ -120,10 +121,11 @@ def _of_pretrained(folder: Path) -> tuple[Callable[[Sequence[str]], FloatArray],
     model = load_classifier(folder, create_task(TaskConfig(type="retrieval"), {}), pooling="auto")
     model = model.to(choose_device()).requires_grad_(False).train(False)  # type: ignore[arg-type]
     tokenizer = Tokenizer(folder, min(MAX_TOKENS, positions(model) or MAX_TOKENS))
-    fast = choose_precision("auto", choose_device())
+    many = ManyTexts(model)
 
     def vectors(texts: Sequence[str]) -> FloatArray:
         # rounded to bytes, vectors do not show bf16; a question alone is no slower in fp32
-        return predict_logits(model, tokenizer.encode(texts), fast if len(texts) > FEW else "fp32")
+        tokens = tokenizer.encode(texts)
+        return many(tokens) if len(texts) > FEW else predict_logits(model, tokens, "fp32")
 
     return vectors, tokenizer

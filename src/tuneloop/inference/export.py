@@ -15,6 +15,7 @@ from tuneloop.core.i18n import t
 from tuneloop.inference.engine import ENGINES, STATIC, Batch
 from tuneloop.inference.onnx_export import write_int8, write_onnx
 from tuneloop.inference.opening import open_model, read_settings
+from tuneloop.inference.openvino_engine import OpenVinoEngine
 from tuneloop.inference.openvino_export import write_openvino
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import input_names
@@ -78,13 +79,35 @@ def _make(folder: Path, form: str, path: Path, calibration: Sequence[Batch], who
     int8, measured = form.startswith("onnx-int8"), calibration if form == STATIC else ()
     derived = whole if int8 else None
     model = None if derived else _model(folder)
-    try:
+    with _failures(str(folder), form):
         if derived:
             return [write_int8(derived, path, kept=KEPT_PRODUCTS, calibration=measured)]
         names = input_names(model)
         if form.startswith("openvino"):
             return write_openvino(model, path, names=names, int8=form == "openvino-int8", kept=KEPT_PRODUCTS)
         return [write_onnx(model, path, names=names, int8=int8, kept=KEPT_PRODUCTS, calibration=measured)]
+
+
+def open_in_openvino(model: PreTrainedModel) -> OpenVinoEngine:
+    """An open model as OpenVINO computes it in bf16; nothing of it stays on the disk.
+
+    Raises:
+        ModelError: if it cannot be exported or opened.
+        MissingExtraError: if OpenVINO is not installed.
+    """
+    form = "openvino-bf16"
+    with TemporaryDirectory() as scratch, _silence():
+        path = Path(scratch) / "model.xml"
+        with _failures(model.name_or_path, form):
+            write_openvino(model, path, names=input_names(model), int8=False, kept=0)
+        return OpenVinoEngine(path, form)
+
+
+@contextmanager
+def _failures(folder: str, form: str) -> Iterator[None]:
+    """A ModelError for whatever an exporter raises."""
+    try:
+        yield
     except TuneloopError:
         raise
     except Exception as error:  # exporters fail with whatever their innermost part raises

@@ -68,8 +68,6 @@ def run(name: str) -> Result:
 @contextmanager
 def _folders() -> Iterator[dict[str, Path]]:
     """Model folders of as many adapters; their base is one file on the disk."""
-    from safetensors.torch import load_file, save_file
-
     from tuneloop.core.config import parse_config
     from tuneloop.core.paths import Workspace
     from tuneloop.training.run import tune
@@ -80,20 +78,28 @@ def _folders() -> Iterator[dict[str, Path]]:
             "training": {"epochs": 1, "report_to": []},
         }  # fmt: skip
         tuned = tune(parse_config(config), snapshot=Sentiment(ROWS), workspace=Workspace(Path(place)), quiet=True)
-        weights = load_file(tuned.model_path / "adapter.safetensors")
         found = {"adapter-0": tuned.model_path}
         random = np.random.default_rng(0)
         for number in range(1, ADAPTERS):
             folder = Path(place) / f"adapter-{number}"
-            _link(tuned.model_path, folder)
-            drawn = {name: _like(value, random) for name, value in weights.items()}
-            (folder / "adapter.safetensors").unlink()
-            save_file(drawn, folder / "adapter.safetensors")
+            link(tuned.model_path, folder)
+            drawn_adapter(folder, random)
             found[folder.name] = folder
         yield found
 
 
-def _link(source: Path, target: Path) -> None:
+def drawn_adapter(folder: Path, random: np.random.Generator) -> None:
+    """Put other weights, drawn by chance, into the place of a model folder's adapter."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter.safetensors"
+    drawn = {name: _like(value, random) for name, value in load_file(path).items()}
+    path.unlink()  # it is shared with another folder
+    save_file(drawn, path)
+
+
+def link(source: Path, target: Path) -> None:
+    """The same files in another folder, once on the disk."""
     for path in source.rglob("*"):
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)

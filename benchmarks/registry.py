@@ -55,6 +55,7 @@ BENCHMARKS = {
     "predict_vs_pipeline": Benchmark("predict_vs_pipeline", 9),
     "predict_vs_pipeline_batched": Benchmark("predict_vs_pipeline_batched", 6),
     "multi_adapter": Benchmark("multi_adapter", 0.6),
+    "multi_adapter_http": Benchmark("multi_adapter_http", 0.6),
     "knowledge_search": Benchmark("knowledge_search", 50, "ours_value"),
     "shapley_vs_shap": Benchmark("shapley_vs_shap", 3),
     "shapley_vs_shap_pipeline": Benchmark("shapley_vs_shap", 3),

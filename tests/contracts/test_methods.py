@@ -22,6 +22,7 @@ from tuneloop.methods.base import count_parameters
 from tuneloop.methods.catalogue import refusals
 from tuneloop.models.load import APART
 from tuneloop.tasks import TASKS, create_task
+from tuneloop.training.plan import plan
 from tuneloop.training.prepare import prepare
 from tuneloop.training.run import Run, tune
 
@@ -172,6 +173,13 @@ def test_a_run_says_what_it_was_and_what_it_cost(trained: Any, method: str) -> N
     assert info["peak_memory_bytes"] > 1e8
     assert info["temperature"] > 0
     assert 0 < info["best_step"] <= info["steps"]
+
+
+@pytest.mark.parametrize(("method", "task"), marked(COMBINATIONS))
+def test_a_dry_run_says_what_it_would_cost(config: Any, made_up: Any, method: str, task: str) -> None:
+    planned = plan(config(method, task), snapshot=made_up(task))
+    assert planned.method == method or method == "auto"
+    assert planned.seconds > 0 and planned.memory_bytes > 1 << 20
 
 
 @pytest.mark.parametrize("name", BASELINES.names())

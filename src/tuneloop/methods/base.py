@@ -43,6 +43,7 @@ class Split:
         packed: whether texts go through the model without padding, so that no batch need hold texts of like length.
         soft: probabilities of the classes that are learnt instead of the labels, (labels, classes).
         turns: which texts an epoch takes, where it does not take all.
+        beside: another text for each row without a label, where the method wants one.
     """
 
     tokens: Tokens
@@ -53,6 +54,7 @@ class Split:
     packed: bool = False
     soft: FloatArray | None = None
     turns: Turns | None = None
+    beside: Tokens | None = None
 
     @property
     def dealing(self) -> dict[str, int]:
@@ -75,7 +77,8 @@ class Split:
         inputs = [self.inputs[row] for row in rows] if self.inputs else ()
         teacher = None if self.teacher is None else self.teacher[rows]
         soft = None if self.soft is None else self.soft[rows[: len(labels)]]
-        return Split(self.tokens.select(rows), labels, inputs, teacher, packed=self.packed, soft=soft)
+        beside = None if self.beside is None else self.beside.select(rows[len(labels) :] - len(self.labels))
+        return Split(self.tokens.select(rows), labels, inputs, teacher, packed=self.packed, soft=soft, beside=beside)
 
 
 @dataclass(frozen=True)

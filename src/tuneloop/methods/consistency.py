@@ -85,8 +85,8 @@ class Consistency(FullFineTuning):
                 return perturbed(item[0], made, self.options.together, random), item[1]
             return perturbed(item, made, self.options.together, random)
 
-        self._originals = sources.tokens(texts)
-        return Split(train.tokens.followed_by(sources.tokens([copy(item) for item in texts])), train.labels)
+        originals, copies = sources.tokens(texts), sources.tokens([copy(item) for item in texts])
+        return Split(train.tokens.followed_by(copies), train.labels, beside=originals)
 
     def batches(self, split: Split, *, batch_size: int, seed: int, epoch: int) -> list[IntArray]:
         """As many steps as all texts take, half of the rows with a label."""
@@ -102,6 +102,8 @@ class Consistency(FullFineTuning):
     ) -> None:
         import torch
 
+        assert train.beside is not None
+        self._originals = train.beside
         self._known, self._rising = len(train.labels), max(1, round(self.options.ramp_up * total))
         self._step, self._seen = 0, torch.zeros(2, dtype=torch.int64)
 

@@ -90,20 +90,10 @@ def use_cheap_operations(model: PreTrainedModel, precision: str, *, device: str 
         return
     if precision == "bf16" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_attention(model))
-        for layer in filter(is_like_bert, encoder_layers(model) or []):
-            layer.attention.self.register_forward_pre_hook(rounded_once)
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is Dropout and child.p < 1:
                 setattr(module, name, ByteDropout(child.p).train(child.training))
-
-
-def rounded_once(_: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """What an attention reads, in bf16 before its three products: autocast would round it for each of them anew."""
-    if not torch.is_autocast_enabled("cpu"):
-        return None
-    states, *others = given
-    return (states.to(torch.get_autocast_dtype("cpu")), *others)
 
 
 @contextmanager

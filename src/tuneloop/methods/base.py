@@ -386,13 +386,10 @@ def check_whole(task: Task, *, method: str) -> None:
     """
     if task.layout != "whole":
         raise ConfigError(
-            t(
-                "method {name} needs one answer for each text as a whole, which task {task} does not have.",
-                name=method,
-                task=task.name,
-            ),
+            t("method {name} needs one answer for each text as a whole, which task {task} does not have.",
+              name=method, task=task.name),
             t("Choose method: full, lora or adapter, or task: classification."),
-        )
+        )  # fmt: skip
 
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:

@@ -7,7 +7,6 @@ in processes of their own and are loaded in turns.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -20,11 +19,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Sentiment, unused_texts
-from benchmarks.load import closed_loop
 from benchmarks.measure import alternate
 from benchmarks.multi_adapter import ADAPTERS, ROWS, drawn_adapter, link
 from benchmarks.results import Result, result
-from benchmarks.serve_vs_plain import CLIENTS, SECONDS, server
+from benchmarks.serve_vs_plain import CLIENTS, load, server
 from tuneloop.core.paths import Workspace
 
 TEXTS = 2000
@@ -47,8 +45,8 @@ def run(name: str) -> Result:
         server(module, f"{MERGED}-1", path, plain[0], place, "1") as one,
     ):
         sides = alternate(
-            lambda number: _load(many, mixed, p99_ms["many"], number),
-            lambda number: _load(one, plain, p99_ms["one"], number),
+            lambda number: load(many, mixed, p99_ms["many"], number),
+            lambda number: load(one, plain, p99_ms["one"], number),
         )
     tails = {f"p99_ms of {side}": round(median(found), 1) for side, found in p99_ms.items()}
     return result(
@@ -56,15 +54,6 @@ def run(name: str) -> Result:
         peer="tuneloop serve, one adapter, merged into its base, torch-fp32", peer_package="torch", unit="requests/s",
         quality=tails | {"clients": CLIENTS},
     )  # fmt: skip
-
-
-def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> float:
-    found = asyncio.run(closed_loop(url, bodies, clients=CLIENTS, seconds=SECONDS if number else SECONDS / 2))
-    if set(found.statuses) != {200}:
-        raise SystemExit(f"{url} failed under load: {dict(found.statuses)}")
-    if number:
-        p99_ms.append(found.percentile_ms(0.99))
-    return found.rps
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def run(name: str) -> Result:
         server("plain_server", str(release.path), "/predict", bodies[0]) as plain,
     ):
         sides = alternate(
-            lambda number: _load(ours, bodies, latencies["tuneloop"], number),
-            lambda number: _load(plain, bodies, latencies["plain"], number),
+            lambda number: load(ours, bodies, latencies["tuneloop"], number),
+            lambda number: load(plain, bodies, latencies["plain"], number),
         )
     tails = {f"p99_ms of {side}": round(median(found), 1) for side, found in latencies.items()}
     if tails["p99_ms of tuneloop"] >= tails["p99_ms of plain"]:
@@ -50,7 +50,8 @@ def run(name: str) -> Result:
     )  # fmt: skip
 
 
-def _load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> float:
+def load(url: str, bodies: list[bytes], p99_ms: list[float], number: int) -> float:
+    """Requests per second of one repetition; its p99 is added to the others, but for the one that warms up."""
     found: Load = asyncio.run(closed_loop(url, bodies, clients=CLIENTS, seconds=SECONDS if number else SECONDS / 2))
     failed = {status: count for status, count in found.statuses.items() if status != 200}
     if failed or found.refused:

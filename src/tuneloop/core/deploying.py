@@ -29,7 +29,9 @@ class DeployConfig(Options):
         description="By how much a share may be larger for a canary to count as not worse (0.05: 5 points).",
     )
     slow: float = Field(
-        2.0, gt=1, description="A request is slow that takes so many times the current release's median."
+        2.0,
+        gt=1,
+        description="A request is slow that takes so many times the current release's median, and 5 ms more than it.",
     )
     keep_before: bool = Field(
         True,

@@ -39,6 +39,10 @@ LAST = 500
 FIRST = 50
 """Answers of the current release before it is said what is slow."""
 
+NOTICED_S = 0.005
+"""A request is not slow that takes less longer than the median: nobody notices it, and below it one sees how busy the
+machine is with other things rather than what the release costs."""
+
 MOST_PAIRS = 100
 """Kinds of differences between two answers that are counted apart."""
 
@@ -174,7 +178,8 @@ class Trial:
         if side == "current":
             self._timed += 1
             if self._timed % FIRST == 0:
-                self._limit_s = self._slow * median(times)
+                usual_s = median(times)
+                self._limit_s = max(self._slow * usual_s, usual_s + NOTICED_S)
         if self._limit_s < math.inf:
             self._comparison.note(side, "slow", took_s > self._limit_s)
 

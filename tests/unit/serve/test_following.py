@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -259,8 +260,10 @@ def test_what_no_server_could_tell_alone_is_told_by_the_figures_of_all(
     for live in servers:
         live.until_trying("canary")
         trial = live.trial
+        sessions = [f"user-{number}" for number in range(60)]  # by turns, so that no single request tells all
+        turns = cycle([next(each for each in sessions if trial.takes(each) is side) for side in (False, True)])
         while trial.figures()["criteria"]["failed"]["evidence"]["worse"] < 3.0:
-            assert live.predict("a").status == 200
+            assert live.predict("a", X_Session=next(turns)).status == 200
         criteria[live.server.service.following.server] = trial.figures()["criteria"]
     failed = [each["failed"] for each in criteria.values()]
     assert all(each["verdict"] == "unclear" for each in failed)

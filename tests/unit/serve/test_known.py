@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tuneloop.core.config import DeployConfig, ServeConfig, TaskConfig
+from tuneloop.core.config import TaskConfig
 from tuneloop.core.watching import WatchConfig
-from tuneloop.releases.deployment import Candidate
-from tuneloop.serve.batching import Answer
 from tuneloop.serve.known import ENTRY_BYTES, KnownAnswers, size_bytes
-from tuneloop.serve.metrics import Meter
 from tuneloop.serve.slot import ServedModel
-from tuneloop.serve.trial import Trial
 from tuneloop.tasks import create_task
 from tuneloop.tasks.base import Prediction
 from tuneloop.trail.read import records
@@ -240,17 +236,6 @@ def test_the_same_release_with_another_engine_computes_for_itself():
     cache, model = KnownAnswers(10_000), served()
     cache.keep(model, {"a": found()}, vectors=False)
     assert not cache.find(ServedModel("m-1", "other", Judge(), manifest="one"), "a", vectors=False)
-
-
-@pytest.mark.parametrize("stage", ["canary", "shadow"])
-def test_how_long_a_known_answer_took_says_nothing_of_a_release_that_is_tried(stage):
-    candidate = Candidate("m-2", stage, 1.0, change=1, at=0.0)
-    trial = Trial(candidate, served(), config=ServeConfig(), deploy=DeployConfig(), meter=Meter(lambda: 0))
-    answer, known = (Answer("m-1", [found()[0]], known=count) for count in (0, 1))
-    for each in (known, answer):
-        trial.note("current", 0.25, 10, each)
-        trial.note_shadow(answer, each, 0.25)
-    assert [len(times) for times in trial._times.values()] == [1, 1]
 
 
 def test_nothing_of_it_is_written(start, tmp_path: Path):

@@ -18,10 +18,10 @@ SIMULATED = ("growth",)
 INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks --docs-only` from `benchmarks/results.json`; do not edit.
-`make bench` measures the table again, `python -m benchmarks NAME` one line of it; what stands under Quality has
-commands of its own: `python -m benchmarks.accuracy`, `.training_quality`, `.methods`, `.auto`, `.chinese`,
-`.packing_curve`, `.used_words`, `.knowledge`, `.cascade`, `.early_exit`, and, for [scale](scale.md), `.saturation`,
-`.store_rates` and `.growth`.
+`make bench` measures the table again, which takes hours (`python -m benchmarks --resume` goes on with what was
+interrupted), `python -m benchmarks NAME` one line of it; what stands under Quality has commands of its own:
+`python -m benchmarks.accuracy`, `.training_quality`, `.methods`, `.auto`, `.chinese`, `.packing_curve`, `.used_words`,
+`.knowledge`, `.cascade`, `.early_exit`, and, for [scale](scale.md), `.saturation`, `.store_rates` and `.growth`.
 
 Both sides take turns on the same machine with the same texts after an untimed warm-up. Values are
 medians; the range is that of the ratio over the repetitions. A ratio above 1 is in tuneloop's favour.

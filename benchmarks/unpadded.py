@@ -2,7 +2,7 @@
 
     python -m benchmarks.unpadded [--steps 24] [--precision fp32]
 
-Four ways see the same batches in turn, those of an epoch of `tuneloop tune`: widths rounded up to 8 tokens (as it is),
+Four ways see the same batches in turn, those of an epoch of `tuneloop tune`: widths rounded up to 4 tokens (as it is),
 exact widths, a packed row whose attention pads texts of like length together, and a packed row whose attention takes
 each text alone. All give the same loss. Counted are processor seconds of forward and backward passes, which the work of
 others on the machine does not change much. Writes `benchmarks/quality/unpadded.json`.

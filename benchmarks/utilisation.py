@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PORTION = 2000
 """Texts that are embedded in one repetition."""
 
-HEAVIER = 8
+HEAVIER = 4
 """The larger encoder has 12 times the weights in its layers, and gets this part of the texts."""
 
 

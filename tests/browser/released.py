@@ -35,7 +35,8 @@ def _config(folder: Path, **settings: Any) -> Path:
 def released_project(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, a release mood-1 of the first, and a document that travels with it."""
     folder, random = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    words = [[*random.choice(WORDS[6:-1], 3), *["good" if row % 2 else "bad"] * 2, f"<b>{row}"] for row in range(240)]
+    marked = [[*random.choice(WORDS[6:-1], 3), *["good" if row % 2 else "bad"] * 2] for row in range(240)]
+    words = [[*random.permutation(each), f"<b>{row}"] for row, each in enumerate(marked)]
     _write(folder, ["text", "label"], [[" ".join(each), "yes" if "good" in each else BAD] for each in words])
     (folder / "handbook.md").write_text(DOCUMENT, encoding="utf-8")
     index = tl.open_knowledge("handbook", workspace=folder / ".tuneloop", create=True, encoder="none")

@@ -41,7 +41,7 @@ def write(path: Path, rows: int, seed: int, marks: dict[str, str]) -> Path:
         writer.writerow(["text", "label"])
         for row in range(rows):
             label = ["no", "yes"][row % 2]
-            writer.writerow([" ".join([marks[label] + " " + marks[label], *random.choice(noise, 6)]), label])
+            writer.writerow([" ".join(random.permutation([marks[label]] * 2 + [*random.choice(noise, 6)])), label])
     return path
 
 

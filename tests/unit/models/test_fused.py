@@ -181,7 +181,8 @@ def test_a_model_that_was_saved_and_opened_answers_as_before(encoders: Encoders,
     )
     assert type(again) is FusedForSequenceClassification and again.config.modalities == list(NAMES)
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
-    assert np.array_equal(logits(encoders, config, MIXED, again), logits(encoders, config, MIXED, model))
+    # where in memory weights lie may decide the last bit of a product
+    assert np.allclose(logits(encoders, config, MIXED, again), logits(encoders, config, MIXED, model), atol=1e-6)
     half: Any = load_trained(
         tmp_path / "model", architecture="AutoModelForSequenceClassification", dtype=torch.bfloat16
     )

@@ -48,7 +48,7 @@ def make(folder: Path, settings: RunConfig) -> Encoder:
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunConfig, Encoder]:
     """A folder with texts, settings that suffice to learn something, and the encoder of them."""
     folder = tmp_path_factory.mktemp("pretrain")
-    settings = config(folder, epochs=12, learning_rate=1e-2)
+    settings = config(folder, epochs=12, learning_rate=3e-3, hidden=64)
     return folder, settings, make(folder, settings)
 
 
@@ -57,7 +57,7 @@ def test_it_guesses_better_than_the_commonest_word_would(learnt: Any) -> None:
     rows = [json.loads(line) for line in (made.path / "metrics.jsonl").read_text().splitlines()]
     dev = [row["dev_log_likelihood"] for row in rows if "dev_log_likelihood" in row]
     assert made.info["dev"]["loss"] == pytest.approx(-max(dev))
-    assert made.info["dev"]["loss"] < np.log(8) - 0.3 and made.info["dev"]["masked_accuracy"] > 0.3
+    assert made.info["dev"]["loss"] < np.log(8) / 2 and made.info["dev"]["masked_accuracy"] > 0.6
     assert made.info["texts"]["dev"] == round(0.1 * (made.info["texts"]["train"] + made.info["texts"]["dev"]))
     assert made.info["pieces"]["train"] > made.info["texts"]["train"]
 

@@ -17,11 +17,12 @@ SIMULATED = ("growth",)
 
 INTRODUCTION = """# Benchmarks
 
-Written by `python -m benchmarks --docs-only` from `benchmarks/results.json`; do not edit.
+Written by `python -m benchmarks --docs-only` from `benchmarks/results.json` and `benchmarks/quality/`; do not edit.
 `make bench` measures the table again, which takes hours (`python -m benchmarks --resume` goes on with what was
-interrupted), `python -m benchmarks NAME` one line of it; what stands under Quality has commands of its own:
-`python -m benchmarks.accuracy`, `.training_quality`, `.methods`, `.auto`, `.chinese`, `.packing_curve`, `.used_words`,
-`.knowledge`, `.cascade`, `.early_exit`, and, for [scale](scale.md), `.saturation`, `.store_rates` and `.growth`.
+interrupted), `python -m benchmarks NAME` one line of it. What stands under Quality is measured by the module that its
+section is named after, as in `python -m benchmarks.cascade`; `sentiment` by `.accuracy`, `training` by
+`.training_quality`, `fewshot` by the line `fewshot_vs_setfit`, `torture` by `make torture`. [Scale](scale.md) takes
+`.saturation`, `.store_rates` and `.growth`.
 
 Both sides take turns on the same machine with the same texts after an untimed warm-up. Values are
 medians; the range is that of the ratio over the repetitions. A ratio above 1 is in tuneloop's favour.

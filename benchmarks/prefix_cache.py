@@ -50,7 +50,7 @@ def run(name: str) -> Result:
 def _speed(frozen: int, keeps: bool, weights: dict[bool, Any], _: int) -> float:
     """One run; its final weights come into `weights`."""
     from tuneloop.core.config import parse_config
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
     from tuneloop.training.loop import train
     from tuneloop.training.prepare import prepare
 

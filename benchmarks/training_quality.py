@@ -51,7 +51,7 @@ def measure(trainer: str) -> dict[str, Any]:
     np.save(SCORES / f"{trainer}.npy", scores)
     found = {path.stem: np.load(path) for path in sorted(SCORES.glob("*.npy"))}
     figures = {name: _figures(each, found.get("tuneloop")) for name, each in found.items()}
-    kept = {**_kept(), **figures}
+    kept = {name: _without_difference(each) for name, each in _kept().items()} | figures
     PATH.parent.mkdir(exist_ok=True)
     write_json(PATH, kept)
     return kept
@@ -66,6 +66,11 @@ def _figures(scores: Any, ours: Any) -> dict[str, Any]:
     said = compare(task, ANSWERS, ours, scores, seed=0, resamples=1000)
     low, high = round(said.low, 4), round(said.high, 4)
     return figures | {"tuneloop_minus_this": round(said.difference, 4), "interval_95": [low, high]}
+
+
+def _without_difference(figures: dict[str, Any]) -> dict[str, Any]:
+    """Of a trainer whose answers are no longer there: what it is compared with may have been trained anew."""
+    return {name: each for name, each in figures.items() if name not in ("tuneloop_minus_this", "interval_95")}
 
 
 def _of_peer(trainer: str) -> Any:

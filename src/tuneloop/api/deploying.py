@@ -94,8 +94,9 @@ def deployments(name: str | None = None, *, workspace: Path = DEFAULT_WORKSPACE)
     """What answers and what is being tried, of every model that was ever deployed or of one.
 
     Returns:
-        For each `name`, `current`, `before`, `candidate`, `figures` of the candidate by server, `change`, which is the
-        number of the last change, and `history`.
+        For each `name`, `current`, `before`, `candidate`, `figures` of the candidate by server, `together`, which are
+        its criteria by what several servers have counted, `change`, which is the number of the last change, and
+        `history`.
 
     Raises:
         ReleaseError: if there is no such model.
@@ -103,6 +104,7 @@ def deployments(name: str | None = None, *, workspace: Path = DEFAULT_WORKSPACE)
     """
     from tuneloop.releases.deployment import deployed, history, kept_figures, names
     from tuneloop.releases.index import find
+    from tuneloop.watch.canary import of_all
 
     place = Workspace(Path(workspace))
     found = []
@@ -111,8 +113,11 @@ def deployments(name: str | None = None, *, workspace: Path = DEFAULT_WORKSPACE)
         if not state.releases:
             find(each, place)  # says that there is none
         figures = kept_figures(state.candidate.change, place) if state.candidate else {}
+        counted = {server: figure["criteria"] for server, figure in figures.items() if not figure["shadow"]}
+        together = of_all(counted) if len(counted) > 1 else None
         past = [told(change) for change in history(each, place)]
-        found.append({"name": each, **_held(state), "figures": figures, "change": state.change, "history": past})
+        about = {"figures": figures, "together": together, "change": state.change, "history": past}
+        found.append({"name": each, **_held(state), **about})
     return found
 
 

@@ -167,9 +167,9 @@ def _unseen(subject: Subject, examples: Examples) -> tuple[list[int], int]:
 
 def _known(task: Task, label: Any) -> bool:
     """Whether a label is among the classes of the task, where it has any."""
-    if not task.labels or not task.has_probabilities:
+    if not task.labels or not task.has_classes:
         return True
-    return all(name in task.labels for name in (label if isinstance(label, tuple) else (label,)))
+    return all(name in task.labels for name in task.label_names([label]))
 
 
 def _score(subject: Subject, kept: Examples, scores: FloatArray) -> Figure:

@@ -9,7 +9,7 @@ import typer
 
 from tuneloop.cli.show import AsJson, WorkspacePath, print_json, print_table, say, workspace_root
 from tuneloop.core.i18n import t
-from tuneloop.releases.deployment_words import figure_rows, kinds, shadow_lines, stages, told_sentences
+from tuneloop.releases.deployment_words import criterion_rows, figure_rows, kinds, shadow_lines, stages, told_sentences
 
 Why = Annotated[str, typer.Option("--why", help=t("The reason, for the record."))]
 After = Annotated[
@@ -111,15 +111,18 @@ def _row(found: dict[str, Any]) -> list[str]:
 
 
 def _show_figures(found: dict[str, Any]) -> None:
-    """Both sides of what is being tried, as each server has counted them."""
+    """Both sides of what is being tried, as each server has counted them, and all of them together."""
     tried = found["candidate"]
     if tried is None:
         return
     if not found["figures"]:
         say(t("No server has counted anything of {release} yet.", release=tried["release"]))
+    headers = [t("share of"), found["current"], t("of"), tried["release"], t("of"), t("what can be said")]
+    if found["together"]:
+        title = t("{release} on all {count} servers", release=tried["release"], count=len(found["figures"]))
+        print_table(headers, list(criterion_rows(found["together"])), title=title)
     for server, figures in found["figures"].items():
         title = t("{release} on {server}", release=tried["release"], server=server)
-        headers = [t("share of"), found["current"], t("of"), tried["release"], t("of"), t("what can be said")]
         print_table(headers, list(figure_rows(figures)), title=title)
         for line in shadow_lines(figures["shadow"]):
             say(line)

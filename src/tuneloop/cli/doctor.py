@@ -54,8 +54,8 @@ def doctor(
         (t("disk"), t("{free:.1f} GiB free", free=found.free_disk_bytes / GIB)),
         *((name, version or t("not installed")) for name, version in found.versions.items()),
     ]
-    for extra, modules in found.missing.items():
-        remedy = t('missing {modules}: pip install "tuneloop[{extra}]"', modules=", ".join(modules), extra=extra)
+    for extra, packages in found.missing.items():
+        remedy = t('missing {packages}: pip install "tuneloop[{extra}]"', packages=", ".join(packages), extra=extra)
         rows.append((t("extra {name}", name=extra), remedy))
     print_table([t("what"), t("found")], rows)
 

@@ -185,7 +185,10 @@ def _short(value: Any) -> str:
 
 def _text(given: str | None) -> str | None:
     """The text, or that of the file with this name."""
-    if given is None or len(given) > 1000 or not Path(given).is_file():
+    try:
+        if given is None or len(given) > 1000 or not Path(given).is_file():
+            return given
+    except OSError:  # a text that is too long for the name of a file
         return given
     try:
         return Path(given).read_bytes().decode("utf-8")  # as it is: no line break is made another

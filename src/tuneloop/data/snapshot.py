@@ -39,7 +39,7 @@ from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata,
 from tuneloop.media.rows import NOTHING
 
 STEPS = 4
-READ = 2
+READ = 3
 """Raised when sources are read or cleaned otherwise: what was recorded for a request before is then made again."""
 
 
@@ -142,10 +142,10 @@ def _build(
     splits = _split(config, task, parts)
     dealt = [rows for name, rows in splits.items() if name not in parts or name == "train"]
     unused = len(parts["train"].rows) - sum(map(len, dealt))
-    kept_near = config.data.clean.duplicates != "near" or task.free_answers
-    if len(parts) > 1 or (config.data.split.by == "time" and kept_near):
-        # in all other cases near-duplicates are gone, or went into one split together
-        splits = remove_leaks(splits, nearness(config.data), duplicates, prompts=task.free_answers)
+    by_time, kept_near = config.data.split.by == "time", config.data.clean.duplicates != "near" or task.free_answers
+    if len(parts) > 1 or (by_time and (kept_near or task.unit)):  # else they are gone, or went into one split together
+        unit = task.unit if by_time else ""
+        splits = remove_leaks(splits, nearness(config.data), duplicates, unit=unit, prompts=task.free_answers)
     labels = _check_labels(task, splits, parts)
     bar.update(3, t("split"))
     snapshot = save_snapshot(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -43,6 +43,19 @@ def headline_family(task: Task, labels: Sequence[Label], scores: FloatArray) -> 
     if task.has_classes:
         return Counts(task, labels, scores)
     return Means(task.row_figures(labels, scores), task.row_weights(labels))
+
+
+def families_of_parts(task: Task, labels: Sequence[Label], scores: FloatArray) -> Callable[[Any], Family]:
+    """What gives the headline family of some of the rows, by their numbers.
+
+    Rows that are judged among all the others, as those of retrieval among all passages, are so on a part too.
+    """
+    if task.problem_type == "regression" or task.has_classes:
+        return lambda rows: headline_family(task, [labels[row] for row in rows], scores[rows])
+    figures = {name: np.asarray(found) for name, found in task.row_figures(labels, scores).items()}
+    return lambda rows: Means(
+        {name: found[rows] for name, found in figures.items()}, task.row_weights([labels[row] for row in rows])
+    )
 
 
 def measure(

@@ -61,8 +61,9 @@ class Numbers:
 
 def _standard(values: Array) -> Array:
     """The values with mean 0 and standard deviation 1; all 0 if they do not vary."""
-    around = values - values.mean()
-    return np.asarray(around / (values.std() or 1))
+    if not np.ptp(values):  # rounding makes a deviation of them too
+        return np.zeros(values.shape)
+    return np.asarray((values - values.mean()) / values.std())
 
 
 def _moments(weights: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:

@@ -13,7 +13,7 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import spoken
 from tuneloop.evaluation.intervals import Array, Figure, bootstrap, figure
-from tuneloop.evaluation.metrics import headline_family
+from tuneloop.evaluation.metrics import families_of_parts
 
 if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
@@ -82,9 +82,9 @@ def slices(
     for column in columns:
         parts += _by_column(examples, column)
     metric = SLICE_METRICS.get(task.problem_type, task.primary_metric)
-    found = []
+    found, family_of = [], families_of_parts(task, examples.labels, scores)
     for by, name, rows in parts:
-        family = headline_family(task, [examples.labels[row] for row in rows], scores[rows])
+        family = family_of(rows)
         samples = bootstrap(family.resample, rows=len(rows), resamples=resamples, seed=seed)[metric]
         measured = figure(metric, family.values()[metric], samples)
         found.append(Slice(by, name, len(rows), metric, measured))

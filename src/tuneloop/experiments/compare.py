@@ -35,7 +35,7 @@ def compare(
     from tuneloop.tasks import create_task
 
     chosen, refused = candidates(config, snapshot.labels)
-    jobs = plan_jobs(config, chosen, snapshot.hash)
+    jobs = plan_jobs(config, chosen, snapshot.hash, workspace=workspace, base=base)
     finished, failed = run_jobs(jobs, workspace=workspace, base=base, quiet=quiet)
     if not finished:
         raise TrainingError(

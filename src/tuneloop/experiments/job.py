@@ -54,6 +54,7 @@ class Job:
         budget: labels of each class, or "all".
         snapshot_hash: the data.
         split: where it is judged: dev or test.
+        reads: what is read beside the data: see `hash_of_read`.
     """
 
     label: str
@@ -61,11 +62,12 @@ class Job:
     budget: int | str
     snapshot_hash: str
     split: str
+    reads: str = ""
 
     @cached_property
     def key(self) -> str:
         """Names all that determines the result."""
-        parts = [VERSION, self.config.fingerprint(), self.budget, self.snapshot_hash, self.split]
+        parts = [VERSION, self.config.fingerprint(), self.budget, self.snapshot_hash, self.split, self.reads]
         return hash_json(parts)[:20]
 
     def to_json(self) -> dict[str, Any]:
@@ -76,6 +78,7 @@ class Job:
             "budget": self.budget,
             "snapshot_hash": self.snapshot_hash,
             "split": self.split,
+            "reads": self.reads,
         }
 
 
@@ -84,27 +87,27 @@ def run_job(job: Job, folder: Path, *, workspace: Workspace, base: Path) -> None
 
     Args:
         folder: where the result goes; the run in it goes on if there is one, and is removed at the end.
-        workspace: where the snapshot is.
+        workspace: where the snapshot is, and what the settings name.
         base: the folder that a relative model.source starts from.
     """
     data = Budgeted(find_snapshot(job.snapshot_hash, workspace), job.budget, job.config.seed)
     kind = job.config.method.type
     fit = _baseline if kind in BASELINES.names() else _untuned if kind == BASE else _tuned
-    scores, result = fit(job, data, folder, base)
+    scores, result = fit(job, data, folder, base, workspace)
     write_bytes(folder / SCORES, pack_scores(scores))
     write_json(folder / RESULT, {"train_rows": len(data.split("train"))} | result)
     if (place := folder / "work").exists():
         remove_dir(place)
 
 
-def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+def _tuned(job: Job, data: Budgeted, folder: Path, base: Path, names: Workspace) -> tuple[Any, dict[str, Any]]:
     from tuneloop.inference.writing import evaluated_with
     from tuneloop.training.run import tune
 
     place = Workspace(folder / "work")  # with a cache of its own: what another job has computed would look free here
     resume = "latest" if any(place.runs.glob("*/run.json")) else None
     began_s = time.monotonic()
-    run = tune(job.config, snapshot=data, workspace=place, base=base, resume=resume, quiet=True)
+    run = tune(job.config, snapshot=data, workspace=place, names=names, base=base, resume=resume, quiet=True)
     seconds = max(time.monotonic() - began_s, float(run.info.get("steps_s", 0.0)))  # the steps before an interruption
     scores, speed = _answered(run.handle(evaluated_with(job.config.task)), data.whole.split(job.split).inputs)
     return scores, speed | {
@@ -119,7 +122,7 @@ def _tuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dic
     }
 
 
-def _untuned(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+def _untuned(job: Job, data: Budgeted, folder: Path, base: Path, _: Workspace) -> tuple[Any, dict[str, Any]]:
     """The model that writes as it came; the time is that of opening it."""
     from tuneloop.inference.writing import open_untuned
     from tuneloop.tasks import create_task
@@ -146,7 +149,7 @@ def _answered(handle: Predictor, inputs: Sequence[Input]) -> tuple[Any, dict[str
     return scores, {"latency_ms": speed.latency_ms, "texts_per_s": speed.texts_per_s}
 
 
-def _baseline(job: Job, data: Budgeted, folder: Path, base: Path) -> tuple[Any, dict[str, Any]]:
+def _baseline(job: Job, data: Budgeted, folder: Path, base: Path, _: Workspace) -> tuple[Any, dict[str, Any]]:
     from tuneloop.tasks import create_task
 
     task = create_task(job.config.task, {"labels": list(data.labels)})

@@ -23,6 +23,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.evaluation.evaluate import BASE
 from tuneloop.experiments.job import FAILURE, RESULT, SCORES, SPEC, Job
+from tuneloop.experiments.reads import hash_of_read
 from tuneloop.methods import BASELINES, create_method
 from tuneloop.tasks import create_task
 from tuneloop.tasks.stored import unpack_scores
@@ -98,11 +99,19 @@ def name_of(candidate: Candidate) -> str:
     return candidate.label or candidate.type
 
 
-def plan_jobs(config: RunConfig, chosen: Sequence[Candidate], snapshot_hash: str) -> list[Job]:
+def plan_jobs(
+    config: RunConfig, chosen: Sequence[Candidate], snapshot_hash: str, *, workspace: Workspace, base: Path
+) -> list[Job]:
     """Every method with every budget and seed; small budgets first. What is not trained has one seed."""
+
+    def job(each: Candidate, budget: int | str, seed: int) -> Job:
+        settings = _config_of(config, each, seed)
+        reads = hash_of_read(settings, base=base, workspace=workspace)
+        return Job(name_of(each), settings, budget, snapshot_hash, config.comparison.split, reads)
+
     order = sorted(config.comparison.budgets, key=lambda budget: (isinstance(budget, str), budget))
     return [
-        Job(name_of(each), _config_of(config, each, seed), budget, snapshot_hash, config.comparison.split)
+        job(each, budget, seed)
         for budget in dict.fromkeys(order)
         for each in chosen
         for seed in list(dict.fromkeys(config.comparison.seeds))[: 1 if each.type == BASE else None]

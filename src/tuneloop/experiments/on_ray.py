@@ -111,6 +111,7 @@ def _try(given: dict[str, Any], referee: Any, trial: Trial) -> Outcome:
         parse_config(given["config"]),
         find_snapshot(given["snapshot"], workspace),
         place=Path(given["place"]),
+        workspace=workspace,
         base=Path(given["base"]),
         behind=lambda number, figure: bool(ray.get(referee.behind.remote(trial.number, number, figure))),
     )

@@ -17,6 +17,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.experiments.jobs import check_from_anew
+from tuneloop.experiments.reads import hash_of_read
 from tuneloop.experiments.referee import Referee, check_space
 from tuneloop.experiments.trial import run_trial, settle
 from tuneloop.methods import create_method
@@ -60,7 +61,7 @@ def search(
         )
     check_from_anew(config)
     check_space(config)
-    place = workspace.root / "searches" / f"{config.name}-{_identity(config, snapshot)}"
+    place = workspace.root / "searches" / f"{config.name}-{_identity(config, snapshot, workspace, base)}"
     with storage_errors(place):
         place.mkdir(parents=True, exist_ok=True)
     busy = TrainingError(
@@ -87,13 +88,14 @@ def try_here(
             bar.update(ended, referee.note())
             trial = referee.next()
             behind = partial(referee.behind, trial.number)
-            outcome = run_trial(trial, config, snapshot, place=place, base=base, behind=behind)
+            outcome = run_trial(trial, config, snapshot, place=place, workspace=workspace, base=base, behind=behind)
             settle(referee, trial, outcome, place=place, workspace=workspace)
         bar.update(ended, referee.note())
     return referee.summary(config, metric)
 
 
-def _identity(config: RunConfig, snapshot: Snapshot) -> str:
+def _identity(config: RunConfig, snapshot: Snapshot, workspace: Workspace, base: Path) -> str:
     """Names the search: all that the trials have in common. More trials go on with the same search."""
     space = {name: axis.model_dump(mode="json") for name, axis in config.search.space.items()}
-    return hash_json([config.fingerprint(), snapshot.hash, space, config.search.reduction])[:8]
+    reads = hash_of_read(config, base=base, workspace=workspace)
+    return hash_json([config.fingerprint(), snapshot.hash, reads, space, config.search.reduction])[:8]

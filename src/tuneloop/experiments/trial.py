@@ -44,6 +44,7 @@ def run_trial(
     snapshot: Snapshot,
     *,
     place: Path,
+    workspace: Workspace,
     base: Path,
     behind: Callable[[int, float], bool],
 ) -> Outcome:
@@ -51,6 +52,7 @@ def run_trial(
 
     Args:
         place: the search's folder.
+        workspace: where names in the settings are looked up.
         behind: told the number of each evaluation, from 1, and its figure; whether to give up.
 
     Raises:
@@ -67,7 +69,10 @@ def run_trial(
 
     try:
         settings = with_settings(config, trial.settings)
-        run = tune(settings, snapshot=snapshot, workspace=work, base=base, resume=resume, quiet=True, judged=judged)
+        run = tune(
+            settings, snapshot=snapshot, workspace=work, names=workspace, base=base, resume=resume, quiet=True,
+            judged=judged,
+        )  # fmt: skip
     except GivenUpError:
         return Outcome()
     except InterruptedTrainingError:

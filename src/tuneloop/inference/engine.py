@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from tuneloop.data.batches import inference_batches
+from tuneloop.models.forward import gathered
+
+if TYPE_CHECKING:
+    from tuneloop.data.tokens import Tokens
+
+    FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
 Batch = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 """`input_ids`, `attention_mask`, `token_type_ids`, each int64 (batch, tokens); an engine takes what its model knows."""
@@ -20,11 +28,18 @@ class Engine(Protocol):
     max_batch_tokens: int
     """The padded tokens per batch at which this engine is fastest."""
 
-    def run(self, batches: Iterable[Batch]) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+    def run(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
         """Logits (batch, outputs) for each batch, in order; an engine may work on several at once.
 
         An engine that also tells vectors says so by `has_vectors`, and has `run_with_vectors`.
         """
+
+
+def logits_by(engine: Engine, tokens: Tokens, *, outputs: int) -> FloatArray:
+    """Logits in the order of `tokens`, computed in batches of the engine's size: see `gathered`."""
+    groups = inference_batches(tokens.sizes, max_tokens=engine.max_batch_tokens)
+    answers = engine.run(tokens.batch(rows) for rows in groups)
+    return gathered(zip(groups, answers, strict=True), tokens, outputs=outputs)
 
 
 DYNAMIC = "onnx-int8"

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.errors import ModelError
-from tuneloop.data.batches import inference_batches
+from tuneloop.inference.engine import logits_by
 from tuneloop.models.device import choose_precision
-from tuneloop.models.forward import gathered, predict_logits
+from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import head_of
 
 if TYPE_CHECKING:
@@ -52,15 +52,10 @@ class ManyTexts:
         engine = self._exported(int(tokens.lengths.sum()))
         if engine is not None:
             try:
-                return self._by(engine, tokens)
+                return logits_by(engine, tokens, outputs=head_of(self._model).out_features)
             except ModelError:  # for some processors it fails only at the first batch
                 self._engine, self._exportable = None, False
         return predict_logits(self._model, tokens, self._precision)
-
-    def _by(self, engine: OpenVinoEngine, tokens: Tokens) -> FloatArray:
-        groups = inference_batches(tokens.sizes, max_tokens=engine.max_batch_tokens)
-        answers = engine.run(tokens.batch(rows) for rows in groups)
-        return gathered(zip(groups, answers, strict=True), tokens, outputs=head_of(self._model).out_features)
 
     def _exported(self, count: int) -> OpenVinoEngine | None:
         """OpenVINO's model once it pays; None where it does not yet, or the model cannot be exported."""

@@ -22,12 +22,11 @@ from tuneloop.data.clean import clean_inputs, place_back
 from tuneloop.data.examples import Input
 from tuneloop.data.tokens import Tokens
 from tuneloop.inference.cascade import is_cascade, open_cascade
-from tuneloop.inference.engine import ENGINES, EXITS, Batch, Engine
+from tuneloop.inference.engine import ENGINES, EXITS, Batch, Engine, logits_by
 from tuneloop.inference.opening import open_tokenizer, read_settings
 from tuneloop.inference.ruling import check_rules, outcomes, ruled
 from tuneloop.knowledge.attach import Knowledge, open_knowledge
 from tuneloop.models.flops import Flops
-from tuneloop.models.forward import gathered
 from tuneloop.models.knowing import knowing
 from tuneloop.models.tokenizer import Tokenizer
 from tuneloop.tasks import create_task
@@ -208,29 +207,28 @@ class Predictor:
         return self.tokenizer.encode(clean_inputs(inputs, self.clean))
 
     def _run(self, tokens: Tokens) -> FloatArray:
-        engine, groups = self._batches(tokens)
-        answers = engine.run(tokens.batch(rows) for rows in groups)
-        return gathered(zip(groups, answers, strict=True), tokens, outputs=self.task.outputs)
+        return logits_by(self._asked(tokens), tokens, outputs=self.task.outputs)
 
     def _run_with_vectors(self, tokens: Tokens) -> tuple[FloatArray, FloatArray]:
         """Logits and vectors, (n, outputs) and (n, hidden)."""
-        engine, groups = self._batches(tokens)
+        engine: Any = self._asked(tokens)
+        groups = inference_batches(tokens.sizes, max_tokens=engine.max_batch_tokens)
         logits = np.zeros((len(tokens), self.task.outputs), dtype=np.float32)
         vectors = np.zeros((len(tokens), 0), dtype=np.float32)
-        found = engine.run_with_vectors(tokens.batch(rows) for rows in groups)  # type: ignore[attr-defined]
+        found = engine.run_with_vectors(tokens.batch(rows) for rows in groups)
         for rows, (answer, heard) in zip(groups, found, strict=True):
             if not vectors.size:
                 vectors = np.zeros((len(tokens), heard.shape[1]), dtype=np.float32)
             logits[rows], vectors[rows] = answer, heard
         return logits, vectors
 
-    def _batches(self, tokens: Tokens) -> tuple[Engine, list[Any]]:
-        """The engine, and the rows of each batch that it is given."""
+    def _asked(self, tokens: Tokens) -> Engine:
+        """The engine; what it is about to read is counted."""
         if self.engine is None:
             raise ModelError(t("The model {name} is closed.", name=self.name), t("Open it again."))
         if self.cost is not None and self.engine.name != EXITS:  # what a text needs there hangs on where it leaves
             self.flops += self.cost.of(tokens.sizes)
-        return self.engine, inference_batches(tokens.sizes, max_tokens=self.engine.max_batch_tokens)
+        return self.engine
 
 
 def _cut(tokens: Tokens) -> Any:

@@ -127,7 +127,8 @@ def add_to_data(
         try:
             key = item_id(*read_input(store.task, text, pair))
             raw = values.get(columns.label)
-            old = None if raw is None or (raw == "" and not empty_counts) else read_label(store.task, text, pair, raw)
+            empty = isinstance(raw, str) and not raw.strip() and not empty_counts
+            old = None if raw is None or empty else read_label(store.task, text, pair, raw)
         except ValueError:  # a row that tuning would clean away, or refuse with its place
             key, old = "", None
         if key in left:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
 SCORES = ("exp_avg_ipt", "exp_avg_unc")

@@ -13,9 +13,10 @@ from tuneloop.core.i18n import t
 from tuneloop.data.augment import perturbed
 from tuneloop.data.batches import training_batches
 from tuneloop.data.perturbations.base import keeping_perturbations
-from tuneloop.methods.base import Split, check_one_class
+from tuneloop.methods.base import check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
 from tuneloop.methods.self_training import cycled
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import to_tensors
 
 if TYPE_CHECKING:

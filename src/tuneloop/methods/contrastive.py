@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import IntArray, ParameterGroup, Split
+    from tuneloop.methods.base import IntArray, ParameterGroup
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
 FEWEST_STEPS = 6

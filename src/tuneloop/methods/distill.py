@@ -9,8 +9,9 @@ from pydantic import Field
 
 from tuneloop.core.errors import ModelError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Split, check_whole
+from tuneloop.methods.base import check_whole
 from tuneloop.methods.full import FullFineTuning, FullOptions
+from tuneloop.methods.split import Split
 from tuneloop.models.pooling import mean_layer, own_layers
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Split
 from tuneloop.methods.lora import Lora, LoraOptions
+from tuneloop.methods.split import Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

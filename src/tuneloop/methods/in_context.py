@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Solution, SolvedMethod, Split, check_one_class
+from tuneloop.methods.base import Solution, SolvedMethod, check_one_class
+from tuneloop.methods.split import Split
 from tuneloop.methods.verbalizer import GapOptions, check_gap, load_asked, prior_rows, take_prior_away
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.load import APART, head_of
@@ -94,7 +95,7 @@ class InContext(SolvedMethod):
         head_of(model).requires_grad_(True)
 
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
-        rows = np.sort(np.random.default_rng(0).permutation(len(train.labels))[: self.options.kept])
+        rows = np.sort(np.random.default_rng(sources.seed).permutation(len(train.labels))[: self.options.kept])
         inputs, labels = (tuple(given[row] for row in rows) for given in (train.inputs, train.labels))
         self._known = Shots(inputs, tuple(map(str, labels)))
         return train

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tuneloop.data.tokens import Tokens
-    from tuneloop.methods.base import IntArray, Split
+    from tuneloop.methods.base import IntArray
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Goal
 
 DEV, TRAIN = 0, 1

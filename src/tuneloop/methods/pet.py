@@ -13,7 +13,7 @@ from tuneloop.methods.verbalizer import GapOptions, check_gap, load_asked, take_
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
 

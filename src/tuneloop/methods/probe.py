@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.core.options import Options
-from tuneloop.methods.base import Solution, SolvedMethod, Split, check_whole
+from tuneloop.methods.base import Solution, SolvedMethod, check_whole
+from tuneloop.methods.split import Split
 from tuneloop.models.features import cached_features
 from tuneloop.models.load import head_of
 

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from tuneloop.data.batches import training_batches
-from tuneloop.methods.base import Split, check_one_class
+from tuneloop.methods.base import check_one_class
 from tuneloop.methods.full import FullFineTuning, FullOptions
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import predict_logits
 from tuneloop.tasks.temperature import fit_temperature
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from tuneloop.data.examples import Input
     from tuneloop.data.tokens import Tokens
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -21,6 +21,10 @@ class Sources(Protocol):
     @property
     def inputs(self) -> list[Input]:
         """The training texts."""
+
+    @property
+    def seed(self) -> int:
+        """The run's, for what a method draws from the rows."""
 
     @property
     def dev(self) -> Split:

@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
-from tuneloop.methods.base import Solution, SolvedMethod, Split, check_one_class
+from tuneloop.methods.base import Solution, SolvedMethod, check_one_class
+from tuneloop.methods.split import Split
 from tuneloop.methods.verbalizer import GapOptions, Words, check_gap, check_names, load_asked, take_prior_away
 from tuneloop.models.features import cached_features
 from tuneloop.models.forward import head_inputs, predict_logits

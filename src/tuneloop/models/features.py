@@ -33,10 +33,11 @@ def cached_features(model: PreTrainedModel, tokens: Tokens, precision: str, *, c
     """`head_inputs`, from `cache` if this model has seen these tokens before.
 
     The key is the content of the weights below the last layer, of the model's configuration, of the
-    tokens, and the precision. A damaged file is computed again.
+    tokens and what stands beside them, and the precision. A damaged file is computed again.
     """
-    device = model.device.type
-    key = hash_json([_body_hash(model), tokens_hash(tokens), precision, device])
+    there, device = tokens.beside, model.device.type
+    beside = [] if there is None else [list(there.rows), there.reader.identity]
+    key = hash_json([_body_hash(model), tokens_hash(tokens), *beside, precision, device])
     return remember(cache / "features" / f"{key}.npy", lambda: head_inputs(model, tokens, precision))
 
 
@@ -78,7 +79,7 @@ def weights_hash(model: PreTrainedModel, tensors: Iterable[tuple[str, torch.Tens
 
 
 def tokens_hash(tokens: Tokens) -> str:
-    """SHA-256 of the tokens of all texts."""
+    """SHA-256 of the tokens of all texts, without what stands beside them."""
     digest = hashlib.sha256(str(tokens.pad_id).encode())
     for array in (tokens.ids, tokens.offsets, tokens.type_ids):
         digest.update(b"none" if array is None else np.ascontiguousarray(array).data)

@@ -37,14 +37,19 @@ def told_sentences(made: dict[str, Any]) -> Iterator[str]:
 
 def figure_rows(figures: dict[str, Any]) -> Iterator[list[Any]]:
     """Both sides by each criterion: share and requests of the current release, of the candidate, what can be said."""
+    if not figures["shadow"]:
+        yield from criterion_rows(figures["criteria"])
+    times = figures["median_ms"]
+    yield [t("median in ms"), *(cell for side in ("current", "candidate") for cell in (_number(times[side]), "")), ""]
+
+
+def criterion_rows(compared: dict[str, Any]) -> Iterator[list[Any]]:
+    """The same without the times."""
     words, said = criteria(), verdicts()
-    compared = {} if figures["shadow"] else figures["criteria"]
     for name, each in compared.items():
         sides = [each["current"], each["candidate"]]
         cells = [cell for side in sides for cell in (_share(side["share"]), str(side["asked"]))]
         yield [words[name], *cells, said[each["verdict"]] if all(side["asked"] for side in sides) else t("no data")]
-    times = figures["median_ms"]
-    yield [t("median in ms"), *(cell for side in ("current", "candidate") for cell in (_number(times[side]), "")), ""]
 
 
 def criteria() -> dict[str, str]:

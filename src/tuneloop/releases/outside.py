@@ -6,6 +6,7 @@ of the right answer, which token it finds likeliest and how likely. Where it dif
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -91,8 +92,10 @@ class Comparison:
         return not self.cause
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self) | {"accepted": self.accepted}
+        """Plain JSON; what is not finite becomes None."""
+        figures = {"same": self.same, "max_difference": self.max_difference, "loss": self.loss}
+        finite = {name: each for name, each in figures.items() if each is not None and math.isfinite(each)}
+        return asdict(self) | dict.fromkeys(figures) | finite | {"accepted": self.accepted}
 
 
 def compare_form(release: Release, form: str, held_out: Examples, *, model: str = "", key: str = "") -> Comparison:

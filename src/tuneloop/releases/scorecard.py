@@ -21,7 +21,7 @@ from tuneloop.inference.ruling import rulings, settle
 from tuneloop.inference.writing import evaluated_with
 from tuneloop.knowledge.attach import knowledge_hash
 from tuneloop.methods import BASELINES
-from tuneloop.releases.index import newest, rows
+from tuneloop.releases.index import newest, of_model, rows
 from tuneloop.releases.read import Release, open_release
 
 if TYPE_CHECKING:
@@ -236,8 +236,7 @@ def _reference(subject: Subject, against: str | None, workspace: Workspace) -> R
     """The release to compare with: the one that is named, or the newest other one of the same model."""
     if against is not None:
         return open_release(newest(against, workspace), workspace)
-    prefix = f"{subject.config.name}-"
-    others = [row.id for row in rows(workspace) if row.id.startswith(prefix) and row.id != subject.name]
+    others = [each for each in of_model(subject.config.name, rows(workspace)) if each != subject.name]
     return open_release(others[-1], workspace) if others else None
 
 

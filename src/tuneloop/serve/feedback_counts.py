@@ -45,8 +45,10 @@ class FeedbackCounts:
         for said, event in self._store.feedback(Wanted(since=candidate.at, after=self._last)):
             self._last = said.number
             if event.at >= candidate.at and event.release in sides and event.id not in self._seen:
-                self._seen.add(event.id)
-                yield sides[event.release], is_wrong(said, event)
+                wrong = is_wrong(said, event)
+                if wrong is not None:
+                    self._seen.add(event.id)
+                    yield sides[event.release], wrong
 
     def close(self) -> None:
         """Let go of the store."""
@@ -54,6 +56,8 @@ class FeedbackCounts:
             self._store.close()
 
 
-def is_wrong(said: Feedback, event: Event) -> bool:
-    """Whether feedback calls an answer wrong: in so many words, or by another label."""
-    return not said.good if said.good is not None else said.label != event.label
+def is_wrong(said: Feedback, event: Event) -> bool | None:
+    """Whether feedback calls an answer wrong: in so many words, or by another label; None for answers without one."""
+    if said.good is not None:
+        return not said.good
+    return None if event.label is None else said.label != event.label

@@ -14,12 +14,12 @@ from typing import Any
 
 from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
-from tuneloop.core.errors import ReleaseError, TuneloopError
+from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.watching import WatchConfig
 from tuneloop.core.worker import Worker
-from tuneloop.releases.deployment import Candidate, Deployment, Follower, deployed, keep_figures, kept_figures
+from tuneloop.releases.deployment import Candidate, Deployment, Follower, deployed, history, keep_figures, kept_figures
 from tuneloop.releases.index import of_model, rows
 from tuneloop.releases.promotion import abort, note_failure
 from tuneloop.serve.feedback_counts import FeedbackCounts
@@ -159,10 +159,16 @@ class Following(Worker):
             self._judge(self._sides.trial)
 
     def _read_state(self) -> None:
-        """What holds now; what could not be opened is tried again after a change. Nothing recorded is no change."""
-        found = deployed(self.name, self._workspace)
-        if found.change not in (0, self.state.change):
-            self.state = found
+        """What holds now; what could not be opened is tried again after a change. Nothing recorded is no change.
+
+        Nor is that a server could not open a release: two that cannot would have each other try for ever.
+        """
+        found, known = deployed(self.name, self._workspace), self.state.change
+        if found.change in (0, known):
+            return
+        made = [each for each in history(self.name, self._workspace) if each.number > known]
+        self.state = found
+        if not made or any(each.kind != "failed" for each in made):
             self._failed.clear()
 
     def _wanted(self) -> list[str]:
@@ -286,7 +292,10 @@ class Following(Worker):
         self._failed[release] = why
         _say(t("{release} cannot be opened: {why}", release=release, why=why))
         who, last = f"tuneloop serve {self.server}", self.state.change
-        made = note_failure(self.name, release, self._workspace, who=who, why=why, last=last)
+        try:
+            made = note_failure(self.name, release, self._workspace, who=who, why=why, last=last)
+        except StorageError as error:  # another release may answer all the same
+            return _say(error.problem)
         if made is not None:  # no reason to try again
             self.state = made.after
 

@@ -25,17 +25,13 @@ async def read_body(receive: Receive, timeout_s: float) -> bytes:
         Problem: 408 if it takes longer than `timeout_s`.
         ClientGone: if the client goes away meanwhile.
     """
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        return bytes(message.get("body", b""))
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(timeout_s):
-            while message["type"] == "http.request":
+            while (message := await receive())["type"] == "http.request":
                 parts.append(message.get("body", b""))
                 if not message.get("more_body"):
                     return b"".join(parts)
-                message = await receive()
     except TimeoutError:
         raise Problem(
             408, t("The body did not arrive within {seconds:g} s.", seconds=timeout_s), t("Send it at once.")

@@ -158,10 +158,11 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter of a port above 65535
         listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise ServeError(
-            t("Cannot listen on {host}:{port}: {reason}.", host=host, port=port, reason=error.strerror or error),
+            t("Cannot listen on {host}:{port}: {reason}.", host=host, port=port, reason=reason),
             t("Choose another serve.port or serve.host."),
         ) from None
     return listener

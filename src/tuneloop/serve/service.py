@@ -13,7 +13,7 @@ from typing import Any
 
 from tuneloop.core.deploying import DeployConfig
 from tuneloop.core.deployment import ServeConfig
-from tuneloop.core.errors import ReleaseError, StorageError, TuneloopError
+from tuneloop.core.errors import ReleaseError, ServeError, StorageError, TuneloopError
 from tuneloop.core.fusion import TEXT_ALONE
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace, check_id
@@ -118,6 +118,10 @@ class Service:
             model = await asyncio.to_thread(first)
         except TuneloopError as error:
             self.failure = error
+            return
+        except Exception as error:  # whatever it is: else the server would be loading for ever
+            what = f"{type(error).__name__}: {error}"
+            self.failure = ServeError(t("The server cannot start: {error}", error=what))
             return
         self._exchange(model)
         self.batcher.start()

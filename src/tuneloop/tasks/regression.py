@@ -54,7 +54,7 @@ class Regression(Task):
     def learn(self, labels: Sequence[Label]) -> None:
         values = _numbers(labels)
         self.mean = float(values.mean())
-        self.std = float(values.std()) or 1.0
+        self.std = float(values.std()) if np.ptp(values) else 1.0  # rounding makes a std of equal values too
 
     @property
     def state(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Regression(Task):
         error = answer - truth
         total = float(((truth - truth.mean()) ** 2).sum())
         return {
-            "r2": 1 - float((error**2).sum()) / total if total else 0.0,
+            "r2": 1 - float((error**2).sum()) / total if np.ptp(truth) else 0.0,
             "mae": float(np.abs(error).mean()),
             "rmse": float(np.sqrt((error**2).mean())),
             "pearson": _correlation(truth, answer),
@@ -111,6 +111,6 @@ def _numbers(labels: Sequence[Label]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _correlation(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
     """Pearson's r; 0 where one side does not vary, as nothing can be said there."""
-    if len(first) < 2 or first.std() == 0 or second.std() == 0:
+    if len(first) < 2 or not np.ptp(first) or not np.ptp(second):
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])

@@ -129,6 +129,8 @@ class Tagging(SpanTask):
 
     def counts(self, labels: Sequence[Label], answers: Sequence[Label]) -> tuple[Any, Any, Any]:
         number = {label: place for place, label in enumerate(self.labels)}
+        for name in self.label_names(labels):
+            self._check_known(name)
         hits, given, meant = (np.zeros((len(labels), len(self.labels))) for _ in range(3))
         for row, (label, answer) in enumerate(zip(labels, answers, strict=True)):
             truth, found = set(_spans(label)), set(_spans(answer))
@@ -152,15 +154,18 @@ class Tagging(SpanTask):
         """The number of each unit's tag, (units,)."""
         tags = np.zeros(len(edges), dtype=np.int64)
         for span in _spans(label):
-            if span.label not in self.labels:
-                raise DataError(
-                    t("The label {label} is not one the model has learnt.", label=repr(span.label)),
-                    t("Known labels: {known}.", known=", ".join(self.labels[:20])),
-                )
+            self._check_known(span.label)
             inside = np.flatnonzero((edges[:, 1] > span.start) & (edges[:, 0] < span.end))
             tags[inside] = 2 + 2 * self.labels.index(span.label)
             tags[inside[:1]] -= 1
         return tags
+
+    def _check_known(self, name: str) -> None:
+        if name not in self.labels:
+            raise DataError(
+                t("The label {label} is not one the model has learnt.", label=repr(name)),
+                t("Known labels: {known}.", known=", ".join(self.labels[:20])),
+            )
 
     def _found(self, judged: Any, edges: IntArray) -> Found:
         """The stretches of one text.

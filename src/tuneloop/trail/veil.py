@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tuneloop.core.errors import ConfigError
 from tuneloop.core.fsio import new_file, storage_errors
 from tuneloop.core.hashing import canonical_json
+from tuneloop.core.i18n import t
 from tuneloop.data.personal_data import redact
 
 SECRET = "secret.key"
@@ -83,8 +85,19 @@ def read_secret(folder: Path) -> bytes:
 
     Raises:
         FileNotFoundError: if it was deleted or kept elsewhere.
+        ConfigError: if the file holds something else.
     """
-    return bytes.fromhex(_place(folder).read_text(encoding="ascii").strip())
+    path = _place(folder)
+    try:
+        found = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except ValueError:
+        found = b""
+    if not found:
+        raise ConfigError(
+            t("{path} holds no secret.", path=path),
+            t("Write hexadecimal digits into it, such as those of: openssl rand -hex 32"),
+        )
+    return found
 
 
 def make_secret(folder: Path) -> bytes:

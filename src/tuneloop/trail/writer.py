@@ -189,11 +189,12 @@ class TrailWriter(Worker):
 
     def _roll_back(self, error: StorageError) -> None:
         """Cut off what was half written. A file that cannot be cut, or whose flush failed, is not gone on with."""
+        if self._file is None:  # it could not be opened, so nothing was written
+            return
         refused = error.__cause__
         try:
-            if self._file is not None:
-                os.ftruncate(self._file, self._size)
-                os.fsync(self._file)
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
         except OSError:
             self._broken = error
         # after a failed flush the system may call the next one good without having written anything

@@ -20,7 +20,8 @@ from tuneloop.core.errors import TrainingError
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import note, progress
 from tuneloop.data.batches import split_by_tokens
-from tuneloop.methods.base import GradientMethod, Split
+from tuneloop.methods.base import GradientMethod
+from tuneloop.methods.split import Split
 from tuneloop.models.device import autocast
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import to_tensors

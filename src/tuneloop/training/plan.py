@@ -16,7 +16,8 @@ from tuneloop.core.config import RunConfig
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import format_duration
 from tuneloop.data.batches import split_by_tokens
-from tuneloop.methods.base import GradientMethod, SolvedMethod, Split, count_parameters
+from tuneloop.methods.base import GradientMethod, SolvedMethod, count_parameters
+from tuneloop.methods.split import Split
 from tuneloop.models.device import peak_memory_bytes
 from tuneloop.models.flops import forward_flops
 from tuneloop.models.forward import predict_logits, reading_batches

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuneloop.core.config import RunConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.core.fusion import TEXT_ALONE, read_by
+from tuneloop.core.hashing import hash_json
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.augment import augmented
@@ -20,7 +21,8 @@ from tuneloop.inference.ruling import check_rules
 from tuneloop.knowledge.attach import Knowledge
 from tuneloop.media.items import is_item
 from tuneloop.methods import create_method
-from tuneloop.methods.base import GradientMethod, Method, Split
+from tuneloop.methods.base import GradientMethod, Method
+from tuneloop.methods.split import Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.embedding import keep_head
 from tuneloop.models.forward import WIDTH_STEP, positions, predict_logits
@@ -28,7 +30,7 @@ from tuneloop.models.frozen import frozen_prefix
 from tuneloop.models.fusing import fused_source, keep_frozen
 from tuneloop.models.knowing import check_context, knowing
 from tuneloop.models.quantized import moved
-from tuneloop.models.source import resolve
+from tuneloop.models.source import deciding_hashes, resolve
 from tuneloop.models.used_words import only_used_words
 from tuneloop.tasks import create_task
 from tuneloop.training import optim, recompute, regularisers
@@ -198,6 +200,7 @@ def prepare(
         config.data,
         split=split,
         dev=splits["dev"],
+        seed=config.seed,
         tokenizer=tokenizer,
         workspace=place,
         base=root,
@@ -220,7 +223,7 @@ def prepare(
         train=train,
         dev=dev,
         precision=precision,
-        beside=sources.hashes | going_on.hashes | _reading(knowledge),
+        beside={"model": hash_json(deciding_hashes(source))} | sources.hashes | going_on.hashes | _reading(knowledge),
         knowledge=knowledge,
         continual=going_on,
         held=held,
@@ -263,6 +266,11 @@ def _check_augment(config: RunConfig, task: Task) -> None:
         raise ConfigError(
             t("data.augment needs a label of each text as a whole, which task {task} does not have.", task=task.name),
             t("Leave data.augment.perturbations out."),
+        )
+    if config.data.augment.attack and task.problem_type != "single_label_classification":
+        raise ConfigError(
+            t("data.augment.attack needs one class for each text, which task {task} does not have.", task=task.name),
+            t("Leave data.augment.attack out."),
         )
 
 

@@ -18,8 +18,8 @@ from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.core.provenance import environment
 from tuneloop.data.pretraining_texts import PretrainingTexts, Splits, pretraining_texts
-from tuneloop.methods.base import Split
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
+from tuneloop.methods.split import Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.load import load_language_model, quiet_transformers
 from tuneloop.models.masked_lm import new_bert

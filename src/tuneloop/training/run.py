@@ -107,6 +107,7 @@ def tune(
     *,
     snapshot: Snapshot,
     workspace: Workspace,
+    names: Workspace | None = None,
     base: Path | None = None,
     resume: str | None = None,
     ranks: Ranks | None = None,
@@ -116,6 +117,7 @@ def tune(
     """Train and save the model that was best on dev; of test no more is read than which texts to leave out elsewhere.
 
     Args:
+        names: where a teacher, an attacked release and an index of documents are looked up; `workspace` by default.
         base: the folder that a relative model.source starts from.
         resume: the id of a run of the same configuration and data, or "latest"; a finished one is
             returned as it is.
@@ -144,7 +146,7 @@ def tune(
     put_on = "cpu" if ranks.size > 1 and config.training.shard else ""
     with ranks.in_turn():
         ready = prepare(
-            config, snapshot, base=base, cache=workspace.cache, workspace=workspace, put_on=put_on, quiet=quiet
+            config, snapshot, base=base, cache=workspace.cache, workspace=names or workspace, put_on=put_on, quiet=quiet
         )
     check_exits(config.release, ready.task, ready.model, rules=config.knowledge.rules)
     check_alike(ranks, [config.fingerprint(), snapshot.hash, ready.precision, ready.beside])

@@ -27,7 +27,7 @@ from tuneloop.models.source import deciding_hashes
 from tuneloop.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -39,6 +39,7 @@ class RunSources:
     Args:
         split: gives the rows of train, dev or test.
         dev: the tokens and labels of dev.
+        seed: of the run.
         base: the folder that relative paths start from.
         cache: where answers and tokens are kept for the next run; None keeps nothing.
     """
@@ -50,12 +51,13 @@ class RunSources:
         *,
         split: Callable[[str], Examples],
         dev: Split,
+        seed: int,
         tokenizer: Tokenizer,
         workspace: Workspace,
         base: Path,
         cache: Path | None,
     ) -> None:
-        self.task, self.data, self.split, self.dev, self.tokenizer = task, data, split, dev, tokenizer
+        self.task, self.data, self.split, self.dev, self.tokenizer, self.seed = task, data, split, dev, tokenizer, seed
         self.workspace, self.base, self.cache = workspace, base, cache
         self.hashes: dict[str, str] = {}
         self._known: dict[str, FloatArray] = {}

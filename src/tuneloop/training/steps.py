@@ -12,7 +12,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from tuneloop.core.config import TrainingConfig
-    from tuneloop.methods.base import GradientMethod, Split
+    from tuneloop.methods.base import GradientMethod
+    from tuneloop.methods.split import Split
 
     IntArray = np.ndarray[Any, np.dtype[Any]]
 

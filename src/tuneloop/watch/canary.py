@@ -230,5 +230,17 @@ def together(kept: Mapping[str, Mapping[str, Any]], server: str, *, alpha: float
     return whole
 
 
+def of_all(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """`Comparison.to_json` of what all servers have counted, by which each of them judges.
+
+    Args:
+        kept: what `Comparison.to_json` gave, by server; at least one.
+    """
+    most = max(kept, key=lambda server: sum(kept[server]["wrong"][side]["asked"] for side in ("current", "candidate")))
+    share = exp(-kept[most]["wrong"]["evidence"]["bar"])  # of alpha, which is dealt out evenly
+    whole = together(kept, most, alpha=len(CRITERIA) * share, margin=0.0)  # what the margin decided is in the capitals
+    return whole.to_json()
+
+
 def _inside(share: float) -> float:
     return min(max(share, LEAST), 1 - LEAST)

@@ -50,10 +50,10 @@ TOOK = (
 )
 """A time to two digits."""
 
-RIGHT = "CASE WHEN f.label IS NULL THEN f.good WHEN f.label = e.label THEN 1 ELSE 0 END"
+RIGHT = "CASE WHEN f.label IS NULL OR e.label IS NULL THEN f.good WHEN f.label = e.label THEN 1 ELSE 0 END"
 LAST_WORDS = (
     f"SELECT e.at AS at, {RIGHT} AS is_right,"
-    " ROW_NUMBER() OVER (PARTITION BY f.event ORDER BY f.at DESC, f.number DESC) AS back"
+    " ROW_NUMBER() OVER (PARTITION BY f.event ORDER BY f.number DESC) AS back"
     " FROM tuneloop_feedback f JOIN tuneloop_events e ON e.id = f.event WHERE f.number > 0"
 )
 """Whether answers are right, and the how manieth word on each from the last on says so."""

@@ -13,7 +13,8 @@ from tuneloop.core.errors import ConfigError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.methods import create_method
-from tuneloop.methods.base import SolvedMethod, Split
+from tuneloop.methods.base import SolvedMethod
+from tuneloop.methods.split import Split
 from tuneloop.models.device import choose_device, choose_precision
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.quantized import moved

@@ -74,6 +74,14 @@ def test_the_figures_of_a_canary_stand_side_by_side(
     shown = capsys.readouterr().out
     assert "50.0%" in shown and "here:8000" in shown
     assert {"en": "worse for certain", "zh": "确定变差"}[language] in shown
+    assert "on all" not in shown and "合计" not in shown
+    keep_figures(candidate.change, "there:8000", figures, workspace)
+    assert run(["deployments"]) == 0
+    shown = capsys.readouterr().out
+    assert {"en": "m-1 on all 2 servers", "zh": "m-1，全部 2 台服务器合计"}[language] in shown
+    assert run(["deployments", "--json"]) == 0
+    together = json.loads(capsys.readouterr().out)[0]["together"]
+    assert together["failed"]["candidate"] == {"asked": 80, "bad": 40, "share": 0.5}
 
 
 def test_a_dry_run_changes_nothing(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

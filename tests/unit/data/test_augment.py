@@ -67,6 +67,9 @@ def test_labels_of_parts_of_a_text_are_not_augmented_and_a_checkpoint_knows_of_c
 ) -> None:
     with pytest.raises(ConfigError, match="tagging"):
         prepare(settings(tiny_model, "tagging"), made_up("tagging"))
+    for kind in ("multilabel", "regression"):
+        with pytest.raises(ConfigError, match="one class for each text"):
+            prepare(settings(tiny_model, kind, attack=["mood-1"]), made_up(kind))
     plain = parse_config({"data": {"source": "x.csv"}}).fingerprint()
     assert "augment" not in plain["data"]  # as it was before there was any
     assert settings(tiny_model, "classification").fingerprint()["data"]["augment"]["perturbations"] == ["suffix"]

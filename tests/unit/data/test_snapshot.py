@@ -210,3 +210,17 @@ def test_a_query_that_differs_in_spaces_alone_is_the_same_one(tmp_path: Path, bu
     snapshot = build("data.jsonl", task="retrieval", columns={"pair": "pair"}, clean={"duplicates": "exact"})
     assert sum(len(snapshot.split(name)) for name in SPLITS) == 40
     assert snapshot.report["duplicates"]["conflicts"] == 0
+
+
+def test_by_time_too_a_query_stands_in_one_split(tmp_path: Path, build: Any) -> None:
+    texts = [f"{number * 7919:x} {number**3:o}" for number in range(1, 121)]
+    rows = [
+        {"text": f"ask {texts[number % 40]}", "pair": text, "day": f"2026-{number // 20 + 1:02}-{number % 20 + 1:02}"}
+        for number, text in enumerate(texts)
+    ]
+    lines_of(tmp_path, rows)
+    columns, split = {"pair": "pair", "time": "day"}, {"by": "time", "dev": 0.2, "test": 0.2}
+    snapshot = build("data.jsonl", task="retrieval", columns=columns, split=split)
+    for one, other in combinations(SPLITS, 2):
+        assert not set(snapshot.split(one).texts) & set(snapshot.split(other).texts)
+    assert len(snapshot.split("test")) == 24 and snapshot.report["duplicates"]["leaks"]["train"] > 0

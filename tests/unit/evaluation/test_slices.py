@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
+from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import DataError
 from tuneloop.evaluation.slices import slices
+from tuneloop.tasks import create_task
 
 
 def measured(made_up, examples_of, rows=200, kind="classification", columns=(), truncated=None, **data):
@@ -55,3 +58,19 @@ def test_cut_texts_are_a_part_where_there_are_enough(made_up, examples_of):
 def test_a_column_that_is_not_there_is_named(made_up, examples_of):
     with pytest.raises(DataError, match=r"'sauce'[^\n]*\n[^\n]*source"):
         measured(made_up, examples_of, columns=("sauce",), source=["x"] * 200)
+
+
+def test_queries_of_a_part_are_asked_among_all_passages(examples_of):
+    task = create_task(TaskConfig(type="retrieval"), {})
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(200, 16))
+    asked = vectors + random.normal(size=vectors.shape)
+    scores = np.hstack([each / np.linalg.norm(each, axis=1, keepdims=True) for each in (asked, vectors)])
+    scores = scores.astype(np.float32)
+    labels = [f"q{row}:p{row}" for row in range(200)]
+    examples = examples_of(labels, lang=["en"] * 175 + ["zh"] * 25)
+    found = slices(task, examples, scores, columns=("lang",), truncated=None, resamples=100, seed=0)
+    whole = task.row_figures(labels, scores)["ndcg_at_10"]
+    parts = {part.part: part.figure.value for part in found if part.by == "lang"}
+    assert parts == pytest.approx({"en": whole[:175].mean(), "zh": whole[175:].mean()})
+    assert parts["zh"] < task.metrics(labels[175:], scores[175:])["ndcg_at_10"]

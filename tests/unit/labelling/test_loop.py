@@ -85,6 +85,15 @@ def test_a_row_that_has_a_label_keeps_it_and_the_old_file_is_never_written(place
         api.label_export(Path("new.jsonl"), add_to="new.jsonl", force=True)
 
 
+def test_a_cell_of_white_space_is_filled_in_its_place(place: Path) -> None:
+    Path("data.csv").write_text("text,label\nold,good\nolder,bad\nblank, \n")
+    Path("said.jsonl").write_text('{"text": "blank", "label": "bad"}\n')
+    api.label_import(Path("said.jsonl"))
+    found = api.label_export(Path("new.jsonl"), add_to="data.csv")
+    assert (found.rows, found.filled) == (0, 1)
+    assert [json.loads(line)["label"] for line in Path("new.jsonl").read_text().splitlines()] == ["good", "bad", "bad"]
+
+
 def test_what_people_disagree_on_goes_to_somebody_else_and_ties_are_not_exported(place: Path) -> None:
     items = api.label_next(pool="pool.txt", count=3, strategy="random")
     give("good", items)

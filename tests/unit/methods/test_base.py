@@ -7,7 +7,7 @@ import pytest
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods.base import Split
+from tuneloop.methods.split import Split
 from tuneloop.tasks import create_task
 
 

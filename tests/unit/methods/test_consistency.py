@@ -13,7 +13,7 @@ from tuneloop.core.config import MethodConfig, TaskConfig, TrainingConfig
 from tuneloop.core.errors import ConfigError
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Split
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import predict_logits, to_tensors
 from tuneloop.tasks import create_task
 from tuneloop.training.loop import backward

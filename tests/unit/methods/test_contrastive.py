@@ -12,8 +12,8 @@ import torch
 from tuneloop.core.config import MethodConfig, parse_config
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import contrastive, create_method
-from tuneloop.methods.base import Split
 from tuneloop.methods.contrastive import supcon
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import judges_every_token, to_tensors
 from tuneloop.training.prepare import prepare
 

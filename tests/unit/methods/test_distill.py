@@ -18,7 +18,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.inference.predictor import open_predictor
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Split
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import predict_logits
 from tuneloop.models.pooling import add_mean_layer, mean_layer
 from tuneloop.tasks import create_task

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,8 @@ import torch
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ModelError
 from tuneloop.data.tokens import Tokens
-from tuneloop.methods.base import Split
 from tuneloop.methods.probe import LinearProbe, ProbeOptions
+from tuneloop.methods.split import Split
 from tuneloop.models import features
 from tuneloop.models.forward import head_inputs, predict_logits
 from tuneloop.models.load import head_of
@@ -122,7 +124,9 @@ def test_a_second_run_reads_the_cache_and_a_damaged_one_is_computed_again(
     assert len(calls) == 5
 
 
-def test_only_what_changes_the_features_changes_their_name_in_the_cache(tmp_path: Path) -> None:
+def test_only_what_changes_the_features_changes_their_name_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def names(model: Any, tokens: Tokens) -> set[str]:
         features.cached_features(model, tokens, "fp32", cache=tmp_path)
         return {path.name for path in (tmp_path / "features").iterdir()}
@@ -137,3 +141,7 @@ def test_only_what_changes_the_features_changes_their_name_in_the_cache(tmp_path
         model.bert.pooler.dense.bias.add_(1)
     assert len(names(model, tokens)) == 2
     assert len(names(model, made_tokens(seed=9))) == 3
+    for count, image in ((4, "a"), (5, "b"), (5, "a")):  # the same tokens beside another picture
+        beside: Any = SimpleNamespace(rows=[{"image": image}], reader=SimpleNamespace(identity="32 pixels"))
+        monkeypatch.setattr(features, "head_inputs", lambda _, tokens, precision: np.zeros((len(tokens), 2)))
+        assert len(names(model, replace(tokens, beside=beside))) == count

@@ -14,7 +14,7 @@ from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, parse_conf
 from tuneloop.core.errors import ConfigError, ModelError
 from tuneloop.core.paths import Workspace
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Split
+from tuneloop.methods.split import Split
 from tuneloop.methods.verbalizer import take_prior_away
 from tuneloop.models.first_token import read_first_token_only
 from tuneloop.models.forward import predict_logits, to_tensors

@@ -18,8 +18,8 @@ from tuneloop.core.config import MethodConfig, RunConfig, TaskConfig, TrainingCo
 from tuneloop.core.paths import Workspace
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import create_method
-from tuneloop.methods.base import Split
 from tuneloop.methods.self_training import FEWEST, SelfTraining, class_thresholds, surest
+from tuneloop.methods.split import Split
 from tuneloop.models.forward import predict_logits
 from tuneloop.tasks import create_task
 from tuneloop.training.loop import backward

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
+from tests.releases import make_release
 from tuneloop.core.config import EvaluationConfig, TaskConfig, parse_config
 from tuneloop.core.i18n import use_language
+from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.evaluation.evaluate import evaluate
 from tuneloop.evaluation.predictions import write_predictions
 from tuneloop.releases.card import card
 from tuneloop.releases.compare import compare, compare_many
 from tuneloop.releases.read import Release
+from tuneloop.releases.scorecard import _reference
 from tuneloop.tasks import create_task
 from tuneloop.training.run import Run
 
@@ -161,3 +167,14 @@ def test_several_runs_are_each_tested_against_the_best(tmp_path):
     assert "cannot be told apart" in tests["alike"]["sentence"]
     assert "ids are on one side only" in tests["elsewhere"]["unpaired"]
     assert compare_many(runs[4:])["best"] == ""
+
+
+def test_the_release_before_is_of_the_same_model(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    for name in ("m-1", "m-zh-1", "m-cascade-1", "m-2"):
+        make_release(workspace, name)
+    subject: Any = SimpleNamespace(config=SimpleNamespace(name="m"), name="m-2")
+    before = _reference(subject, None, workspace)
+    assert before is not None and before.id == "m-1"
+    subject.config.name = "new"
+    assert _reference(subject, None, workspace) is None

@@ -183,3 +183,8 @@ def serving(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[str]
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_what_is_no_number_is_null_in_json() -> None:
+    found = Comparison("merged", loss=float("nan"), max_difference=float("inf"), cause="weights").to_json()
+    assert (found["loss"], found["max_difference"], found["same"], found["accepted"]) == (None, None, 1.0, False)

@@ -31,7 +31,7 @@ from tuneloop.serve.slot import ServedModel
 from tuneloop.tasks import create_task
 from tuneloop.tasks.base import Prediction
 
-WAIT_S = 20
+WAIT_S = 60
 """Longer than anything takes; only a failing test waits so long."""
 
 

@@ -409,6 +409,41 @@ def test_a_server_begins_with_the_newest_release_before_a_damaged_one(
     assert [each.kind for each in history("m", workspace)][-2:] == ["failed", "failed"]
 
 
+def test_servers_that_cannot_open_a_release_say_so_once_each_and_try_again_after_a_deployment(
+    follow: Any, workspace: Workspace
+) -> None:
+    first, second = follow(damaged=("m-1",)), follow(damaged=("m-1",))
+    promote("m-1", workspace, who="ann")
+    first.until(lambda: history("m", workspace)[-1].kind == "failed")
+    other = try_out("m-2", workspace, stage="shadow", share=0.5, who="ann").number
+    for live in (first, second):
+        live.until_trying("shadow")
+        live.until(lambda live=live: live.server.service.following._failed)
+    for why in ("on this host", "on that host"):  # of other servers
+
+        def noted(why: str = why) -> bool:
+            last = deployed("m", workspace).change
+            return following.note_failure("m", "m-1", workspace, who="another", why=why, last=last) is not None
+
+        first.until(noted)
+    for live in (first, second):
+        live.until(lambda live=live: live.server.service.following.state.change == deployed("m", workspace).change)
+        assert live.server.service.following._failed and live.answers() == "m-3"
+    changes = [each.kind for each in history("m", workspace) if each.number > other]
+    assert changes == ["failed"] * len(changes) and len(changes) <= 4
+
+
+def test_a_record_that_cannot_be_written_keeps_no_older_release_from_answering(
+    follow: Any, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StorageError("The disk is read-only.", "Mount it otherwise.")
+
+    monkeypatch.setattr(following, "note_failure", refuse)
+    assert follow(damaged=("m-3",)).answers() == "m-2"
+    assert "The disk is read-only." in capfd.readouterr().err
+
+
 def test_a_following_server_takes_no_activation_and_says_what_to_type(follow: Any) -> None:
     live = follow()
     reply = live.ask("POST", "/v1/models/m-1/activate")

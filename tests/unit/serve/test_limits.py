@@ -117,11 +117,12 @@ def test_a_huge_body_is_refused_before_it_is_sent(start, head):
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_that_does_not_come_is_408(start):
+@pytest.mark.parametrize("begun", [b'{"te', b""])
+def test_a_body_that_does_not_come_is_408(start, begun):
     live = start(deadline_s=0.05)
     place = urlsplit(live.url)
     with socket.create_connection((place.hostname, place.port), timeout=20) as client:
-        client.sendall(b'POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{"te')
+        client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n" + begun)
         assert client.recv(100).startswith(b"HTTP/1.1 408 ")
 
 

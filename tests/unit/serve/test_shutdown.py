@@ -154,3 +154,17 @@ def test_a_taken_port_is_one_clear_error():
     with pytest.raises(ServeError, match="Cannot listen"):
         listen("127.0.0.1", taken.getsockname()[1])
     taken.close()
+
+
+def test_a_port_that_cannot_be_is_one_clear_error():
+    with pytest.raises(ServeError, match=r"70000.*0-65535"):
+        listen("127.0.0.1", 70_000)
+
+
+def test_any_error_at_the_start_ends_the_server(tmp_path):
+    def fail(_):
+        raise MemoryError("no room")
+
+    app = create_app("m-1", workspace=Workspace(tmp_path), config=ServeConfig(), open_model=fail)
+    with pytest.raises(ServeError, match="MemoryError: no room"):
+        Server(app, listen("127.0.0.1", 0)).serve_until_stopped()

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuneloop.audits.forgetting import _known
 from tuneloop.core.config import TaskConfig
+from tuneloop.core.errors import DataError
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.clean import clean_inputs, moved, place_back
 from tuneloop.data.examples import Examples, Span
@@ -192,3 +194,11 @@ def test_mistakes_are_told_with_the_words_that_they_are_about() -> None:
     told = task.told((Span(5, 7, "person"),), "新华社记者孙新")
     assert told == [{"start": 5, "end": 7, "label": "person", "text": "孙新"}]
     assert answer_text(told) == "孙新 (person, 5–7)"
+
+
+def test_a_class_that_was_not_learnt_is_named() -> None:
+    task = create_task(TaskConfig(type="tagging"), {"labels": ["a"]})
+    right, unknown = (Span(0, 1, "a"),), (Span(0, 1, "b"),)
+    with pytest.raises(DataError, match="'b' is not one the model has learnt"):
+        task.metrics([right, unknown], as_scores(((span, 1.0),) for span in (*right, *right)))
+    assert _known(task, right) and not _known(task, unknown)

@@ -8,6 +8,7 @@ import torch
 
 from tuneloop.core.config import TaskConfig
 from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.evaluation.metrics import headline_family
 from tuneloop.tasks import TASKS, create_task, task_class
 
 
@@ -95,3 +96,14 @@ def test_a_number_names_a_choice_by_its_place_and_a_text_by_its_words(
     choices: object, label: object, right: str
 ) -> None:
     assert TASKS.get("multiple_choice").parse_row("2 + 1?", choices, label)[2] == right
+
+
+def test_equal_numbers_do_not_vary_however_they_are_rounded() -> None:
+    task = create_task(TaskConfig(type="regression"), {"labels": []})
+    labels, scores = [0.1] * 3, np.array([[0.2], [0.3], [0.1]], dtype=np.float32)
+    assert np.array(labels).std() > 0  # rounding
+    task.learn(labels)
+    assert task.std == 1.0
+    assert (task.metrics(labels, scores)["r2"], task.metrics(labels, scores)["pearson"]) == (0.0, 0.0)
+    family = headline_family(task, labels, scores)
+    assert (family.values()["r2"], family.values()["pearson"]) == (0.0, 0.0)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from tuneloop.core.errors import StorageError
+from tuneloop.cli.trail import _text
+from tuneloop.core.errors import ConfigError, StorageError
 from tuneloop.core.hashing import canonical_json
 from tuneloop.data.personal_data import redact
 from tuneloop.trail import writer as writing
 from tuneloop.trail.chain import GENESIS, Head, link, read_head, trail_files
 from tuneloop.trail.read import records
-from tuneloop.trail.veil import filled, is_sealed_in, seal
+from tuneloop.trail.veil import filled, is_sealed_in, make_secret, seal
 from tuneloop.trail.verify import verify
 from tuneloop.trail.writer import TrailWriter
 
@@ -242,3 +244,38 @@ def test_a_sealed_value_is_proven_by_the_very_text_alone() -> None:
         assert not is_sealed_in(asked | {"temperature": 0.6}, sealed, secret)
     assert seal(asked, "texts", secret)["hash"] != seal(asked, "texts", secret)["hash"]  # salted
     assert GENESIS not in json.dumps(sealed)
+
+
+def test_a_file_that_cannot_be_opened_for_a_while_stops_the_trail_for_a_while_only(tmp_path: Path, monkeypatch) -> None:
+    trail = TrailWriter(tmp_path)
+    trail.start()
+    real, told, refuse = os.open, [], threading.Event()
+
+    def open_file(path, *given, **more):
+        if refuse.is_set() and str(path).endswith(".jsonl"):
+            raise OSError(24, "Too many open files")
+        return real(path, *given, **more)
+
+    monkeypatch.setattr("tuneloop.trail.writer.os.open", open_file)
+    for number in range(2):
+        refuse.set() if number == 0 else refuse.clear()
+        done = threading.Event()
+        trail.add({"value": number}, lambda error, done=done: (told.append(error), done.set()))
+        assert done.wait(20)
+    trail.close()
+    assert isinstance(told[0], StorageError) and told[1] is None
+    assert [each["value"] for each in records(tmp_path)] == [1] and verify(tmp_path).whole
+
+
+@pytest.mark.parametrize("content", ["", "bm90IGhleA==", "0"])
+def test_a_secret_that_is_none_is_one_clear_error(tmp_path: Path, monkeypatch, content: str) -> None:
+    (tmp_path / "secret").write_text(content)
+    monkeypatch.setenv("TUNELOOP_SECRET_FILE", str(tmp_path / "secret"))
+    with pytest.raises(ConfigError, match="holds no secret"):
+        make_secret(tmp_path)
+
+
+def test_a_text_that_is_too_long_for_the_name_of_a_file_is_a_text(tmp_path: Path) -> None:
+    assert _text("好" * 300) == "好" * 300
+    (tmp_path / "asked.txt").write_text("the room")
+    assert _text(str(tmp_path / "asked.txt")) == "the room"

@@ -13,7 +13,7 @@ import pytest
 from tuneloop.core.config import RunConfig, parse_config
 from tuneloop.core.errors import ConfigError, TrainingError
 from tuneloop.core.paths import Workspace
-from tuneloop.methods.base import Split
+from tuneloop.methods.split import Split
 from tuneloop.models.device import choose_precision, peak_memory_bytes
 from tuneloop.models.forward import positions
 from tuneloop.models.tokenizer import Tokenizer

@@ -30,13 +30,14 @@ from tuneloop.data.masking import Marks
 from tuneloop.data.tokens import Tokens
 from tuneloop.methods import create_method
 from tuneloop.methods.masked_lm import HiddenTokens, MaskedLanguageModel
+from tuneloop.methods.split import Split
 from tuneloop.models import forward
 from tuneloop.models import frozen as frozen_layers
 from tuneloop.tasks import create_task
 from tuneloop.training import checkpoint, loop
 from tuneloop.training.continual.held import Held
 from tuneloop.training.distributed.ranks import Ranks
-from tuneloop.training.loop import Split, train
+from tuneloop.training.loop import train
 
 LABELS = ["bad", "good"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.watch.canary import EFFECTS, Bets, Comparison, Criterion, together
+from tuneloop.watch.canary import EFFECTS, Bets, Comparison, Criterion, of_all, together
 
 
 def requests_until(criterion: Criterion, shares: tuple[float, float], *, split: float, most: int, seed: int) -> int:
@@ -102,6 +102,7 @@ def test_servers_multiply_their_capitals_and_count_feedback_that_all_of_them_rea
     capital = sum(exp(2 * each) for each in one.criteria["slow"]._worse.logs) / len(EFFECTS)
     assert np.isclose(exp(whole.criteria["slow"]._worse.log_capital), capital)
     assert one.worse() is None and whole.worse() == "slow"
+    assert of_all(kept) == whole.to_json()
     assert together({}, "one", alpha=0.05, margin=0.05).worse() is None
 
 

@@ -99,10 +99,15 @@ def test_the_last_word_on_an_answer_says_whether_it_was_right(store: EventStore)
     series.update(store)
     found = {each.at: (each.said, each.judged, each.right) for each in series.points() if each.said or each.judged}
     assert found == {0.0: (3, 3, 2), 3600.0: (0, 1, 0), 7200.0: (2, 0, 0)}
-    store.add_feedback([say("f", 3, 9000.0, good=True)])
+    store.add_feedback([say("f", 3, 50.0, good=True)])  # a later word, of a clock that was set back
     series._again_s = 0.0  # not to wait
     assert series.update(store)
     assert series.points()[0].right == 3
+    store.add_events([replace(made[5], id="number", label=None)])  # an answer that is no class
+    store.add_feedback([Feedback(key, "number", "4.5", good, at=9000.0) for key, good in (("g", None), ("h", True))])
+    series._again_s = 0.0
+    assert series.update(store)
+    assert (series.points()[0].judged, series.points()[0].right) == (4, 4)
     assert store.judged(Wanted(release="other-1"), 60.0) == []
 
 

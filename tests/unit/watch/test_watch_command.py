@@ -150,3 +150,11 @@ def test_the_reference_is_as_raw_as_the_events(
         capsys.readouterr()
     reference = read_reference(tmp_path / "ws" / "watch" / "hotel-1" / "reference.parquet")
     assert all(("@example.com" in str(event.text)) == raw for event in reference.events)
+
+
+def test_a_line_separator_within_a_text_ends_no_line(place: Path) -> None:
+    first, *rest = (place / "events.jsonl").read_text().splitlines()
+    text = json.loads(first) | {"text": "one\u2028two"}
+    (place / "events.jsonl").write_text("\n".join([json.dumps(text, ensure_ascii=False), *rest]), encoding="utf-8")
+    stream = read_events(place / "events.jsonl")
+    assert len(stream) == len(rest) + 1 and "one\u2028two" in {each.text for each in stream}

@@ -24,7 +24,7 @@ from tuneloop.watch.sqlite_store import SqliteStore
 from tuneloop.watch.store import Receipt, Verdict
 from tuneloop.watch.writer import EventWriter, QueueFull
 
-WAIT_S = 20
+WAIT_S = 60
 SECRET = b"s" * 32
 PHONE = "138-0013-8000"
 

@@ -17,7 +17,7 @@ MILLION = 1_000_000
 
 
 def trial(found: Mapping[str, Any]) -> None:
-    """The figures of each server that tries a candidate.
+    """The figures of each server that tries a candidate, and of all together.
 
     Args:
         found: of `api.deployments`.
@@ -28,19 +28,23 @@ def trial(found: Mapping[str, Any]) -> None:
     heading(t("What is being tried"), 3)
     if not found["figures"]:
         ui.label(t("No server has counted anything of {release} yet.", release=tried["release"])).props("role=status")
+    headers = [
+        t("share of"), found["current"], tried["release"], t("evidence that it is worse"),
+        t("evidence that it is not worse"), t("what can be said"),
+    ]  # fmt: skip
+    if found["together"]:
+        count = len(found["figures"])
+        ui.label(t("{release} on all {count} servers", release=tried["release"], count=count)).classes("muted")
+        table(headers, [_row(name, each) for name, each in found["together"].items()], name=tried["release"])
     for server, figures in found["figures"].items():
         ui.label(t("{release} on {server}", release=tried["release"], server=server)).classes("muted")
         if figures["shadow"]:
             for line in shadow_lines(figures["shadow"]):
                 ui.label(line)
         else:
-            headers = [
-                t("share of"), found["current"], tried["release"], t("evidence that it is worse"),
-                t("evidence that it is not worse"), t("what can be said"),
-            ]  # fmt: skip
             table(headers, [_row(name, each) for name, each in figures["criteria"].items()], name=tried["release"])
         ui.label(_medians(found["current"], tried["release"], figures["median_ms"])).classes("muted")
-    ui.label(t("Servers judge a canary every second and write these figures every 5 seconds.")).classes("muted")
+    ui.label(t("Servers judge a canary and write these figures every 2 seconds.")).classes("muted")
 
 
 def _row(name: str, each: Mapping[str, Any]) -> list[str]:

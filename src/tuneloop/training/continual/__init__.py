@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tuneloop.data.examples import Examples
     from tuneloop.data.tokens import Tokens
     from tuneloop.inference.predictor import Predictor
-    from tuneloop.methods.base import Split
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -161,17 +161,19 @@ class Continual:
         if settings.ewc or settings.l2_sp:
             held.remember(model, known)
         if settings.ewc and self.old is not None:
-            memory = self.old.memory
-            held.weigh(model, task, tokens(memory.inputs), seed=self.config.seed, path=self._place("fisher", memory))
+            read = tokens(self.old.memory.inputs)
+            held.weigh(model, task, read, seed=self.config.seed, path=self._place("fisher", self.old.memory, read))
         if settings.lwf:
             held.teach(self._logits(train), model.device)
         return held
 
-    def _place(self, kind: str, rows: Examples) -> Path | None:
-        """Where something that hangs on the old model, the method and these rows is kept."""
+    def _place(self, kind: str, rows: Examples, read: Tokens) -> Path | None:
+        """Where something that hangs on the old model, the method, these rows and how they are read is kept."""
+        from tuneloop.models.features import tokens_hash
+
         if self.cache is None:
             return None
-        parts = [self.hashes, self.config.method.model_dump(mode="json"), self.config.model.max_tokens, rows.ids]
+        parts = [self.hashes, self.config.method.model_dump(mode="json"), rows.ids, tokens_hash(read)]
         return self.cache / "continual" / f"{kind}-{hash_json([*parts, self.config.seed])}.safetensors"
 
     def _logits(self, rows: Examples) -> FloatArray:

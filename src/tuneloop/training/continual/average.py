@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tuneloop.methods.base import Adapter, Split
+    from tuneloop.methods.base import Adapter
+    from tuneloop.methods.split import Split
     from tuneloop.tasks.base import Task
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)

@@ -46,7 +46,7 @@ def _logged(path: Path) -> list[dict[str, Any]]:
     """The log's alerts; a line that a crash has cut is left out."""
     found = []
     with suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             with suppress(ValueError):
                 found.append(json.loads(line))
     return [

@@ -62,13 +62,14 @@ def estimated(reference: Reference, events: Sequence[Event], *, seed: int = 0) -
 
 def measured(pairs: Sequence[tuple[Event, Feedback]]) -> Figure:
     """The accuracy of the events that people spoke about, with Wilson's interval; the last word on an event counts.
+    A label says nothing of an answer that is no class.
 
     It is that of all events only if feedback does not come rather for wrong answers than for right ones: it is not
     weighted for who speaks up.
     """
     last: dict[str, bool] = {}
-    for event, feedback in sorted(pairs, key=lambda pair: pair[1].at):
-        if feedback.label is not None:
+    for event, feedback in sorted(pairs, key=lambda pair: (pair[1].number, pair[1].at)):
+        if feedback.label is not None and event.label is not None:
             last[event.id] = feedback.label == event.label
         elif feedback.good is not None:
             last[event.id] = feedback.good

@@ -64,7 +64,7 @@ def _event(row: dict[str, Any], where: str) -> Event:
 
 def _rows(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # U+2028 ends no line of JSON
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(t("{path} cannot be read: {error}.", path=path, error=error)) from None
     for number, line in enumerate(lines, 1):

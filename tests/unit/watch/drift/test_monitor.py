@@ -109,14 +109,19 @@ def test_accuracy_is_estimated_from_confidence_with_an_interval_that_holds_the_t
 
 def test_measured_accuracy_takes_the_last_word_on_each_answer() -> None:
     first, second, third = events(3, seed=1, label="yes")
+    number = replace(third, id="number", label=None)  # an answer that is no class: its label says nothing
     said = [
         (first, Feedback("a", first.id, "no", None, at=1.0)),
         (first, Feedback("b", first.id, "yes", None, at=2.0)),
         (second, Feedback("c", second.id, None, False, at=3.0)),
         (third, Feedback("d", third.id, None, None, at=4.0, comment="?")),
+        (number, Feedback("e", number.id, "4.5", None, at=5.0)),
     ]
     figure = measured(said)
     assert (figure.value, figure.n) == (0.5, 2) and figure.low is not None and figure.low < 0.2
+    assert measured([(number, Feedback("e", number.id, "4.5", True, at=5.0))]).value == 1.0
+    back = [replace(feedback, number=place, at=-feedback.at) for place, (_, feedback) in enumerate(said, 1)]
+    assert measured([(event, each) for (event, _), each in zip(said, back, strict=True)]) == figure  # a clock set back
 
 
 def test_new_texts_are_found_by_words_where_no_vectors_are_kept() -> None:

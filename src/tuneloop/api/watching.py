@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 JSON, PAGE, REFERENCE = "watch.json", "watch.html", "reference.parquet"
 
+DRIFT = "drift-"
+"""How ids of alarms of drift begin."""
+
 
 def watch(
     release: str,
@@ -84,7 +87,7 @@ def watch(
     write_json(folder / JSON, found)
     write_text(folder / PAGE, watch_html(found))
     alerts = alerts_of(found)
-    untold = tell(alerts, channels, folder, cooldown_s=settings.alerts.cooldown_s) if channels else []
+    untold = tell(alerts, channels, folder, cooldown_s=settings.alerts.cooldown_s, lasting=DRIFT) if channels else []
     return found | {
         "report": str(folder / PAGE),
         "alarms": [each.sentence for each in alerts],
@@ -104,7 +107,8 @@ def alerts_of(found: dict[str, Any]) -> list[Alert]:
     alerts = []
     for alarm in alarms_of(found):
         about = f"drift {alarm['slice']} {alarm['detector']}"
-        key = hash_json([release, about, alarm["at"]])[:24]
+        # not by its moment: where old events are pruned, windows begin elsewhere, and an alarm that lasts moves
+        key = DRIFT + hash_json([release, about])[:24]
         alerts.append(Alert(key, about, release, alarm["at"], alarm_sentence(alarm), alarm))
     return alerts + [Warned.alert(burst, release) for burst in found["warnings"]]
 

@@ -19,6 +19,7 @@ from tuneloop.core.i18n import use_language
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
 from tuneloop.data.personal_data import redact
+from tuneloop.releases import scorecard
 from tuneloop.watch.base import Feedback
 from tuneloop.watch.drift.files import read_events, read_feedback
 from tuneloop.watch.drift.page import watch_html
@@ -134,7 +135,7 @@ def test_the_reference_is_as_raw_as_the_events(
     )
     monkeypatch.setattr("tuneloop.releases.index.newest", lambda name, workspace: "hotel-1")
     monkeypatch.setattr("tuneloop.releases.read.open_release", lambda name, workspace: name)
-    monkeypatch.setattr("tuneloop.releases.scorecard.subject_of", lambda release, workspace: subject)
+    monkeypatch.setattr(scorecard, "subject_of", lambda release, workspace: subject)
     monkeypatch.chdir(tmp_path)
     for kept in (not raw, raw):
         Path("watch.yaml").write_text(

@@ -42,6 +42,7 @@ def tell(
     folder: Path,
     *,
     cooldown_s: float,
+    lasting: str = "",
     clock: Callable[[], float] = time.time,
 ) -> list[TuneloopError]:
     """Tell what was not told yet, by each way once; two commands at a time wait for each other.
@@ -52,6 +53,8 @@ def tell(
     Args:
         alerts: all that are found now, told or not.
         folder: where it is kept what was told; it is made if it is not there.
+        lasting: how ids begin of alarms that are found as long as they last, of which `alerts` has all: one that was
+            told and is gone is told again when it comes back.
         cooldown_s: by `clock`. A clock that was set back does not silence alerts: a moment to come counts as now.
 
     Returns:
@@ -61,7 +64,12 @@ def tell(
         folder.mkdir(parents=True, exist_ok=True)
     errors: list[TuneloopError] = []
     with locked(folder):
-        told = _read(folder / TOLD)
+        told, now = _read(folder / TOLD), {alert.id for alert in alerts}
+        if lasting:
+            kept = ((key, key.partition(" ")[2]) for key in told["alerts"])
+            here = [key for key, id in kept if id in now or not id.startswith(lasting)]
+            told["alerts"] = {key: told["alerts"][key] for key in here}
+            write_json(folder / TOLD, told)
         for alert in alerts:
             for channel in channels:
                 key = f"{channel.name} {alert.id}"

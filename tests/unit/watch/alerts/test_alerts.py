@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,14 @@ def test_a_damaged_memory_of_what_was_told_is_said(tmp_path: Path) -> None:
     (tmp_path / "alerts-told.json").write_text("{")
     with pytest.raises(AlertError, match="damaged"):
         tell([ALERT], [], tmp_path, cooldown_s=0)
+
+
+def test_an_alarm_that_lasts_is_told_once_until_it_is_gone(tmp_path: Path) -> None:
+    log, lasts = Log(tmp_path / "a.jsonl"), Alert("drift-1", "drift length", "hotel-1", 5.0, "longer")
+    moved, other = replace(lasts, at=9.0), Alert("b1", "burst", "hotel-1", 6.0, "many")
+    for found in ([lasts], [moved], [moved, other], [other], [moved], []):
+        assert tell(found, [log], tmp_path, cooldown_s=0, lasting="drift-") == []
+    tell([ALERT], [log], tmp_path, cooldown_s=0)  # of another kind alone, as a server tells of a canary
+    tell([other, moved], [log], tmp_path, cooldown_s=0, lasting="drift-")
+    told = [json.loads(line)["id"] for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert told == ["drift-1", "b1", "drift-1", "a1", "drift-1"]

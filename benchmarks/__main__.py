@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, *, left: Path = LEFT) -> int:
                 left_over = json.loads(left.read_text(encoding="utf-8")) if options.resume else BENCHMARKS
                 failed = measure([name for name in BENCHMARKS if name in left_over], left)
         except KeyboardInterrupt:
-            print("\nstopped; go on with: python -m benchmarks --resume" if left.is_file() else "\nstopped")
+            print("\nstopped; go on with: python -m benchmarks --resume" if not options.names else "\nstopped")
             return 130
     docs.write()
     print(f"pages: {docs.PAGE}, {report.write()}")

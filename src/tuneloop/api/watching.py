@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 JSON, PAGE, REFERENCE = "watch.json", "watch.html", "reference.parquet"
 
-DRIFT = "drift-"
-"""How ids of alarms of drift begin."""
+DRIFT = "drift "
+"""How it begins what alarms of drift are about."""
 
 
 def watch(
@@ -106,9 +106,8 @@ def alerts_of(found: dict[str, Any]) -> list[Alert]:
     release = found["release"]
     alerts = []
     for alarm in alarms_of(found):
-        about = f"drift {alarm['slice']} {alarm['detector']}"
-        # not by its moment: where old events are pruned, windows begin elsewhere, and an alarm that lasts moves
-        key = DRIFT + hash_json([release, about])[:24]
+        about = f"{DRIFT}{alarm['slice']} {alarm['detector']}"
+        key = hash_json([release, about, alarm["at"]])[:24]
         alerts.append(Alert(key, about, release, alarm["at"], alarm_sentence(alarm), alarm))
     return alerts + [Warned.alert(burst, release) for burst in found["warnings"]]
 

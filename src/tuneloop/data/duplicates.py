@@ -27,7 +27,7 @@ class DuplicateReport:
         near: rows removed because they nearly equal a row that stays.
         near_other_label: how many of `near` had another label than the row that stays.
         conflicts: rows removed because the same text has different labels.
-        leaks: rows removed from one split because a nearly equal text is in a later one.
+        leaks: rows removed from one split because a nearly equal text, their query or passage is in a later one.
         examples: a few of them: kind, and id and text of the removed row and of its partner.
     """
 
@@ -147,10 +147,10 @@ def remove_duplicates(
 def remove_leaks(
     splits: dict[str, Examples], threshold: float, report: DuplicateReport, *, unit: str = "", prompts: bool = False
 ) -> dict[str, Examples]:
-    """The splits without the train rows that nearly equal a dev or test row, and dev rows a test row.
+    """The splits without train rows that nearly equal a dev or test row or share its unit, nor such dev rows of test.
 
     Args:
-        unit: `text` or `pair`: which of both, a query or a passage, may stand in one split alone; empty: either.
+        unit: of `text` and `pair` the one that may stand in one split alone, such as a query; empty where neither need.
         prompts: compare what was said: see `comparables`.
     """
     splits = _remove_shared(splits, unit, report) if unit else splits

@@ -146,6 +146,12 @@ def _build(
     if len(parts) > 1 or (by_time and (kept_near or task.unit)):  # else they are gone, or went into one split together
         unit = task.unit if by_time else ""
         splits = remove_leaks(splits, nearness(config.data), duplicates, unit=unit, prompts=task.free_answers)
+    for name, examples in splits.items():
+        if not len(examples):
+            raise DataError(
+                t("{file}: the {split} split would be empty.", file=train.table.path.name, split=name),
+                t("Give more rows: three of each class, and of groups, queries or passages; or change data.split."),
+            )
     labels = _check_labels(task, splits, parts)
     bar.update(3, t("split"))
     snapshot = save_snapshot(
@@ -288,12 +294,6 @@ def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dic
         names = deal(keys, shares, _units(config, task, part), sizes)
     rows = {name: [row for row, given_name in enumerate(names) if given_name == name] for name in SPLITS}
     splits = {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
-    for name, examples in splits.items():
-        if not len(examples):
-            raise DataError(
-                t("{file}: the {split} split would be empty.", file=part.table.path.name, split=name),
-                t("Give more rows: three of each class, and of groups, queries or passages; or change data.split."),
-            )
     return splits
 
 

@@ -23,7 +23,7 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.evaluation.evaluate import BASE
 from tuneloop.experiments.job import FAILURE, RESULT, SCORES, SPEC, Job
-from tuneloop.experiments.reads import hash_of_read
+from tuneloop.experiments.reads import Known, hash_of_read
 from tuneloop.methods import BASELINES, create_method
 from tuneloop.tasks import create_task
 from tuneloop.tasks.stored import unpack_scores
@@ -48,7 +48,7 @@ class Finished:
 
 
 def check_from_anew(config: RunConfig) -> None:
-    """Nothing, if the runs start from a pretrained model: jobs have a workspace of their own, without releases.
+    """Nothing, if the runs start from a pretrained model: jobs have runs of their own, of which none is gone on from.
 
     Raises:
         ConfigError: if they would go on from a model.
@@ -104,9 +104,11 @@ def plan_jobs(
 ) -> list[Job]:
     """Every method with every budget and seed; small budgets first. What is not trained has one seed."""
 
+    known: Known = {}
+
     def job(each: Candidate, budget: int | str, seed: int) -> Job:
         settings = _config_of(config, each, seed)
-        reads = hash_of_read(settings, base=base, workspace=workspace)
+        reads = hash_of_read(settings, base=base, workspace=workspace, known=known)
         return Job(name_of(each), settings, budget, snapshot_hash, config.comparison.split, reads)
 
     order = sorted(config.comparison.budgets, key=lambda budget: (isinstance(budget, str), budget))

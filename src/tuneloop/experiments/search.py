@@ -17,8 +17,8 @@ from tuneloop.core.paths import Workspace
 from tuneloop.core.progress import progress
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.experiments.jobs import check_from_anew
-from tuneloop.experiments.reads import hash_of_read
-from tuneloop.experiments.referee import Referee, check_space
+from tuneloop.experiments.reads import Known, hash_of_read
+from tuneloop.experiments.referee import Referee, check_space, with_settings
 from tuneloop.experiments.trial import run_trial, settle
 from tuneloop.methods import create_method
 from tuneloop.methods.base import GradientMethod
@@ -97,5 +97,8 @@ def try_here(
 def _identity(config: RunConfig, snapshot: Snapshot, workspace: Workspace, base: Path) -> str:
     """Names the search: all that the trials have in common. More trials go on with the same search."""
     space = {name: axis.model_dump(mode="json") for name, axis in config.search.space.items()}
-    reads = hash_of_read(config, base=base, workspace=workspace)
+    tried = [{name: value} for name, axis in config.search.space.items() for value in axis.choices]
+    named = [config, *(with_settings(config, each) for each in tried if isinstance(next(iter(each.values())), str))]
+    known: Known = {}
+    reads = [hash_of_read(each, base=base, workspace=workspace, known=known) for each in named]
     return hash_json([config.fingerprint(), snapshot.hash, reads, space, config.search.reduction])[:8]

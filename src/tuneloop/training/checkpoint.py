@@ -61,6 +61,10 @@ class Place:
         return self.samples / self.steps_s if self.steps_s else 0.0
 
 
+PRETRAINED = "pretrained"
+"""In a fingerprint: the hash of the model that was started from."""
+
+
 def save(folder: Path, *, place: Place, tensors: dict[str, torch.Tensor], fingerprint: dict[str, Any]) -> Path:
     """Write a checkpoint of this place and then remove what only older ones needed.
 
@@ -119,12 +123,13 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
         tensors = {name: each for file in sorted(path.glob(f"*{SUFFIX}")) for name, each in load_file(file).items()}
         place = Place(**plain["place"])
     known = plain.get("fingerprint")
-    if DEALING in fingerprint and known == hash_json({key: fingerprint[key] for key in fingerprint if key != DEALING}):
+    older = _without(PRETRAINED, fingerprint)  # of a version that did not look at it
+    if any(known == hash_json(_without(DEALING, each)) for each in (fingerprint, older) if DEALING in each):
         raise TrainingError(
             t("The checkpoint {path} is of an earlier version, which dealt the texts into other batches.", path=path),
             t("Such a run cannot be gone on with: start it again, without --resume."),
         )
-    if known != hash_json(fingerprint):
+    if known not in (hash_json(fingerprint), hash_json(older)):
         raise TrainingError(
             t("The checkpoint {path} belongs to another configuration or other data.", path=path),
             t("Resume with the config.yaml in the run's folder, or start a new run without --resume."),
@@ -133,6 +138,10 @@ def load(path: Path, *, fingerprint: dict[str, Any]) -> tuple[Place, dict[str, t
     if (state := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state)
     return place, tensors
+
+
+def _without(name: str, fingerprint: dict[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in fingerprint.items() if key != name}
 
 
 def load_best(folder: Path, *, step: int) -> dict[str, torch.Tensor]:

@@ -34,6 +34,7 @@ from tuneloop.models.source import deciding_hashes, resolve
 from tuneloop.models.used_words import only_used_words
 from tuneloop.tasks import create_task
 from tuneloop.training import optim, recompute, regularisers
+from tuneloop.training.checkpoint import PRETRAINED
 from tuneloop.training.choice import settle
 from tuneloop.training.continual import Continual, continual
 from tuneloop.training.continual.held import Held
@@ -148,7 +149,7 @@ def prepare(
     method = create_method(config.method)
     going_on.check(method)
     method.fit(task)
-    source = going_on.past.source if going_on.past else _source(config, snapshot, place, base)
+    source = going_on.past.source if going_on.past else _source(config, snapshot, cache or place.cache, base)
     knowledge = find_knowledge(config.knowledge, base=root, workspace=place)
     check_rules(knowledge, task)
     places = bool(task.spans_in)
@@ -215,6 +216,7 @@ def prepare(
         logits = predict_logits(model, train.tokens, precision)
         train = replace(train, negatives=task.negatives(logits, train.tokens, train.labels))
     train = replace(train, packed=task.generates and not model.config.is_encoder_decoder)
+    pretrained = {PRETRAINED: hash_json(deciding_hashes(source))}
     return Prepared(
         task=task,
         method=method,
@@ -223,18 +225,18 @@ def prepare(
         train=train,
         dev=dev,
         precision=precision,
-        beside={"model": hash_json(deciding_hashes(source))} | sources.hashes | going_on.hashes | _reading(knowledge),
+        beside=pretrained | sources.hashes | going_on.hashes | _reading(knowledge),
         knowledge=knowledge,
         continual=going_on,
         held=held,
     )
 
 
-def _source(config: RunConfig, snapshot: Snapshot, place: Workspace, base: Path | None) -> Path:
+def _source(config: RunConfig, snapshot: Snapshot, cache: Path, base: Path | None) -> Path:
     """The folder of the pretrained model, or of the encoders of all modalities as one."""
     if config.modalities == TEXT_ALONE:
         return resolve(config.model.source, base=base)
-    return fused_source(config, snapshot.split("train"), folder=place.cache / "fused", base=base)
+    return fused_source(config, snapshot.split("train"), folder=cache / "fused", base=base)
 
 
 def _check_reads(config: RunConfig, tokenizer: Any) -> None:

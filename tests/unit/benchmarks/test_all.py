@@ -69,7 +69,7 @@ def test_named_ones_leave_what_is_left_as_it_is(measured: list[str], tmp_path: P
     [
         (["nothing"], "no benchmark called nothing"),
         (["--resume"], "nothing is left"),
-        (["--resume", "a"], "no benchmark"),
+        (["--resume", NAMES[0]], "takes no names"),
     ],
 )
 def test_what_cannot_be_measured_is_said(

@@ -215,7 +215,7 @@ def test_a_query_that_differs_in_spaces_alone_is_the_same_one(tmp_path: Path, bu
 def test_by_time_too_a_query_stands_in_one_split(tmp_path: Path, build: Any) -> None:
     texts = [f"{number * 7919:x} {number**3:o}" for number in range(1, 121)]
     rows = [
-        {"text": f"ask {texts[number % 40]}", "pair": text, "day": f"2026-{number // 20 + 1:02}-{number % 20 + 1:02}"}
+        {"text": f"ask {texts[number % 100]}", "pair": text, "day": f"2026-{number // 20 + 1:02}-{number % 20 + 1:02}"}
         for number, text in enumerate(texts)
     ]
     lines_of(tmp_path, rows)
@@ -223,4 +223,10 @@ def test_by_time_too_a_query_stands_in_one_split(tmp_path: Path, build: Any) -> 
     snapshot = build("data.jsonl", task="retrieval", columns=columns, split=split)
     for one, other in combinations(SPLITS, 2):
         assert not set(snapshot.split(one).texts) & set(snapshot.split(other).texts)
-    assert len(snapshot.split("test")) == 24 and snapshot.report["duplicates"]["leaks"]["train"] > 0
+    assert [len(snapshot.split(name)) for name in ("train", "dev", "test")] == [52, 24, 24]
+    assert snapshot.report["duplicates"]["leaks"] == {"train": 20}
+    for row in rows:
+        row["text"] = "ask the same"
+    lines_of(tmp_path, rows)
+    with pytest.raises(DataError, match="the train split would be empty"):
+        build("data.jsonl", task="retrieval", columns=columns, split=split)

@@ -20,7 +20,6 @@ def hash_of(tiny_model: Path, tmp_path: Path) -> Any:
     shutil.copytree(tiny_model, tmp_path / "encoder")
 
     def find(**given: Any) -> str:
-        reads._hash.cache_clear()
         plain = {"data": {"source": "x.csv"}, "model": {"source": "encoder"}, **given}
         return hash_of_read(parse_config(plain), base=tmp_path, workspace=Workspace(tmp_path / "w"))
 
@@ -51,12 +50,23 @@ def test_a_model_that_was_made_again_is_another_one(hash_of: Any, tmp_path: Path
 def test_whatever_settings_name_is_read_by_its_content(hash_of: Any, tmp_path: Path, settings: Any, path: str) -> None:
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".safetensors":
+        (file.parent / "tuneloop.json").write_text("{}")
     found = []
     for content in (None, "one", "two"):
         if content:
             file.write_text(content)
         found.append(hash_of(**settings))
     assert len(set(found)) == 3 and hash_of() not in found[1:]
+
+
+def test_words_are_words_however_they_look(hash_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = reads.resolve
+    monkeypatch.setattr(reads, "resolve", lambda source, **given: asked.append(source) or real(source, **given))
+    words = {"a": ["TV/film", ".", "/", "..", "x" * 300, "\0"]}
+    assert hash_of(method={"type": "zero_shot", "descriptions": words}) == hash_of()
+    assert set(asked) == {"encoder"}  # and no hub is asked for a word
 
 
 def test_a_comparison_finds_a_teacher_by_its_name(project: Path) -> None:

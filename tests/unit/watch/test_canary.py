@@ -102,7 +102,9 @@ def test_servers_multiply_their_capitals_and_count_feedback_that_all_of_them_rea
     capital = sum(exp(2 * each) for each in one.criteria["slow"]._worse.logs) / len(EFFECTS)
     assert np.isclose(exp(whole.criteria["slow"]._worse.log_capital), capital)
     assert one.worse() is None and whole.worse() == "slow"
-    assert of_all(kept) == whole.to_json()
+    for name, each in of_all(kept).items():
+        assert each["candidate"] == whole.to_json()[name]["candidate"] and each["verdict"] == whole.verdicts()[name]
+        assert np.isclose(each["evidence"]["bar"], -log(0.05 / 4))
     assert together({}, "one", alpha=0.05, margin=0.05).worse() is None
 
 

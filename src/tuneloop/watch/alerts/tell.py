@@ -53,8 +53,8 @@ def tell(
     Args:
         alerts: all that are found now, told or not.
         folder: where it is kept what was told; it is made if it is not there.
-        lasting: how ids begin of alarms that are found as long as they last, of which `alerts` has all: one that was
-            told and is gone is told again when it comes back.
+        lasting: how `about` begins of alarms that are found as long as they last, of which `alerts` has all: one that
+            was told and is gone is told again when it comes back.
         cooldown_s: by `clock`. A clock that was set back does not silence alerts: a moment to come counts as now.
 
     Returns:
@@ -64,16 +64,17 @@ def tell(
         folder.mkdir(parents=True, exist_ok=True)
     errors: list[TuneloopError] = []
     with locked(folder):
-        told, now = _read(folder / TOLD), {alert.id for alert in alerts}
+        told = _read(folder / TOLD)
         if lasting:
-            kept = ((key, key.partition(" ")[2]) for key in told["alerts"])
-            here = [key for key, id in kept if id in now or not id.startswith(lasting)]
-            told["alerts"] = {key: told["alerts"][key] for key in here}
-            write_json(folder / TOLD, told)
+            here = {f"{channel.name} {alert.about}" for alert in alerts for channel in channels}
+            told["lasting"] = {about: each for about, each in told["lasting"].items() if about in here}
         for alert in alerts:
             for channel in channels:
                 key = f"{channel.name} {alert.id}"
                 about = f"{channel.name} {alert.about}"
+                before = told["lasting"].get(about)
+                if before and key not in told["alerts"] and alert.details.get("since_at", alert.at) <= before["at"]:
+                    told["alerts"][key] = before["told"]  # windows begin elsewhere where old events are pruned
                 if key in told["alerts"] or _is_cooling(told["last"].get(about), clock(), cooldown_s):
                     continue
                 try:
@@ -82,7 +83,11 @@ def tell(
                     errors.append(error)
                     continue
                 told["alerts"][key] = told["last"][about] = clock()
+                if lasting and alert.about.startswith(lasting):
+                    told["lasting"][about] = {"at": alert.at, "told": told["alerts"][key]}
                 write_json(folder / TOLD, told)  # after each: a crash repeats one alert at most
+        if lasting:
+            write_json(folder / TOLD, told)
     return errors
 
 
@@ -92,10 +97,10 @@ def _is_cooling(last: float | None, now: float, cooldown_s: float) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        return {"alerts": {}, "last": {}}
+        return {"alerts": {}, "last": {}, "lasting": {}}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {"alerts": dict(found["alerts"]), "last": dict(found["last"])}
+        return {"alerts": dict(found["alerts"]), "last": dict(found["last"]), "lasting": dict(found.get("lasting", {}))}
     except (OSError, KeyError, TypeError, ValueError):
         raise AlertError(
             t("{path} is damaged, so nobody knows what was told.", path=path),

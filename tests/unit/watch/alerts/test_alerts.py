@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from tuneloop.watch.alerts.addresses import check, is_public, pinned
 from tuneloop.watch.alerts.base import Alert, AlertError
 from tuneloop.watch.alerts.log import Log
 from tuneloop.watch.alerts.mail import Mail
-from tuneloop.watch.alerts.tell import tell
+from tuneloop.watch.alerts.tell import TOLD, tell
 from tuneloop.watch.alerts.webhook import SIGNATURE, Webhook, signature
 
 ALERT = Alert("a1", "length", "hotel-1", 5.0, "texts are 38% longer\nthan before", {"window": 3})
@@ -205,11 +204,22 @@ def test_a_damaged_memory_of_what_was_told_is_said(tmp_path: Path) -> None:
 
 
 def test_an_alarm_that_lasts_is_told_once_until_it_is_gone(tmp_path: Path) -> None:
-    log, lasts = Log(tmp_path / "a.jsonl"), Alert("drift-1", "drift length", "hotel-1", 5.0, "longer")
-    moved, other = replace(lasts, at=9.0), Alert("b1", "burst", "hotel-1", 6.0, "many")
-    for found in ([lasts], [moved], [moved, other], [other], [moved], []):
-        assert tell(found, [log], tmp_path, cooldown_s=0, lasting="drift-") == []
+    log = Log(tmp_path / "a.jsonl")
+
+    def drift(id: str, *, since: float, at: float) -> Alert:
+        return Alert(id, "drift length", "hotel-1", at, "longer", {"since_at": since})
+
+    first, moved, burst = (
+        drift("one", since=3, at=5),
+        drift("two", since=4, at=6),
+        Alert("b", "burst", "hotel-1", 6, "x"),
+    )
+    for found in ([first], [moved], [moved, burst], [burst], []):
+        assert tell(found, [log], tmp_path, cooldown_s=0, lasting="drift ") == []
     tell([ALERT], [log], tmp_path, cooldown_s=0)  # of another kind alone, as a server tells of a canary
-    tell([other, moved], [log], tmp_path, cooldown_s=0, lasting="drift-")
+    back, later = drift("three", since=20, at=22), drift("four", since=30, at=32)
+    tell([back], [log], tmp_path, cooldown_s=0, lasting="drift ")
+    tell([later], [log], tmp_path, cooldown_s=0, lasting="drift ")  # another one, which the first had hidden
     told = [json.loads(line)["id"] for line in (tmp_path / "a.jsonl").read_text().splitlines()]
-    assert told == ["drift-1", "b1", "drift-1", "a1", "drift-1"]
+    assert told == ["one", "b", "a1", "three", "four"]
+    assert {"log one", "log two"} <= json.loads((tmp_path / TOLD).read_text())["alerts"].keys()

@@ -153,35 +153,29 @@ def remove_leaks(
         unit: of `text` and `pair` the one that may stand in one split alone, such as a query; empty where neither need.
         prompts: compare what was said: see `comparables`.
     """
-    splits = _remove_shared(splits, unit, report) if unit else splits
     names = [name for name in ("test", "dev", "train") if name in splits]
     finder = _finder([splits[name] for name in names], threshold, prompts=prompts)
     kept: dict[str, Examples] = {}
+    taken: set[str] = set()
     start = 0
     for name in names:
-        rows = range(start, start + len(splits[name]))
+        examples = splits[name]
+        units = {"text": examples.texts, "pair": examples.pairs or []}.get(unit, [])
+        keys = [comparable(each) for each in units] or [""] * len(examples)
+        rows = range(start, start + len(examples))
         # rows of one split do not drive each other out
-        stay = [row for row in rows if not any(True for _ in finder.find(row))]
+        stay = [
+            row
+            for row, key in zip(rows, keys, strict=True)
+            if key not in taken and not any(True for _ in finder.find(row))
+        ]
         for row in stay:
             finder.add(row)
-        kept[name] = splits[name].select([row - start for row in stay])
+        taken.update(keys if units else ())
+        kept[name] = examples.select([row - start for row in stay])
         if len(stay) < len(rows):
-            report.leaks[name] = report.leaks.get(name, 0) + len(rows) - len(stay)
+            report.leaks[name] = len(rows) - len(stay)
         start = rows.stop
-    return {name: kept[name] for name in splits}
-
-
-def _remove_shared(splits: dict[str, Examples], unit: str, report: DuplicateReport) -> dict[str, Examples]:
-    kept: dict[str, Examples] = {}
-    taken: set[str] = set()
-    for name in (name for name in ("test", "dev", "train") if name in splits):
-        rows = splits[name]
-        keys = [comparable(text) for text in (rows.texts if unit == "text" else rows.pairs or [])]
-        stay = [row for row, key in enumerate(keys) if key not in taken]
-        kept[name] = rows.select(stay)
-        taken.update(keys)
-        if len(stay) < len(keys):
-            report.leaks[name] = report.leaks.get(name, 0) + len(keys) - len(stay)
     return {name: kept[name] for name in splits}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from tuneloop.core.paths import ID_PATTERN, Workspace
 from tuneloop.knowledge.store import FILE
 from tuneloop.models.shots import EXAMPLES
 from tuneloop.models.source import deciding_hashes, resolve
+from tuneloop.training.sources import finished_model
 
 if TYPE_CHECKING:
     from tuneloop.core.config import RunConfig
 
 Known = dict[str, str]
-"""Hashes that were found before, by what a setting says: for the runs of one comparison, which read the same."""
+"""Hashes that were found before, by what settings say: for the runs of one comparison, which read the same."""
 
 
 def hash_of_read(config: RunConfig, *, base: Path, workspace: Workspace, known: Known | None = None) -> str:
@@ -33,14 +35,11 @@ def hash_of_read(config: RunConfig, *, base: Path, workspace: Workspace, known: 
     named = [config.method.options, config.data.augment.attack]
     if config.knowledge.context:
         named.append(config.knowledge.model_dump(mode="json"))
-    found = {source: known.get(f"model {source}") or _of_model(source, base) for source in sources if source}
-    known |= {f"model {source}": each for source, each in found.items()}
-    for name in sorted(set(_strings(named))):
-        if name not in known:
-            known[name] = _of_name(name, base, workspace)
-        if known[name]:
-            found[f"named {name}"] = known[name]
-    return hash_json(found)
+    wanted = {f"model {each}": partial(_of_model, each, base) for each in sources if each}
+    wanted |= {f"named {each}": partial(_of_name, each, base, workspace) for each in _strings(named)}
+    for key in wanted.keys() - known.keys():
+        known[key] = wanted[key]()
+    return hash_json({key: known[key] for key in wanted if known[key]})
 
 
 def _strings(plain: Any) -> Iterator[str]:
@@ -62,15 +61,13 @@ def _of_model(source: str, base: Path) -> str:
 
 def _of_name(name: str, base: Path, workspace: Workspace) -> str:
     """Of the file, model folder, release, run or index that a setting names; empty for `mean` and the like."""
-    places = [base / name]
-    if ID_PATTERN.match(name):
-        places += [workspace.releases / name, workspace.runs / name / "model", workspace.knowledge / name / FILE]
     try:
-        for place in places:
-            if place.is_file():
-                return hash_file(place)
-            if (place / "tuneloop.json").is_file():
-                return hash_json(deciding_hashes(place, EXAMPLES))
+        if (base / name).is_file():
+            return hash_file(base / name)
+        if folder := finished_model(name, base=base, workspace=workspace):
+            return hash_json(deciding_hashes(folder, EXAMPLES))
+        if ID_PATTERN.match(name) and (index := workspace.knowledge / name / FILE).is_file():
+            return hash_file(index)
     except (OSError, ValueError):  # no name of a file
         pass
     return ""

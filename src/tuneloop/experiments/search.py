@@ -97,8 +97,10 @@ def try_here(
 def _identity(config: RunConfig, snapshot: Snapshot, workspace: Workspace, base: Path) -> str:
     """Names the search: all that the trials have in common. More trials go on with the same search."""
     space = {name: axis.model_dump(mode="json") for name, axis in config.search.space.items()}
-    tried = [{name: value} for name, axis in config.search.space.items() for value in axis.choices]
-    named = [config, *(with_settings(config, each) for each in tried if isinstance(next(iter(each.values())), str))]
+    words = [
+        (name, each) for name, axis in config.search.space.items() for each in axis.choices if isinstance(each, str)
+    ]
+    named = [config, *(with_settings(config, {name: each}) for name, each in words)]
     known: Known = {}
     reads = [hash_of_read(each, base=base, workspace=workspace, known=known) for each in named]
     return hash_json([config.fingerprint(), snapshot.hash, reads, space, config.search.reduction])[:8]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuneloop.data.examples import Examples, Input, Label
+from tuneloop.evaluation.intervals import finite
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
@@ -36,7 +37,7 @@ class Agreement:
 
     def to_json(self) -> dict[str, float | None]:
         """Plain JSON; what is not finite becomes None."""
-        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+        return {name: finite(value) for name, value in asdict(self).items()}
 
 
 def agree(task: Task, labels: Sequence[Label], expected: FloatArray, found: FloatArray) -> Agreement:

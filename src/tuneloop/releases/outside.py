@@ -6,7 +6,6 @@ of the right answer, which token it finds likeliest and how likely. Where it dif
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,6 +18,7 @@ from tuneloop.core.config import parse_config
 from tuneloop.core.errors import ReleaseError, TuneloopError
 from tuneloop.core.i18n import t
 from tuneloop.data.conversation import to_messages
+from tuneloop.evaluation.intervals import finite
 from tuneloop.inference.writing import Writer, open_untuned, open_written
 from tuneloop.models.source import resolve
 from tuneloop.releases.index import model_of
@@ -93,9 +93,9 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; what is not finite becomes None."""
-        figures = {"same": self.same, "max_difference": self.max_difference, "loss": self.loss}
-        finite = {name: each for name, each in figures.items() if each is not None and math.isfinite(each)}
-        return asdict(self) | dict.fromkeys(figures) | finite | {"accepted": self.accepted}
+        loss = None if self.loss is None else finite(self.loss)
+        figures = {"same": finite(self.same), "max_difference": finite(self.max_difference), "loss": loss}
+        return asdict(self) | figures | {"accepted": self.accepted}
 
 
 def compare_form(release: Release, form: str, held_out: Examples, *, model: str = "", key: str = "") -> Comparison:

@@ -141,14 +141,19 @@ class RunSources:
 
     def _folder(self, name: str) -> Path:
         """The model folder that a name or path stands for."""
-        places = [self.base / name, self.workspace.releases / name, self.workspace.runs / name / "model"]
-        found = next((place for place in places if (place / "tuneloop.json").is_file()), None)
+        found = finished_model(name, base=self.base, workspace=self.workspace)
         if found is None:
             raise ConfigError(
                 t("There is no teacher called {name!r} in {folder}.", name=name, folder=self.workspace.root),
                 t("Give a release such as mood-1, the id of a finished run, or a folder that tuneloop wrote."),
             )
         return found
+
+
+def finished_model(name: str, *, base: Path, workspace: Workspace) -> Path | None:
+    """The model folder of a release or run, or the one at a path; None if there is none."""
+    places = [base / name, workspace.releases / name, workspace.runs / name / "model"]
+    return next((place for place in places if (place / "tuneloop.json").is_file()), None)
 
 
 def _examples(inputs: Sequence[Input]) -> Examples:

@@ -24,6 +24,9 @@ LONGEST = 1.6
 MEASURE_EVERY = 25
 """Kills after which it is measured again how long the work takes: a machine may have become busy."""
 
+AIM_EVERY = 4
+"""Of so many kills one is not left to chance: it comes when a state is there that lasts for a moment only."""
+
 PATIENCE_S = 120.0
 """Longer than any work takes; only a victim that hangs on what a killed one left behind waits so long."""
 
@@ -71,6 +74,10 @@ class Victim(ABC):
         Raises:
             Broken: if a promise was not kept.
         """
+
+    def fleeting(self) -> bool:
+        """Whether a state is there that kills at random moments hardly ever meet."""
+        return False
 
     def killed(self) -> None:
         """The last process is dead, or has ended; others may be told so."""
@@ -135,7 +142,8 @@ def _round(victim: Victim, delay_s: float | None, tally: Tally) -> float:
     others = [spawn(partial(victim.work, number=n), file) for n, file in enumerate(files[:-1])]
     began_s = time.monotonic()
     child = spawn(partial(victim.work, number=len(others)), files[-1], linger=delay_s is not None)
-    killed = end_after(child, PATIENCE_S if delay_s is None else delay_s)
+    aimed = victim.fleeting if delay_s is not None and victim.round % AIM_EVERY == 0 else None
+    killed = end_after(child, PATIENCE_S if delay_s is None else delay_s, due=aimed)
     lived_s = time.monotonic() - began_s
     victim.killed()
     failed = [wait(other) for other in others]
@@ -194,17 +202,22 @@ def _threads() -> list[str]:
     return [name for name in names if not name.startswith("jemalloc")]
 
 
-def end_after(child: int, delay_s: float) -> bool | None:
-    """Kill a process after a delay; whether it died of it, None if it had failed before."""
+def end_after(child: int, delay_s: float, *, due: Callable[[], bool] | None = None) -> bool | None:
+    """Kill a process after a delay; whether it died of it, None if it had failed before.
+
+    Args:
+        due: asked all the time: once it says so, the delay is over.
+    """
     until_s = time.monotonic() + delay_s
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return False if os.waitstatus_to_exitcode(status) == 0 else None
         left_s = until_s - time.monotonic()
-        if left_s <= 0:
+        if left_s <= 0 or (due and due()):
             break
-        time.sleep(min(left_s, 0.001))
+        if not due:
+            time.sleep(min(left_s, 0.001))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)

@@ -8,6 +8,8 @@ import random
 import shutil
 import time
 from collections import Counter
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ SCENES: dict[str, dict[str, Any]] = {
 
 MOST_LIVES = 5
 """Kills of one run, after which it may go on to its end."""
+
+AIMED = 2
+"""The life of each run, from 0, that is not ended by chance but while it writes a checkpoint."""
 
 STATES = ("no checkpoint yet", "between checkpoints", "being written")
 
@@ -64,13 +69,15 @@ def _one_run(
     chance: random.Random,
 ) -> None:  # fmt: skip
     folder.mkdir()
-    for _ in range(kills):
+    for life in range(kills):
+        before = set(leftovers(folder / "w"))
         child = spawn(lambda report: _tune(folder, model, scene), folder / "told", linger=True)
-        # each life goes on from the one before, so a few of half the time reach the end
-        if end_after(child, chance.uniform(0, usual_s / 2)) is None:
+        # each life goes on from the one before, so a few of half the time reach the end; one ends with its checkpoint
+        aimed = partial(_writes, folder / "w", before) if life == AIMED else None
+        if end_after(child, usual_s if aimed else chance.uniform(0, usual_s / 2), due=aimed) is None:
             raise Broken((folder / "told").read_text(encoding="utf-8"))
         tally.kills += 1
-        tally.states[state := _state(folder / "w")] += 1
+        tally.states[state := _state(folder / "w", before)] += 1
         if state == "finished":
             break
     undisturbed(lambda report: _tune(folder, model, scene), folder / "told")
@@ -92,14 +99,20 @@ def _tune(folder: Path, model: Path, scene: str) -> None:
     tl.tune(given, resume="latest" if begun else None, quiet=True)
 
 
-def _state(root: Path) -> str:
+def _writes(root: Path, before: Collection[str]) -> bool:
+    """Whether a checkpoint is being written that was not before."""
+    made = root.glob("runs/*/checkpoints/.tmp-*")
+    return any(path.relative_to(root).as_posix() not in before for path in made)
+
+
+def _state(root: Path, before: Collection[str]) -> str:
     runs = list((root / "runs").glob("mood-*/run.json"))
     if not runs:
         return "before the run"
     folder = runs[0].parent
     if json.loads(runs[0].read_text(encoding="utf-8"))["status"] == "finished":
         return "finished"
-    if leftovers(folder):
+    if set(leftovers(root)) - set(before):
         return "being written"
     return "between checkpoints" if any(folder.glob("checkpoints/step-*")) else "no checkpoint yet"
 

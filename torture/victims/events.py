@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from torture.harness import Broken, Report, Victim
@@ -20,6 +22,7 @@ from tuneloop.watch.writer import EventWriter
 TURNS, EVENTS = 8, 5
 WAIT_S = 60.0
 LABELS = frozenset({"yes", "no"})
+NEWEST = "SELECT id FROM tuneloop_events ORDER BY rowid DESC LIMIT 1"
 
 
 def feedback_of(key: str) -> Feedback:
@@ -62,6 +65,16 @@ class EventWriting(Victim):
         report(f"batch r{self.round}b")
         with_store.close()
         writer.close()
+
+    def fleeting(self) -> bool:
+        """Whether events of this round are there whose feedback is not."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as opened:
+                (newest,) = opened.execute(NEWEST).fetchone() or ("",)
+                told = opened.execute("SELECT 1 FROM tuneloop_feedback WHERE key = ?", [newest.split(".")[0]])
+                return newest.startswith(f"r{self.round}t") and told.fetchone() is None
+        except sqlite3.OperationalError:  # it is not there yet, or being written
+            return False
 
     def check(self, told: Sequence[str]) -> str:
         said = [line.split() for line in told]

@@ -58,8 +58,12 @@ class Promoting(Victim):
                 if self.processes == 1:  # else the other one may have gone back to the first
                     raise
 
+    def fleeting(self) -> bool:
+        """Whether SQLite is in the middle of a change."""
+        return self.workspace.deployments.with_name(self.workspace.deployments.name + "-journal").exists()
+
     def check(self, told: Sequence[str]) -> str:
-        torn = self.workspace.deployments.with_name(self.workspace.deployments.name + "-journal").exists()
+        torn = self.fleeting()
         for line in told:
             number, rest = line.split(" ", 1)
             self.acknowledged[int(number)] = rest

@@ -44,6 +44,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """A file to write, which takes the place of `path` in one step when the block ends without error.
 
+    What writers that died left beside it is removed.
+
     Args:
         mode: its permissions, less the umask.
 
@@ -51,6 +53,7 @@ def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
         StorageError: if the disk is full or read-only; `path` is then as it was, or new if only the last flush failed.
     """
     with storage_errors(path):
+        sweep(path.parent)
         temporary, held = _stage(path, lambda place: os.close(os.open(place, NEW, mode)))
         try:
             yield temporary
@@ -140,11 +143,7 @@ def remove_dir(path: Path) -> None:
 
 def sweep(folder: Path) -> int:
     """Remove what writers that died left in `folder`; returns how many were removed."""
-    swept = 0
-    for leftover in folder.glob(STAGING_PREFIX + "*"):
-        if STAGED.match(leftover.name):
-            swept += _removed(leftover)
-    return swept
+    return sum(_removed(folder / name) for name in os.listdir(folder) if STAGED.match(name))
 
 
 def copy_dir(source: Path, into: Path) -> None:

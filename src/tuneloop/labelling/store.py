@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 from tuneloop.core.database import database_errors, transaction
 from tuneloop.core.errors import DataError
-from tuneloop.core.fsio import new_file, sweep
+from tuneloop.core.fsio import new_file
 from tuneloop.core.hashing import hash_texts
 from tuneloop.core.i18n import t
 from tuneloop.core.lock import locked
@@ -129,7 +129,6 @@ class LabelStore:
         with locked(folder):
             if self.path.exists():
                 return
-            sweep(folder)
             with new_file(self.path) as temporary:
                 database = sqlite3.connect(temporary, isolation_level=None)
                 database.execute("PRAGMA journal_mode = WAL")

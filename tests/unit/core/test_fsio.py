@@ -46,6 +46,12 @@ def test_what_a_dead_writer_left_is_swept_and_a_living_one_is_spared(tmp_path: P
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
 
 
+def test_a_file_is_written_and_what_a_dead_writer_left_beside_it_is_gone(tmp_path: Path) -> None:
+    (tmp_path / f"{fsio.STAGING_PREFIX}12-0123abcd-tokens.arrow").write_text("half")
+    fsio.write_text(tmp_path / "other.arrow", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.arrow"]
+
+
 def test_what_is_not_of_tuneloop_is_never_swept(tmp_path: Path) -> None:
     for name in (".tmp-mine", ".tmp-12-notes"):
         (tmp_path / name).mkdir()

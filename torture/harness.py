@@ -75,8 +75,12 @@ class Victim(ABC):
             Broken: if a promise was not kept.
         """
 
-    def fleeting(self) -> bool:
-        """Whether a state is there that kills at random moments hardly ever meet."""
+    def fleeting(self, told: Path) -> bool:
+        """Whether a state is there that kills at random moments hardly ever meet.
+
+        Args:
+            told: the file of what the process reports that is to be killed; it may not be there yet.
+        """
         return False
 
     def killed(self) -> None:
@@ -142,7 +146,7 @@ def _round(victim: Victim, delay_s: float | None, tally: Tally) -> float:
     others = [spawn(partial(victim.work, number=n), file) for n, file in enumerate(files[:-1])]
     began_s = time.monotonic()
     child = spawn(partial(victim.work, number=len(others)), files[-1], linger=delay_s is not None)
-    aimed = victim.fleeting if delay_s is not None and victim.round % AIM_EVERY == 0 else None
+    aimed = partial(victim.fleeting, files[-1]) if delay_s is not None and victim.round % AIM_EVERY == 0 else None
     killed = end_after(child, PATIENCE_S if delay_s is None else delay_s, due=aimed)
     lived_s = time.monotonic() - began_s
     victim.killed()

@@ -66,7 +66,7 @@ class EventWriting(Victim):
         with_store.close()
         writer.close()
 
-    def fleeting(self) -> bool:
+    def fleeting(self, told: Path) -> bool:
         """Whether events of this round are there whose feedback is not."""
         try:
             with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as opened:

@@ -34,6 +34,11 @@ class IndexSharing(Victim):
             index.insert(index.Row(made, f"run-{number}", "hash", "2026-01-01", "fake"), self.workspace)
             report(f"{number} row {made}")
 
+    def fleeting(self, told: Path) -> bool:
+        """Whether an id was given whose row is not told of yet."""
+        said = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+        return bool(said) and " id " in said[-1]
+
     def check(self, told: Sequence[str]) -> str:
         said = [line.split() for line in told]
         given = [name for _, kind, name in said if kind == "id"]

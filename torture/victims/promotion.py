@@ -58,12 +58,15 @@ class Promoting(Victim):
                 if self.processes == 1:  # else the other one may have gone back to the first
                     raise
 
-    def fleeting(self) -> bool:
+    def fleeting(self, told: Path) -> bool:
         """Whether SQLite is in the middle of a change."""
+        return self._torn()
+
+    def _torn(self) -> bool:
         return self.workspace.deployments.with_name(self.workspace.deployments.name + "-journal").exists()
 
     def check(self, told: Sequence[str]) -> str:
-        torn = self.fleeting()
+        torn = self._torn()
         for line in told:
             number, rest = line.split(" ", 1)
             self.acknowledged[int(number)] = rest

@@ -42,9 +42,10 @@ class ReleaseWriting(Victim):
     def work(self, report: Report, number: int) -> None:
         report(self.world.release(self.world.run, self.workspace).id)
 
-    def fleeting(self) -> bool:
+    def fleeting(self, told: Path) -> bool:
         """Whether there is a new folder, whose row may not be written yet."""
-        return any(not each.startswith(".") and each not in self.known for each in os.listdir(self.workspace.releases))
+        made = (path.name for path in self.workspace.releases.iterdir())
+        return any(not name.startswith(".") and name not in self.known for name in made)
 
     def check(self, told: Sequence[str]) -> str:
         ids, orphans = sound_releases(self.workspace, known=self.known)

@@ -41,13 +41,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+def new_file(path: Path, *, mode: int = 0o666, keep: bool = False) -> Iterator[Path]:
     """A file to write, which takes the place of `path` in one step when the block ends without error.
 
     What writers that died left beside it is removed.
 
     Args:
         mode: its permissions, less the umask.
+        keep: whether a file that is there by then stays, and the new one goes.
 
     Raises:
         StorageError: if the disk is full or read-only; `path` is then as it was, or new if only the last flush failed.
@@ -58,7 +59,12 @@ def new_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
         try:
             yield temporary
             _fsync(temporary)
-            os.replace(temporary, path)
+            if keep:
+                with suppress(FileExistsError):
+                    os.link(temporary, path)
+                os.unlink(temporary)
+            else:
+                os.replace(temporary, path)
             fsync_dir(path.parent)
         except BaseException:
             with suppress(OSError):
@@ -143,7 +149,7 @@ def remove_dir(path: Path) -> None:
 
 def sweep(folder: Path) -> int:
     """Remove what writers that died left in `folder`; returns how many were removed."""
-    return sum(_removed(folder / name) for name in os.listdir(folder) if STAGED.match(name))
+    return sum(_removed(path) for path in folder.iterdir() if STAGED.match(path.name))
 
 
 def copy_dir(source: Path, into: Path) -> None:

@@ -78,7 +78,7 @@ class Consistency(FullFineTuning):
 
     def gather(self, train: Split, task: Task, sources: Sources) -> Split:
         made = keeping_perturbations(self.options.perturbations, setting="method.perturbations")
-        random = np.random.default_rng([len(train.labels), *b"consistency"])
+        random = np.random.default_rng([sources.seed, *b"consistency"])
         texts = sources.unlabelled(self.options.texts)
 
         def copy(item: Input) -> Input:

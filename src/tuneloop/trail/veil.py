@@ -109,8 +109,8 @@ def make_secret(folder: Path) -> bytes:
     path = _place(folder)
     with storage_errors(path):
         if not path.exists():
-            # never half there: an empty secret would hide nothing
-            with new_file(path, mode=0o600) as temporary:
+            # never half there: an empty secret would hide nothing; records may hang on one that another server made
+            with new_file(path, mode=0o600, keep=True) as temporary:
                 temporary.write_text(secrets.token_hex(SECRET_BYTES), encoding="ascii")
         return read_secret(folder)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tuneloop.cli.trail import _text
 from tuneloop.core.errors import ConfigError, StorageError
 from tuneloop.core.hashing import canonical_json
 from tuneloop.data.personal_data import redact
+from tuneloop.trail import veil as veiling
 from tuneloop.trail import writer as writing
 from tuneloop.trail.chain import GENESIS, Head, link, read_head, trail_files
 from tuneloop.trail.read import records
@@ -273,6 +276,23 @@ def test_a_secret_that_is_none_is_one_clear_error(tmp_path: Path, monkeypatch, c
     monkeypatch.setenv("TUNELOOP_SECRET_FILE", str(tmp_path / "secret"))
     with pytest.raises(ConfigError, match="holds no secret"):
         make_secret(tmp_path)
+
+
+def test_two_who_need_the_secret_at_once_have_the_same(tmp_path: Path, monkeypatch) -> None:
+    asked, numbers = threading.Event(), iter("ab")
+
+    def slowly(count: int) -> str:
+        number = next(numbers)
+        asked.set()
+        time.sleep(0.2)
+        return number * 2 * count
+
+    monkeypatch.setattr(veiling.secrets, "token_hex", slowly)
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(make_secret, tmp_path)
+        assert asked.wait(20)
+        second = both.submit(make_secret, tmp_path)
+        assert first.result() == second.result() == bytes.fromhex("aa" * 32)
 
 
 def test_a_text_that_is_too_long_for_the_name_of_a_file_is_a_text(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tuneloop.core.progress import Bar, progress
 from tuneloop.data.conversation import spoken
 from tuneloop.data.examples import Examples, Input, Label, Span
 from tuneloop.data.label_errors import Suspects, suspected_labels
+from tuneloop.data.mapped import Chained, mapped
 from tuneloop.data.personal_data import PersonalData, find_personal_data
 from tuneloop.data.problems import Problem, find_problems
 from tuneloop.data.snapshot_folder import Snapshot
@@ -120,7 +122,6 @@ def check(
     read = {name: _with_answers(rows) for name, rows in splits.items()} if free_answers else splits
     pieces = [(name, at) for name, rows in splits.items() for at in range(0, len(rows), COUNTED_AT_ONCE)]
     with progress(t("checking data"), len(pieces) + 2, quiet=quiet) as bar:
-        texts = [text for rows in read.values() for text in (*rows.texts, *(rows.pairs or () if free_answers else ()))]
         labels = _counts(splits) if snapshot.labels else {}
         tokens = {} if count_tokens is None else _counted(splits, pieces, count_tokens, free_answers, bar)
         bar.update(len(pieces), t("personal data"))
@@ -137,19 +138,19 @@ def check(
         numbers={
             name: _range(rows) for name, rows in splits.items() if rows.labels and isinstance(rows.labels[0], float)
         },
-        characters={name: lengths(list(map(len, rows.texts))) for name, rows in read.items()},
+        characters={name: lengths(_sizes(rows.texts)) for name, rows in read.items()},
         tokens={name: lengths(values) for name, values in tokens.items()},
         too_long=_share_above(tokens, max_tokens),
-        scripts=scripts(texts),
+        scripts=scripts(
+            text for rows in read.values() for text in chain(rows.texts, (rows.pairs or ()) if free_answers else ())
+        ),
         snapshot=snapshot.report,
         suspects=suspects,
         suspect_rows=len(found.found),
         examined=found.examined,
         drawn_from=found.drawn_from,
         personal=personal,
-        answers={name: lengths(list(map(len, rows.pairs or []))) for name, rows in read.items()}
-        if free_answers
-        else {},
+        answers={name: lengths(_sizes(rows.pairs or [])) for name, rows in read.items()} if free_answers else {},
     )
 
 
@@ -230,6 +231,10 @@ def _range(examples: Examples) -> dict[str, float]:
     return {"low": float(values.min()), "mean": float(values.mean()), "high": float(values.max())}
 
 
+def _sizes(texts: Sequence[str]) -> np.ndarray[Any, Any]:
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+
+
 def _share_above(tokens: dict[str, np.ndarray[Any, Any]], limit: int | None) -> float | None:
     if limit is None or not tokens:
         return None
@@ -238,8 +243,7 @@ def _share_above(tokens: dict[str, np.ndarray[Any, Any]], limit: int | None) -> 
 
 def _with_answers(examples: Examples) -> Examples:
     """Prompts as people read them, each beside its answer."""
-    texts = [spoken(text) for text in examples.texts]
-    return replace(examples, texts=texts, pairs=[str(label) for label in examples.labels])
+    return replace(examples, texts=mapped(map(spoken, examples.texts)), pairs=mapped(map(str, examples.labels)))
 
 
 def _counted(
@@ -258,7 +262,7 @@ def _counted(
     return {name: np.concatenate([np.zeros(0, np.int64), *lengths]) for name, lengths in found.items()}
 
 
-def _read_inputs(examples: Examples, free_answers: bool) -> list[Input]:
+def _read_inputs(examples: Examples, free_answers: bool) -> Sequence[Input]:
     """What the model reads while it learns: prompts with their answers, where it is to write these."""
     if not free_answers:
         return examples.inputs
@@ -266,17 +270,16 @@ def _read_inputs(examples: Examples, free_answers: bool) -> list[Input]:
 
 
 def _suspects(splits: dict[str, Examples], seed: int) -> tuple[list[SuspectRow], Suspects]:
-    inputs = [item for examples in splits.values() for item in examples.inputs]
+    inputs = Chained([examples.inputs for examples in splits.values()])
     labels = [label for examples in splits.values() for label in examples.labels]
-    places = [(name, row) for name, examples in splits.items() for row in range(len(examples))]
     if any(isinstance(part, Span) for label in labels if isinstance(label, tuple) for part in label):
         # what a cheap model says of whole texts does not tell where a stretch should be
         return [], Suspects([], 0)
     result = suspected_labels(inputs, labels, seed=seed)
     rows = []
     for suspect in result.found[:MAX_SUSPECTS]:
-        split, row = places[suspect.row]
-        examples = splits[split]
+        number, row = inputs.place(suspect.row)
+        split, examples = list(splits.items())[number]
         text = examples.texts[row] if examples.pairs is None else f"{examples.texts[row]}\n{examples.pairs[row]}"
         rows.append(SuspectRow(split, examples.ids[row], text, examples.labels[row], suspect.suggested, suspect.score))
     return rows, result

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.examples import Input, Span
+from tuneloop.data.mapped import MappedTexts, mapped
 from tuneloop.media.items import is_item, with_text
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
@@ -20,14 +21,14 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 """Halves of characters: JSON can hold them, UTF-8 and tokenizers cannot."""
 
 
-def clean_texts(texts: Sequence[str], config: CleanConfig) -> tuple[list[str], Counter[str]]:
+def clean_texts(texts: Iterable[str], config: CleanConfig) -> tuple[MappedTexts, Counter[str]]:
     """The texts, mended as the configuration says, and how many each step changed.
 
     Returns:
         The texts in order, and a counter with `surrogates`, `encoding`, `control` and `unicode`.
     """
     counts: Counter[str] = Counter()
-    return [clean_text(text, config, counts) for text in texts], counts
+    return mapped(clean_text(text, config, counts) for text in texts), counts
 
 
 def clean_text(text: str, config: CleanConfig, counts: Counter[str]) -> str:

@@ -12,6 +12,7 @@ from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.conversation import instruction, said, shortened
 from tuneloop.data.examples import Examples
+from tuneloop.data.mapped import mapped
 from tuneloop.data.near import NearDuplicates, comparable, content_key
 
 MAX_EXAMPLES = 10
@@ -57,7 +58,7 @@ def nearness(data: DataConfig) -> float:
     return 1.0 if data.columns.mixed and data.clean.duplicates != "near" else data.clean.near_threshold
 
 
-def comparables(examples: Examples, *, prompts: bool = False) -> list[str]:
+def comparables(examples: Examples, *, prompts: bool = False) -> Sequence[str]:
     """Each input as it is compared: case and spaces do not count, a pair is part of it.
 
     Of `prompts` what was said is compared, but not what the system says to all of them.
@@ -65,19 +66,19 @@ def comparables(examples: Examples, *, prompts: bool = False) -> list[str]:
     return _whole(_sides([_said(examples) if prompts else examples]))
 
 
-def _sides(splits: Sequence[Examples]) -> list[list[str]]:
+def _sides(splits: Sequence[Examples]) -> list[Sequence[str]]:
     """The texts of all splits as they are compared, one after the other; and their second texts, if they have any."""
-    texts = [comparable(text) for each in splits for text in each.texts]
-    pairs = [comparable(pair) for each in splits for pair in each.pairs or []]
-    return [texts, pairs] if pairs else [texts]
+    texts = mapped(comparable(text) for each in splits for text in each.texts)
+    pairs = mapped(comparable(pair) for each in splits for pair in each.pairs or [])
+    return [texts, pairs] if len(pairs) else [texts]
 
 
 def _said(examples: Examples) -> Examples:
-    return replace(examples, texts=[said(text) for text in examples.texts])
+    return replace(examples, texts=mapped(map(said, examples.texts)))
 
 
-def _whole(sides: Sequence[Sequence[str]]) -> list[str]:
-    return ["\n".join(parts) for parts in zip(*sides, strict=True)]
+def _whole(sides: Sequence[Sequence[str]]) -> Sequence[str]:
+    return sides[0] if len(sides) == 1 else mapped("\n".join(parts) for parts in zip(*sides, strict=True))
 
 
 def _finder(splits: Sequence[Examples], threshold: float, *, prompts: bool = False) -> NearDuplicates:
@@ -135,7 +136,7 @@ def remove_duplicates(
         rows = _remove_conflicts(examples, keys, config, report, place)
     if config.duplicates != "keep":
         rows = _remove_exact(examples, keys, rows, report)
-    del keys  # of a large file as large as the texts
+    del keys
     if config.duplicates == "near":
         find = _answered_finder if free_answers else _near_finder
         rows = _remove_near(examples, rows, find(examples.select(rows), config.near_threshold), report)
@@ -214,13 +215,13 @@ def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 def _remove_conflicts(
     examples: Examples,
-    keys: Sequence[str],
+    keys: Sequence[bytes],
     config: CleanConfig,
     report: DuplicateReport,
     place: Callable[[int], str],
 ) -> list[int]:
-    first: dict[str, int] = {}
-    conflicting: set[str] = set()
+    first: dict[bytes, int] = {}
+    conflicting: set[bytes] = set()
     for row, key in enumerate(keys):
         before = first.setdefault(key, row)
         if examples.labels[before] == examples.labels[row]:
@@ -244,8 +245,8 @@ def _remove_conflicts(
     return rows
 
 
-def _remove_exact(examples: Examples, keys: Sequence[str], rows: Sequence[int], report: DuplicateReport) -> list[int]:
-    first: dict[str, int] = {}
+def _remove_exact(examples: Examples, keys: Sequence[bytes], rows: Sequence[int], report: DuplicateReport) -> list[int]:
+    first: dict[bytes, int] = {}
     for row in rows:
         before = first.setdefault(keys[row], row)
         if before != row:
@@ -278,9 +279,9 @@ def _remove_near(examples: Examples, rows: Sequence[int], finder: NearDuplicates
     return sorted(kept)
 
 
-def _exact_keys(examples: Examples) -> list[str]:
-    """The inputs with their spaces evened out; case counts."""
+def _exact_keys(examples: Examples) -> list[bytes]:
+    """A hash of each input with its spaces evened out; case counts."""
     if examples.pairs is None:
-        return [" ".join(text.split()) for text in examples.texts]
+        return [content_key(" ".join(text.split())) for text in examples.texts]
     pairs = zip(examples.texts, examples.pairs, strict=True)
-    return [f"{' '.join(one.split())}\n{' '.join(two.split())}" for one, two in pairs]
+    return [content_key(f"{' '.join(one.split())}\n{' '.join(two.split())}") for one, two in pairs]

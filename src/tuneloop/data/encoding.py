@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
@@ -19,6 +25,17 @@ MIXED_SHARE = 0.1
 """If this share of the lines beyond ASCII is valid UTF-8, the file is UTF-8 with damaged lines:
 text in another encoding is valid UTF-8 by accident only."""
 SAMPLE_BYTES = 200_000
+PIECE_BYTES = 1 << 20
+"""So much of a file is in memory at once, and the rest of a line."""
+
+LINE = re.compile("[^\n]*\n|[^\n]+")
+"""A line with its end; split() would hold the whole text once more."""
+
+ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+"""The same where a carriage return ends a line too."""
+
+Pieces = Callable[[], Iterator[bytes]]
+"""Gives the bytes of a file from its beginning."""
 WESTERN = frozenset("àâäãáåæçèéêëìíîïñòóôöõøœùúûüýÿßÀÂÄÃÁÅÆÇÈÉÊËÍÎÏÑÓÔÖÕØŒÙÚÛÜ€£§°«»‘’“”„–—…•·´¿¡ºª®©™½\xa0")
 
 
@@ -31,20 +48,98 @@ def decode(data: bytes, *, path: Path, encoding: str = "auto") -> tuple[str, str
     Raises:
         DataError: if the encoding is unknown, does not fit (with the line), or is mixed.
     """
-    name = _detect(data, path) if encoding == "auto" else _known(encoding)
+
+    def pieces() -> Iterator[bytes]:
+        yield data
+
+    name = _detect(pieces, path) if encoding == "auto" else _known(encoding)
+    return "".join(text for text, _ in _texts(pieces, name, path)), name.removesuffix("-sig")
+
+
+def read_lines(path: Path, *, encoding: str = "auto", ends: re.Pattern[str] = LINE) -> tuple[Iterator[str], str]:
+    """The lines of a file, each with its end, and the name of its encoding; never is the whole file in memory.
+
+    The file is read twice, to tell its encoding first; a pipe is copied for that.
+
+    Args:
+        ends: `LINE`, or `ANY_LINE` where a carriage return ends a line too.
+
+    Raises:
+        DataError: as `decode` would, or where there is a NUL byte; some of it only once that line is reached.
+    """
+    file = _from_the_beginning(path)
+
+    def pieces() -> Iterator[bytes]:
+        file.seek(0)
+        while piece := file.read(PIECE_BYTES):
+            yield piece + file.readline()
+
     try:
-        text = data.decode(name)
-    except UnicodeError as error:
-        line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        name = _detect(pieces, path) if encoding == "auto" else _known(encoding)
+    except BaseException:
+        file.close()
+        raise
+    return _lines(file, pieces, name, path, ends), name.removesuffix("-sig")
+
+
+def _lines(file: BinaryIO, pieces: Pieces, name: str, path: Path, ends: re.Pattern[str]) -> Iterator[str]:
+    begun = ""
+    with file:
+        for text, line in _texts(pieces, name, path):
+            refuse_nul(text, path=path, line=line)
+            found = ends.findall(begun + text)
+            # a piece of wide characters may end anywhere
+            begun = found.pop() if found and not found[-1].endswith("\n") else ""
+            yield from found
+    yield from ends.findall(begun)
+
+
+def _from_the_beginning(path: Path) -> BinaryIO:
+    if path.is_file():
+        return path.open("rb")
+    copy = TemporaryFile()  # noqa: SIM115  # closed by who reads it
+    with path.open("rb") as file:
+        shutil.copyfileobj(file, copy)
+    return copy
+
+
+def _texts(pieces: Pieces, name: str, path: Path) -> Iterator[tuple[str, int]]:
+    """The text of each piece, without a mark at the beginning, and the line on which it begins."""
+    try:
+        for number, (text, line) in enumerate(_decoded(pieces, name)):
+            yield (text if number else text.removeprefix("\ufeff")), line
+    except _UndecodableError as error:
         raise DataError(
-            t("{file}, line {line}: the bytes are not {encoding}.", file=path.name, line=line, encoding=name),
+            t("{file}, line {line}: the bytes are not {encoding}.", file=path.name, line=error.line, encoding=name),
             t("Save the whole file as UTF-8, or name its encoding in data.encoding."),
         ) from None
-    return text.removeprefix("\ufeff"), name.removesuffix("-sig")
 
 
-def refuse_nul(text: str, *, path: Path) -> None:
+class _UndecodableError(ValueError):
+    """Bytes that are not of the encoding; says on which line."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def _decoded(pieces: Pieces, name: str) -> Iterator[tuple[str, int]]:
+    decoder, line = codecs.getincrementaldecoder(name)(), 1
+    for piece, last in chain(((piece, False) for piece in pieces()), [(b"", True)]):
+        try:
+            text = decoder.decode(piece, last)
+        except UnicodeError as error:
+            data, start = getattr(error, "object", b""), getattr(error, "start", 0)
+            raise _UndecodableError(line + data.count(b"\n", 0, start)) from None
+        yield text, line
+        line += piece.count(b"\n")
+
+
+def refuse_nul(text: str, *, path: Path, line: int = 1) -> None:
     """Nothing, if no character is NUL.
+
+    Args:
+        line: on which the text begins.
 
     Raises:
         DataError: with the line of the first.
@@ -52,7 +147,7 @@ def refuse_nul(text: str, *, path: Path) -> None:
     place = text.find("\0")
     if place >= 0:
         raise DataError(
-            t("{file}, line {line}: there is a NUL byte.", file=path.name, line=text.count("\n", 0, place) + 1),
+            t("{file}, line {line}: there is a NUL byte.", file=path.name, line=text.count("\n", 0, place) + line),
             t("The file is damaged or not a text file; write it again as UTF-8 text."),
         )
 
@@ -67,17 +162,19 @@ def _known(encoding: str) -> str:
         ) from None
 
 
-def _detect(data: bytes, path: Path) -> str:
+def _detect(pieces: Pieces, path: Path) -> str:
+    head = next(pieces(), b"")
     for mark, name in BOMS:
-        if data.startswith(mark):
+        if head.startswith(mark):
             return name
-    wide = _utf16(data[:4096])
+    wide = _utf16(head[:4096])
     if wide:
         return wide
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _legacy(data, path, first_bad=error.start)
+        for _ in _decoded(pieces, "utf-8"):
+            pass
+    except _UndecodableError as error:
+        return _legacy(pieces, path, first_bad=error.line)
     return "utf-8"
 
 
@@ -91,19 +188,25 @@ def _utf16(head: bytes) -> str | None:
     return None
 
 
-def _legacy(data: bytes, path: Path, *, first_bad: int) -> str:
-    beyond = [line for line in data.split(b"\n") if not line.isascii()]
-    valid = sum(map(_is_utf8, beyond))
-    if valid > MIXED_SHARE * len(beyond):
+def _legacy(pieces: Pieces, path: Path, *, first_bad: int) -> str:
+    beyond = valid = size = 0
+    kept = []
+    for line in (line for piece in pieces() for line in piece.split(b"\n") if not line.isascii()):
+        beyond += 1
+        valid += _is_utf8(line)
+        if size < SAMPLE_BYTES:
+            kept.append(line)
+            size += len(line) + 1
+    if valid > MIXED_SHARE * beyond:
         raise DataError(
             t(
                 "{file}, line {line}: the encoding is mixed; this line is not UTF-8, but others are.",
                 file=path.name,
-                line=data.count(b"\n", 0, first_bad) + 1,
+                line=first_bad,
             ),
             t("Save the whole file in one encoding, best UTF-8."),
         )
-    sample = b"\n".join(beyond)[:SAMPLE_BYTES]
+    sample = b"\n".join(kept)[:SAMPLE_BYTES]
     if _reads_as_chinese(sample):
         return "gb18030"
     if _reads_as_western(sample):

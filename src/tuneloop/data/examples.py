@@ -1,10 +1,12 @@
-"""Examples in memory: columns of equal length, one row per example."""
+"""Examples: columns of equal length, one row per example."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from tuneloop.data.mapped import pick
 
 
 class Span(NamedTuple):
@@ -34,28 +36,28 @@ class Examples:
         columns: every other column of the file, for slices.
     """
 
-    ids: list[str]
-    texts: list[str]
-    labels: list[Label] = field(default_factory=list)
-    pairs: list[str] | None = None
-    columns: dict[str, list[Any]] = field(default_factory=dict)
+    ids: Sequence[str]
+    texts: Sequence[str]
+    labels: Sequence[Label] = field(default_factory=list)
+    pairs: Sequence[str] | None = None
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @property
-    def inputs(self) -> list[Input]:
+    def inputs(self) -> Sequence[Input]:
         """What a model handle takes: texts, or (text, pair) tuples."""
-        return list(self.texts) if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
+        return self.texts if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
 
     def select(self, rows: Sequence[int]) -> Examples:
         """The given rows, in the given order."""
         return Examples(
-            ids=[self.ids[row] for row in rows],
-            texts=[self.texts[row] for row in rows],
-            labels=[self.labels[row] for row in rows] if self.labels else [],
-            pairs=None if self.pairs is None else [self.pairs[row] for row in rows],
-            columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
+            ids=pick(self.ids, rows),
+            texts=pick(self.texts, rows),
+            labels=pick(self.labels, rows) if self.labels else [],
+            pairs=None if self.pairs is None else pick(self.pairs, rows),
+            columns={name: pick(values, rows) for name, values in self.columns.items()},
         )
 
 

@@ -13,6 +13,7 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.core.preparation import CleanConfig
 from tuneloop.data.examples import Examples, Input, Label
+from tuneloop.data.mapped import mapped
 from tuneloop.data.readers import read_table
 from tuneloop.data.readers.samples import columns_of
 from tuneloop.data.readers.table import Table
@@ -158,7 +159,7 @@ def _as_items(table: Table, columns: Columns, task: LabelReader | None, media: P
         more, named = {ITEM: texts, OTHERS: others}, {"text": ITEM, "pair": OTHERS}
     else:
         more, named = {ITEM: items(table, columns, folder=media)}, {"text": ITEM}
-    return replace(table, columns=table.columns | more), columns.model_copy(update=named)
+    return replace(table, columns={**table.columns, **more}), columns.model_copy(update=named)
 
 
 def refuse_twin_labels(names: Sequence[str], *, file: str) -> None:
@@ -178,7 +179,7 @@ def refuse_twin_labels(names: Sequence[str], *, file: str) -> None:
         seen[plain] = name
 
 
-def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str]:
+def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> Sequence[str]:
     values = table.column(name, setting=setting)
     for row, value in enumerate(values):
         if not isinstance(value, str):
@@ -206,7 +207,7 @@ def _texts(table: Table, name: str, *, setting: str, max_chars: int) -> list[str
 
 def _row_by_row(table: Table, columns: Columns, task: LabelReader) -> tuple[Table, list[Label]]:
     """The table with texts and pairs as the task has them, and its labels."""
-    raw: list[Any] = [None] * len(table)
+    raw: Sequence[Any] = [None] * len(table)
     if task.needs_label or columns.label in table.columns:
         raw = table.column(columns.label, setting="data.columns.label")
     table, read = _parsed(table, columns.text, columns.pair, task.parse_row, raw, at=columns.label)
@@ -214,7 +215,7 @@ def _row_by_row(table: Table, columns: Columns, task: LabelReader) -> tuple[Tabl
 
 
 def _parsed(
-    table: Table, text: str, pair: str | None, parse: Callable[..., tuple[Any, ...]], *beside: list[Any], at: str
+    table: Table, text: str, pair: str | None, parse: Callable[..., tuple[Any, ...]], *beside: Sequence[Any], at: str
 ) -> tuple[Table, list[tuple[Any, ...]]]:
     """What `parse` makes of each row, text and pair first, and the table with these.
 
@@ -223,7 +224,7 @@ def _parsed(
         at: the column that an error names.
     """
     texts = table.column(text, setting="data.columns.text")
-    pairs = [None] * len(table) if pair is None else table.column(pair, setting="data.columns.pair")
+    pairs: Sequence[Any] = [None] * len(table) if pair is None else table.column(pair, setting="data.columns.pair")
     read = []
     for row, given in enumerate(zip(texts, pairs, *beside, strict=True)):
         try:
@@ -234,7 +235,7 @@ def _parsed(
                 t("Correct the row, or leave it out of the file."),
             ) from None
     mine = {text: [each[0] for each in read]} | ({} if pair is None else {pair: [each[1] for each in read]})
-    return replace(table, columns=table.columns | mine), read
+    return replace(table, columns={**table.columns, **mine}), read
 
 
 def _labels(table: Table, name: str, task: LabelReader) -> list[Label]:
@@ -265,9 +266,9 @@ def _label(table: Table, row: int, name: str, raw: Any, task: LabelReader) -> La
     return label
 
 
-def _ids(table: Table, name: str | None) -> list[str]:
+def _ids(table: Table, name: str | None) -> Sequence[str]:
     if name is None:
-        return [str(row) for row in table.rows]
+        return mapped(map(str, table.rows))
     first: dict[str, int] = {}
     for row, value in enumerate(table.column(name, setting="data.columns.id")):
         key = "" if value is None else str(value).strip()
@@ -286,7 +287,7 @@ def _ids(table: Table, name: str | None) -> list[str]:
     return list(first)
 
 
-def _others(table: Table, columns: Columns, *, with_pair: bool) -> dict[str, list[Any]]:
+def _others(table: Table, columns: Columns, *, with_pair: bool) -> dict[str, Sequence[Any]]:
     for setting in ("group", "time"):
         name = getattr(columns, setting)
         if name is not None:

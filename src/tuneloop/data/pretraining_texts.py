@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -56,13 +57,13 @@ def pretraining_texts(config: RunConfig, snapshot: Splits | None, *, base: Path)
     """
     settings = config.pretraining
     if settings.texts is None:
-        texts = _texts_of(snapshot, "train") if snapshot else []
+        given: Sequence[str] = _texts_of(snapshot, "train") if snapshot else []
     else:
         columns = Columns(text=settings.column)  # type: ignore[call-arg]
         data = config.data.model_copy(update={"columns": columns})
         rows = read_unlabelled(settings.texts, data, base=base, setting="pretraining.column")
-        texts, _ = clean_texts(rows.texts, config.data.clean)
-    texts = list(dict.fromkeys(text for text in texts if text.strip()))
+        given, _ = clean_texts(rows.texts, config.data.clean)
+    texts = list(dict.fromkeys(text for text in given if text.strip()))
     known = len(texts)
     if snapshot and settings.keep_test_unseen:
         texts = _without_test(texts, snapshot, config.data.clean.near_threshold)
@@ -85,7 +86,7 @@ def _texts_of(snapshot: Splits, name: str) -> list[str]:
 def _without_test(texts: list[str], snapshot: Splits, threshold: float) -> list[str]:
     unseen = _texts_of(snapshot, "dev") + _texts_of(snapshot, "test")
     splits = {"train": _examples(texts), "test": _examples(unseen)}
-    return remove_leaks(splits, threshold, DuplicateReport())["train"].texts
+    return list(remove_leaks(splits, threshold, DuplicateReport())["train"].texts)
 
 
 def _examples(texts: list[str]) -> Examples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tuneloop.data.corrections import Applied, apply, corrections_path, lines_ha
 from tuneloop.data.duplicates import DuplicateReport, comparables, components, nearness, remove_duplicates, remove_leaks
 from tuneloop.data.examples import Examples
 from tuneloop.data.labelled import LabelReader, labelled, refuse_twin_labels
+from tuneloop.data.mapped import pick
 from tuneloop.data.near import comparable, content_key, near_pairs
 from tuneloop.data.readers import locate, read_table
 from tuneloop.data.readers.datasets_folder import split_names
@@ -234,7 +236,7 @@ def _read(
         pairs, more = clean_texts(raw.pairs, data.clean)
         counts += more
     if task.free_answers:
-        answers, more = clean_texts([str(label) for label in raw.labels], data.clean)
+        answers, more = clean_texts(map(str, raw.labels), data.clean)
         counts += more
         raw = replace(raw, labels=list(answers))
     examples = Examples(raw.ids, texts, raw.labels, pairs, raw.columns)
@@ -293,8 +295,7 @@ def _split(config: RunConfig, task: LabelReader, parts: dict[str, _Part]) -> dic
         shares = strata(part.examples.labels, task.label_names) if by == "label" else [""] * len(keys)
         names = deal(keys, shares, _units(config, task, part), sizes)
     rows = {name: [row for row, given_name in enumerate(names) if given_name == name] for name in SPLITS}
-    splits = {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
-    return splits
+    return {name: given[name] if name in given else part.examples.select(rows[name]) for name in SPLITS}
 
 
 def _units(config: RunConfig, task: LabelReader, part: _Part) -> list[int]:
@@ -320,7 +321,7 @@ def _units(config: RunConfig, task: LabelReader, part: _Part) -> list[int]:
     return components(len(part.rows), pairs)
 
 
-def _values(config: RunConfig, part: _Part, setting: str) -> list[Any]:
+def _values(config: RunConfig, part: _Part, setting: str) -> Sequence[Any]:
     """The column that `split.by` needs.
 
     Raises:
@@ -334,8 +335,7 @@ def _values(config: RunConfig, part: _Part, setting: str) -> list[Any]:
         )
     if name in part.examples.columns:
         return part.examples.columns[name]
-    values = part.table.column(name, setting=f"data.columns.{setting}")
-    return [values[row] for row in part.rows]
+    return pick(part.table.column(name, setting=f"data.columns.{setting}"), part.rows)
 
 
 def _check_labels(task: LabelReader, splits: dict[str, Examples], parts: dict[str, _Part]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.core.hashing import hash_json, hash_texts
 from tuneloop.data.examples import Examples, Label, Span
+from tuneloop.data.mapped import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,42 +19,59 @@ COLUMN_PREFIX = "column."
 
 JSON_KIND = b"json"
 
+AT_ONCE = 50_000
+"""Rows that are in memory together while a file is written or read."""
+
 
 def write_examples(path: Path, examples: Examples) -> None:
     """Write the rows; for a folder that `fsio.new_dir` makes durable."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays: dict[str, Any] = {"id": pa.array(examples.ids, pa.string()), "text": pa.array(examples.texts, pa.string())}
-    if examples.pairs is not None:
-        arrays["pair"] = pa.array(examples.pairs, pa.string())
-    arrays["label"] = pa.array(list(map(plain_label, examples.labels)), label_type(examples.labels))
-    fields = [pa.field(name, array.type) for name, array in arrays.items()]
+    columns: dict[str, tuple[pa.Field, Sequence[Any], Callable[[Any], Any] | None]] = {}
+    plain: dict[str, Sequence[str] | None] = {"id": examples.ids, "text": examples.texts, "pair": examples.pairs}
+    for name, texts in plain.items():
+        if texts is not None:
+            columns[name] = pa.field(name, pa.string()), texts, None
+    columns["label"] = pa.field("label", label_type(examples.labels)), examples.labels, plain_label
     for name, values in examples.columns.items():
-        array, as_json = _column(values)
-        arrays[COLUMN_PREFIX + name] = array
+        kind, as_json = _kind(values)
         metadata = {b"tuneloop": JSON_KIND} if as_json else None
-        fields.append(pa.field(COLUMN_PREFIX + name, array.type, metadata=metadata))
-    table = pa.table(list(arrays.values()), schema=pa.schema(fields))
-    pq.write_table(table, path, compression="zstd")
+        field = pa.field(COLUMN_PREFIX + name, kind, metadata=metadata)
+        columns[field.name] = field, values, _plain if as_json else _as_text if kind == pa.string() else None
+    schema = pa.schema([field for field, _, _ in columns.values()])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(examples), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            arrays = [pa.array([*map(as_kept, values[rows])] if as_kept else list(values[rows]), field.type)
+                      for field, values, as_kept in columns.values()]  # fmt: skip
+            writer.write_table(pa.table(arrays, schema=schema))
 
 
 def read_examples(path: Path) -> Examples:
     """The rows that `write_examples` wrote."""
     import pyarrow.parquet as pq
 
+    known: dict[str, str] = {}
     with pq.ParquetFile(path) as file:
-        table = file.read()
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    others = {}
-    for field in table.schema:
-        if field.name.startswith(COLUMN_PREFIX):
-            values = columns[field.name]
-            if (field.metadata or {}).get(b"tuneloop") == JSON_KIND:
-                values = [json.loads(value) for value in values]
-            others[field.name.removeprefix(COLUMN_PREFIX)] = values
-    labels = list(map(as_label, columns["label"]))
-    return Examples(columns["id"], columns["text"], labels, columns.get("pair"), others)
+        fields = list(file.schema_arrow)
+        as_json = {field.name for field in fields if (field.metadata or {}).get(b"tuneloop") == JSON_KIND}
+        columns, labels = {field.name: Column() for field in fields}, list[Label]()
+        for batch in file.iter_batches(AT_ONCE):
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                if name == "label":  # one object for all rows of a class
+                    labels += [
+                        known.setdefault(label, label) if isinstance(label, str) else label
+                        for label in map(as_label, values.to_pylist())
+                    ]
+                    continue
+                for value in values.to_pylist():
+                    columns[name].append(json.loads(value) if name in as_json else value)
+    read = {name: column.values() for name, column in columns.items()}
+    others = {
+        name.removeprefix(COLUMN_PREFIX): values for name, values in read.items() if name.startswith(COLUMN_PREFIX)
+    }
+    return Examples(read["id"], read["text"], labels, read.get("pair"), others)
 
 
 def hash_examples(examples: Examples) -> str:
@@ -77,7 +95,7 @@ def schema(examples: Examples) -> dict[str, Any]:
     return {
         "pair": examples.pairs is not None,
         "label": kinds.get(label, label),
-        "columns": {_sound(name): str(_column(values)[0].type) for name, values in examples.columns.items()},
+        "columns": {_sound(name): str(_kind(values)[0]) for name, values in examples.columns.items()},
     }
 
 
@@ -109,16 +127,20 @@ def _has_spans(labels: Sequence[Label]) -> bool:
     return any(isinstance(each, Span) for label in labels if isinstance(label, tuple) for each in label)
 
 
-def _column(values: Sequence[Any]) -> tuple[pa.Array, bool]:
-    """Values as text or number where all are of one kind, else as JSON."""
+def _kind(values: Sequence[Any]) -> tuple[pa.DataType, bool]:
+    """What Parquet keeps values as: text or number where all are of one kind, else JSON, which the second says."""
     import pyarrow as pa
 
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {str}:
-        return pa.array([None if value is None else _sound(value) for value in values], pa.string()), False
+        return pa.string(), False
     if kinds in ({int}, {float}, {bool}) and not _exceeds_64_bits(values, kinds):
-        return pa.array(values, {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}[kinds.pop()]), False
-    return pa.array(list(map(_plain, values)), pa.string()), True
+        return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}[kinds.pop()], False
+    return pa.string(), True
+
+
+def _as_text(value: str | None) -> str | None:
+    return None if value is None else _sound(value)
 
 
 def _exceeds_64_bits(values: Sequence[Any], kinds: set[type]) -> bool:

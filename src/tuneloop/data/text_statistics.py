@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def script(text: str) -> str:
     return "mixed" if han and latin else "other"
 
 
-def scripts(texts: Sequence[str]) -> dict[str, float]:
+def scripts(texts: Iterable[str]) -> dict[str, float]:
     """Share of the texts in each script, the commonest first."""
     counts = Counter(map(script, texts))
-    return {name: count / len(texts) for name, count in counts.most_common()}
+    return {name: count / counts.total() for name, count in counts.most_common()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def read_pool(source: str, config: DataConfig, *, base: Path, task: str, format:
     columns = columns_of(source, config.columns)
     name = "text" if columns.text not in table.columns and list(table.columns) == ["text"] else columns.text
     texts = table.column(name, setting="data.columns.text")
-    pairs = [None] * len(table)
+    pairs: Sequence[Any] = [None] * len(table)
     if columns.pair is not None:
         pairs = table.column(columns.pair, setting="data.columns.pair")
     labels = table.columns.get(columns.label, [None] * len(table))

@@ -33,7 +33,7 @@ class Rows(Protocol):
     def path(self) -> Path:
         """The file."""
 
-    def column(self, name: str, *, setting: str) -> list[Any]:
+    def column(self, name: str, *, setting: str) -> Sequence[Any]:
         """The values of a column."""
 
     def place(self, index: int, column: str | None = None) -> str:

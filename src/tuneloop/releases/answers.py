@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ CHUNK_ROWS = 4096
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run (CWE-1236)."""
 
-Columns = dict[str, list[Any]]
+Columns = Mapping[str, Sequence[Any]]
 
 
 def answer_file(
@@ -61,7 +61,7 @@ def answer_file(
         predictions = list((answers or _answers)(predictor, examples.inputs, quiet=quiet))
     finally:
         predictor.close()
-    write(examples.columns | _columns_of(predictions, examples.columns, task=predictor.task))
+    write({**examples.columns, **_columns_of(predictions, examples.columns, task=predictor.task)})
     return len(predictions)
 
 
@@ -93,7 +93,7 @@ def _answers(predictor: Predictor, inputs: Sequence[Input], *, quiet: bool) -> I
 
 def _columns_of(predictions: list[Prediction], taken: Columns, *, task: Task) -> Columns:
     """The answers by column; where classes have no names, choices of each row's own, they stand in one column."""
-    answers: Columns = {"prediction": [each.to_json()["label"] for each in predictions]}
+    answers: dict[str, list[Any]] = {"prediction": [each.to_json()["label"] for each in predictions]}
     classes = predictions[0].probabilities if predictions else {}
     if classes and isinstance(predictions[0].label, str):
         answers["probability"] = [round(each.probabilities[str(each.label)], 6) for each in predictions]

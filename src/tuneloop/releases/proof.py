@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +50,8 @@ class Tools:
 
     export: Callable[..., list[Path]]
     open: Callable[[Path, str], Any]
-    speed: Callable[[Any, list[Any]], float]
-    serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None = None
+    speed: Callable[[Any, Sequence[Any]], float]
+    serve: Callable[[Any, Sequence[Any], FloatArray], FloatArray] | None = None
 
 
 class Proof:
@@ -130,7 +130,7 @@ class Proof:
             )
         return {"engine": engine, **found.to_json()}
 
-    def _served_answers(self, writer: Any, serve: Callable[[Any, list[Any], FloatArray], FloatArray]) -> Agreement:
+    def _served_answers(self, writer: Any, serve: Callable[[Any, Sequence[Any], FloatArray], FloatArray]) -> Agreement:
         """How answers that are written over HTTP agree with those in Python, each alone, by the likeliest tokens.
 
         Alone, because company changes the order of sums, and with it now and then a word.
@@ -205,7 +205,7 @@ class Proof:
         return bool(found["accepted"]) and found.get("batch_effect", 0.0) <= self.rules.max_batch_effect
 
 
-def real_tools(serve: Callable[[Any, list[Any], FloatArray], FloatArray] | None = None) -> Tools:
+def real_tools(serve: Callable[[Any, Sequence[Any], FloatArray], FloatArray] | None = None) -> Tools:
     """The tools that a release is made with."""
     from tuneloop.inference.export import export_form
     from tuneloop.inference.measure import measure_engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,11 @@ def joined(parts: list[Examples]) -> Examples:
     first, *others = parts
     for other in others:
         first = Examples(
-            first.ids + other.ids,
-            first.texts + other.texts,
-            first.labels + other.labels,
-            None if first.pairs is None else first.pairs + (other.pairs or []),
-            {name: values + other.columns[name] for name, values in first.columns.items()},
+            [*first.ids, *other.ids],
+            [*first.texts, *other.texts],
+            [*first.labels, *other.labels],
+            None if first.pairs is None else [*first.pairs, *(other.pairs or [])],
+            {name: [*values, *other.columns[name]] for name, values in first.columns.items()},
         )
     return first
 
@@ -132,7 +132,7 @@ def _mapped(records: Table, benchmark: Benchmark, *, with_label: bool) -> Table:
     return replace(records, columns=columns)
 
 
-def _values(records: Table, cell: Cell, benchmark: Benchmark) -> list[Any]:
+def _values(records: Table, cell: Cell, benchmark: Benchmark) -> Sequence[Any]:
     if isinstance(cell, str):
         if cell not in records.columns:
             raise _no_column(records, cell, benchmark)

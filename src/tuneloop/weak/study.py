@@ -16,6 +16,7 @@ from tuneloop.core.fsio import write_json_lines
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 from tuneloop.data.examples import Examples
+from tuneloop.data.mapped import pick
 from tuneloop.evaluation.calibration import Calibration
 from tuneloop.tasks import create_task
 from tuneloop.tasks.base import Task
@@ -104,7 +105,7 @@ class Study:
         """
         assert self.found.dev is not None
         spoken = np.flatnonzero(dev.spoken.any(axis=1))
-        labels = [self.found.dev.labels[row] for row in spoken]
+        labels = list(pick(self.found.dev.labels, spoken))
         plain = replace(self.model, temperature=1.0)
         logits = plain.logits(dev)[spoken]
         every = self.task.metrics(self.found.dev.labels, self.model.probabilities(dev).astype(np.float32))
@@ -196,7 +197,7 @@ def _calibrated(made: Study) -> LabelModel:
     spoken = np.flatnonzero(made.dev.spoken.any(axis=1))
     if len(spoken) < FEWEST:
         return made.model
-    labels = [made.found.dev.labels[row] for row in spoken]
+    labels = list(pick(made.found.dev.labels, spoken))
     return replace(made.model, temperature=fit_temperature(made.model.logits(made.dev)[spoken], labels, made.task))  # type: ignore[arg-type]
 
 

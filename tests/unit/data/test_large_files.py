@@ -26,10 +26,10 @@ from tuneloop.data import label_errors, near
 from tuneloop.data.check import check, summary_rows
 from tuneloop.data.check_page import check_page
 from tuneloop.data.duplicates import DuplicateReport, remove_duplicates
+from tuneloop.data.encoding import ANY_LINE
 from tuneloop.data.examples import Examples, Input
 from tuneloop.data.near import near_pairs
 from tuneloop.data.readers import read_table
-from tuneloop.data.readers.delimited import LINE
 from tuneloop.data.text_statistics import HAN, LATIN, LETTER, RUNS
 
 ROWS = 20_000
@@ -47,7 +47,7 @@ def texts(count: int) -> list[str]:
 @given(st.text(st.sampled_from('a,"\r\n\x0b\u2028好'), max_size=40))
 @settings(deadline=None, max_examples=300)
 def test_lines_of_a_table_are_those_of_a_file(text: str) -> None:
-    assert [found[0] for found in LINE.finditer(text)] == list(io.StringIO(text, newline=""))
+    assert [found[0] for found in ANY_LINE.finditer(text)] == list(io.StringIO(text, newline=""))
 
 
 def test_breaks_inside_of_cells_stay_as_they_are(tmp_path: Path) -> None:

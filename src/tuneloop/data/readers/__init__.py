@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tuneloop.core.errors import DataError
@@ -105,7 +106,8 @@ def read_table(source: str, *, base: Path, format: str = "auto", encoding: str =
     if format == "auto" and name in ("parquet", "datasets") and holds_talks(table):
         table = split_talks(table)
     if sample and sample.labels:
-        table.columns["label"] = [sample.named(label) for label in table.columns["label"]]
+        named = [sample.named(label) for label in table.columns["label"]]
+        table = replace(table, columns={**table.columns, "label": named})
     if not len(table):
         raise DataError(
             t("{file} has no rows of data.", file=path.name), t("Give a file with at least one row below the header.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,12 @@ def split_names(path: Path) -> dict[str, str]:
 
 
 def _with_class_names(table: Table, features: Any) -> Table:
+    named = {}
     for name, feature in features.items():
         names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
         if names:
-            table.columns[name] = [_named(value, names) for value in table.columns[name]]
-    return table
+            named[name] = [_named(value, names) for value in table.columns[name]]
+    return replace(table, columns={**table.columns, **named})
 
 
 def _named(value: Any, names: list[str]) -> Any:

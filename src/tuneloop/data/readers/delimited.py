@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import re
 import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.encoding import decode, refuse_nul
+from tuneloop.data.encoding import ANY_LINE, read_lines
+from tuneloop.data.mapped import Column
 from tuneloop.data.readers.table import Table, place
 
 DELIMITERS = ",;\t|"
-LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-"""A line with its end."""
 
 
 def read_csv(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -27,10 +25,9 @@ def read_csv(path: Path, *, encoding: str = "auto", split: str = "train") -> Tab
     Raises:
         DataError: with the row, at the first thing that is wrong.
     """
-    text, name = _text(path, encoding)
-    header = text[: text.find("\n")] if "\n" in text else text
+    header, lines, name = _opened(path, encoding)
     delimiter = next((mark for mark in DELIMITERS if mark in header), ",")
-    return _read(path, text, encoding=name, delimiter=delimiter)
+    return _read(path, lines, encoding=name, delimiter=delimiter)
 
 
 def read_tsv(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -39,40 +36,42 @@ def read_tsv(path: Path, *, encoding: str = "auto", split: str = "train") -> Tab
     Raises:
         DataError: with the row, at the first thing that is wrong.
     """
-    text, name = _text(path, encoding)
-    return _read(path, text, encoding=name, delimiter="\t")
+    _, lines, name = _opened(path, encoding)
+    return _read(path, lines, encoding=name, delimiter="\t")
 
 
-def _text(path: Path, encoding: str) -> tuple[str, str]:
-    text, name = decode(path.read_bytes(), path=path, encoding=encoding)
-    if not text.strip():
-        raise DataError(t("{file} is empty.", file=path.name), t("Give a file with a header and rows."))
-    refuse_nul(text, path=path)
-    return text, name
+def _opened(path: Path, encoding: str) -> tuple[str, Iterator[str], str]:
+    """The line with the header, all lines, and the name of the encoding."""
+    lines, name = read_lines(path, encoding=encoding, ends=ANY_LINE)
+    before: list[str] = []
+    for line in lines:
+        before.append(line)
+        if line.strip():
+            return line, chain(before, lines), name
+    raise DataError(t("{file} is empty.", file=path.name), t("Give a file with a header and rows."))
 
 
-def _read(path: Path, text: str, *, encoding: str, delimiter: str) -> Table:
-    records = _records(path, text, delimiter)
+def _read(path: Path, lines: Iterator[str], *, encoding: str, delimiter: str) -> Table:
+    records = _records(path, lines, delimiter)
     _, _, first = next(records)
     names = _header(path, first)
-    columns: list[list[str]] = [[] for _ in names]
+    columns = [Column() for _ in names]
     appends = [column.append for column in columns]
-    rows, lines = array("q"), array("q")
+    rows, places = array("q"), array("q")
     for row, line, fields in records:
         if len(fields) != len(names):
             raise _ragged(place(path, row, line), len(fields), len(names))
         for append, value in zip(appends, fields, strict=True):
             append(value)
         rows.append(row)
-        lines.append(line)
-    named: dict[str, list[Any]] = dict(zip(names, columns, strict=True))
-    return Table(path, named, rows, lines if lines != rows else None, encoding)
+        places.append(line)
+    named = {name: column.values() for name, column in zip(names, columns, strict=True)}
+    return Table(path, named, rows, places if places != rows else None, encoding)
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+def _records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
     """Row number, line number and fields of every record that is not blank."""
-    # StringIO would hold the text once more, four bytes a character
-    reader = csv.reader((found[0] for found in LINE.finditer(text)), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     row, line = 0, 1
     with _any_field_size():
         while True:

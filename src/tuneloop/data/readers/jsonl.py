@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from array import array
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.encoding import decode, refuse_nul
+from tuneloop.data.encoding import read_lines
+from tuneloop.data.mapped import Column
 from tuneloop.data.readers.table import Table, place
-
-LINE = re.compile("[^\n]*\n|[^\n]+")
-"""A line with its end; split() would hold the whole text once more."""
 
 
 def read_jsonl(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -23,29 +20,28 @@ def read_jsonl(path: Path, *, encoding: str = "auto", split: str = "train") -> T
     Raises:
         DataError: with the line, at the first thing that is wrong.
     """
-    text, name = decode(path.read_bytes(), path=path, encoding=encoding)
-    refuse_nul(text, path=path)
-    if not text.strip():
-        raise DataError(t("{file} is empty.", file=path.name), t("Give a file with one JSON object per line."))
-    if text.lstrip()[0] == "[":
-        raise DataError(
-            t("{file} is one JSON list, not one object per line.", file=path.name),
-            t("Write each object on its own line, for example with: jq -c '.[]' {file}", file=path.name),
-        )
-    columns: dict[str, list[Any]] = {}
+    lines, name = read_lines(path, encoding=encoding)
+    columns: dict[str, Column] = {}
     rows = array("q")
-    for number, found in enumerate(LINE.finditer(text), 1):
-        line = found[0].removesuffix("\n")
+    for number, whole in enumerate(lines, 1):
+        line = whole.removesuffix("\n")
         if line and not line.isspace():
+            if not rows and line.lstrip()[0] == "[":
+                raise DataError(
+                    t("{file} is one JSON list, not one object per line.", file=path.name),
+                    t("Write each object on its own line, for example with: jq -c '.[]' {file}", file=path.name),
+                )
             _add(columns, _object(line, path, number), len(rows))
             rows.append(number)
-    return Table(path, columns, rows, None, name)
+    if not rows:
+        raise DataError(t("{file} is empty.", file=path.name), t("Give a file with one JSON object per line."))
+    return Table(path, {key: column.values() for key, column in columns.items()}, rows, None, name)
 
 
-def _add(columns: dict[str, list[Any]], values: dict[str, Any], done: int) -> None:
+def _add(columns: dict[str, Column], values: dict[str, Any], done: int) -> None:
     for key, value in values.items():
         if key not in columns:
-            columns[key] = [None] * done
+            columns[key] = Column([None] * done)
         columns[key].append(value)
     if len(values) < len(columns):
         for column in columns.values():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
-from tuneloop.data.encoding import decode, refuse_nul
+from tuneloop.data.encoding import read_lines
+from tuneloop.data.mapped import Column
 from tuneloop.data.readers.table import Table
 
 
@@ -21,16 +23,15 @@ def read_txt(path: Path, *, encoding: str = "auto", split: str = "train") -> Tab
         DataError: if a file's bytes are no text.
     """
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
-    texts, labels, lines, name = [], [], [], ""
+    texts, labels, lines, name = Column(), Column(), array("q"), ""
     for file in files:
-        content, name = decode(file.read_bytes(), path=file, encoding=encoding)
-        refuse_nul(content, path=file)
-        # not splitlines: it also breaks a line at characters that are no line breaks to an editor
-        filled = [(number, line) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
-        texts += [line.removesuffix("\r") for _, line in filled]
-        lines += [number for number, _ in filled]
-        labels += [file.stem] * len(filled)
-    columns = {"text": texts, "label": labels} if path.is_dir() else {"text": texts}
+        found, name = read_lines(file, encoding=encoding)
+        for number, line in enumerate(found, start=1):
+            if line.strip():
+                texts.append(line.removesuffix("\n").removesuffix("\r"))
+                labels.append(file.stem)
+                lines.append(number)
+    columns = {"text": texts.values()} | ({"label": labels.values()} if path.is_dir() else {})
     return Table(path, columns, range(1, len(texts) + 1) if path.is_dir() else lines, lines, name)
 
 

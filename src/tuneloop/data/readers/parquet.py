@@ -7,6 +7,7 @@ from typing import Any
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.mapped import Column
 from tuneloop.data.readers.table import Table
 
 
@@ -47,7 +48,10 @@ def from_arrow(path: Path, table: Any) -> Table:
         raise DataError(
             t('{file}: two columns are called "{name}".', file=path.name, name=twice), t("Rename one of them.")
         )
-    columns = {name: table.column(name).to_pylist() for name in names}
+    columns = {
+        name: Column(value for chunk in table.column(name).chunks for value in chunk.to_pylist()).values()
+        for name in names
+    }
     return Table(path, columns, range(1, table.num_rows + 1))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
+from tuneloop.data.mapped import pick
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Table:
     """
 
     path: Path
-    columns: dict[str, list[Any]]
+    columns: Mapping[str, Sequence[Any]]
     rows: Sequence[int]
     lines: Sequence[int] | None = None
     encoding: str = ""
@@ -36,7 +37,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def column(self, name: str, *, setting: str) -> list[Any]:
+    def column(self, name: str, *, setting: str) -> Sequence[Any]:
         """The values of a column; `setting` ("data.columns.text") is what named it.
 
         Raises:
@@ -57,7 +58,7 @@ class Table:
         """The given rows (from 0), in the given order."""
         return Table(
             self.path,
-            {name: [values[row] for row in rows] for name, values in self.columns.items()},
+            {name: pick(values, rows) for name, values in self.columns.items()},
             [self.rows[row] for row in rows],
             None if self.lines is None else [self.lines[row] for row in rows],
             self.encoding,

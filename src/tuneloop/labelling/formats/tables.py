@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,8 @@ class Csv(_Table):
     def _table(self, path: Path) -> Table:
         form = "tsv" if path.suffix.lower() == ".tsv" else "csv"
         table = read_table(str(path.absolute()), base=Path(), format=form)
-        for values in table.columns.values():
-            values[:] = [restored(value) for value in values]
-        return table
+        columns = {name: [restored(value) for value in values] for name, values in table.columns.items()}
+        return replace(table, columns=columns)
 
     def write(self, rows: Sequence[Row], names: Names, kind: Kind) -> str:
         objects = [_object(row, names) for row in rows]

@@ -32,7 +32,8 @@ def tokens(rows: int, seed: int) -> Tokens:
 class Beside:
     """Texts without labels; a copy, which is asked for second, has other tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
         self.asked: list[list[str]] = []
 
     def unlabelled(self, source: str) -> list[str]:
@@ -57,6 +58,17 @@ def begun(**options: object) -> tuple[Any, Any, Split, Beside]:
 def losses(method: Any, model: Any, train: Split, rows: np.ndarray) -> torch.Tensor:
     targets = method.targets(torch.from_numpy(train.targets(TASK)), rows)
     return method.loss(model, TASK, to_tensors(model, train.tokens, rows), targets, rows)
+
+
+def test_copies_are_drawn_from_the_seed() -> None:
+    made = []
+    for seed in (0, 0, 1):
+        beside = Beside(seed)
+        create_method(MethodConfig(type="consistency", texts="x")).gather(
+            Split(tokens(4, 9), list("abab")), TASK, beside
+        )
+        made.append(beside.asked[1])
+    assert made[0] == made[1] != made[2]
 
 
 def test_a_copy_learns_the_sharpened_answer_to_its_text_and_rises_in_weight() -> None:

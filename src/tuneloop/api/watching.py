@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
     from tuneloop.watch.drift.reference import Reference
 
-JSON, PAGE, REFERENCE = "watch.json", "watch.html", "reference.parquet"
+JSON, PAGE, REFERENCE, VECTORS = "watch.json", "watch.html", "reference.parquet", "vectors.npz"
 
 DRIFT = "drift "
 """How it begins what alarms of drift are about."""
@@ -59,6 +61,7 @@ def watch(
     from tuneloop.core.watching import WatchConfig
     from tuneloop.releases.index import newest
     from tuneloop.watch.alerts.tell import channels_of, tell
+    from tuneloop.watch.drift.embedding import Vectors
     from tuneloop.watch.drift.files import read_events, read_feedback
     from tuneloop.watch.drift.monitor import create, monitor
     from tuneloop.watch.drift.page import watch_html
@@ -67,7 +70,7 @@ def watch(
     project = project_here(place) if config is None else open_project(config)
     watched = WatchConfig() if project is None else project.config.watch  # type: ignore[call-arg]
     settings = watched.drift
-    create(settings)  # a wrong name, before anything is computed
+    detectors = create(settings)  # a wrong name, before anything is computed
     name = newest(release, place)
     folder = place.watched / name
     channels = channels_of(settings.alerts, folder) if alert else []
@@ -81,7 +84,11 @@ def watch(
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
     reference = _reference(name, place, watched) if settings.reference == "release" else None
-    found = monitor(name, seen, said, reference=reference, config=settings, quiet=quiet)
+    with ExitStack() as stack:
+        read = None
+        if any(isinstance(each, Vectors) for each in detectors.values()) and any(event.text for event in seen):
+            read = _text_vectors(name, place, stack, quiet)
+        found = monitor(name, seen, said, reference=reference, config=settings, read=read, quiet=quiet)
     found["warnings"] = [each.to_json() for warn in early for each in _bursts(warn, seen)]
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / JSON, found)
@@ -169,14 +176,33 @@ def _bursts(warn: Any, events: Sequence[Event]) -> list[Any]:
     return bursts(warn, events)
 
 
+def _text_vectors(
+    name: str, place: Workspace, stack: ExitStack, quiet: bool
+) -> Callable[[Sequence[Event]], list[Event]] | None:
+    """What gives events the vectors of their texts, if the release has such: one for each text that it reads."""
+    from tuneloop.core.config import parse_config
+    from tuneloop.core.fusion import TEXT_ALONE, read_by
+    from tuneloop.inference.inside import ENGINE
+    from tuneloop.releases.read import open_release
+    from tuneloop.tasks import task_class
+    from tuneloop.watch.drift.reading import TextVectors
+
+    release = open_release(name, place)
+    if task_class(parse_config(release.info["config"]).task).layout != "whole":
+        return None
+    predictor = stack.enter_context(closing(release.predictor(ENGINE)))
+    if not getattr(predictor, "has_vectors", False) or read_by(predictor) != TEXT_ALONE:
+        return None
+    vectors = TextVectors(lambda inputs: predictor.read(inputs).vectors, place.watched / name / VECTORS)
+    return partial(vectors, quiet=quiet)
+
+
 def _reference(name: str, place: Workspace, config: WatchConfig) -> Reference:
     """The reference of a release: the one that was kept, or a new one.
 
     Raises:
         ConfigError: if the data of the release is gone.
     """
-    from contextlib import closing
-
     from tuneloop.data.examples import joined
     from tuneloop.releases.read import open_release
     from tuneloop.releases.scorecard import subject_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ def monitor(
     *,
     reference: Reference | None,
     config: DriftConfig,
+    read: Callable[[Sequence[Event]], Sequence[Event]] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """What watch.json holds. Nothing of it is in a language.
@@ -41,6 +43,7 @@ def monitor(
         events: the oldest first.
         feedback: of these events.
         reference: what they are compared with; None takes the first events.
+        read: gives events the vectors of their texts, in order: see `reading.TextVectors`.
 
     Raises:
         DataError: if there are no events.
@@ -54,6 +57,10 @@ def monitor(
     if reference is None:
         size = -(-config.reference_events // config.window) * config.window
         reference, seen = from_events(release, seen[:size]), seen[size:]
+    if read is not None:
+        both = read([*reference.events, *seen])
+        reference = replace(reference, events=tuple(both[: len(reference.events)]))
+        seen = both[len(reference.events) :]
     apart = slices_of(seen, config.slices, most=config.most_slices)
     whole, parts = shares(config.false_alarms, len(apart), watched_apart=bool(config.slices))
     total = len(seen) // config.window * len(detectors)

@@ -71,9 +71,9 @@ class EventWriting(Victim):
         try:
             with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as opened:
                 (newest,) = opened.execute(NEWEST).fetchone() or ("",)
-                told = opened.execute("SELECT 1 FROM tuneloop_feedback WHERE key = ?", [newest.split(".")[0]])
-                return newest.startswith(f"r{self.round}t") and told.fetchone() is None
-        except sqlite3.OperationalError:  # it is not there yet, or being written
+                said = opened.execute("SELECT 1 FROM tuneloop_feedback WHERE key = ?", [newest.split(".")[0]])
+                return newest.startswith(f"r{self.round}t") and said.fetchone() is None
+        except sqlite3.Error:  # it is not there yet, or being written
             return False
 
     def check(self, told: Sequence[str]) -> str:

@@ -60,9 +60,7 @@ def new_file(path: Path, *, mode: int = 0o666, keep: bool = False) -> Iterator[P
             yield temporary
             _fsync(temporary)
             if keep:
-                with suppress(FileExistsError):
-                    os.link(temporary, path)
-                os.unlink(temporary)
+                _put_first(temporary, path)
             else:
                 os.replace(temporary, path)
             fsync_dir(path.parent)
@@ -149,7 +147,12 @@ def remove_dir(path: Path) -> None:
 
 def sweep(folder: Path) -> int:
     """Remove what writers that died left in `folder`; returns how many were removed."""
-    return sum(_removed(path) for path in folder.iterdir() if STAGED.match(path.name))
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX)]
+    except PermissionError:  # what may not be listed may still be written to
+        return 0
+    return sum(_removed(folder / name) for name in names if STAGED.match(name))
 
 
 def copy_dir(source: Path, into: Path) -> None:
@@ -230,7 +233,7 @@ def _hold(path: Path) -> int:
 def _removed(leftover: Path) -> bool:
     """Whether a temporary file or folder was removed: that of a living writer is not."""
     try:
-        descriptor = os.open(leftover, os.O_RDONLY)
+        descriptor = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK)  # somebody's pipe of that name is not waited for
     except OSError:  # another process has swept it
         return False
     try:
@@ -267,6 +270,19 @@ def _put(temporary: Path, path: Path, *, replace: bool) -> None:
     finally:
         for descriptor in held:
             os.close(descriptor)
+
+
+def _put_first(temporary: Path, path: Path) -> None:
+    """Give a file its name if none has it, and remove it else."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links: who comes at the very same time is not seen
+        if not path.exists():
+            os.replace(temporary, path)
+            return
+    os.unlink(temporary)
 
 
 def _fsync(path: Path) -> None:

@@ -17,6 +17,9 @@ class GateConfig(Options):
     margin: float = Field(
         0.02, ge=0, lt=1, description="Loss on an earlier test set that is still none (0.02 = 2 points)."
     )
+    perturbations: tuple[str, ...] = Field(
+        (), description="Such as typos: with any, nothing may be lost on the perturbed texts of every test set either."
+    )
 
 
 class UpdateConfig(Options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -52,8 +53,9 @@ def decode(data: bytes, *, path: Path, encoding: str = "auto") -> tuple[str, str
     def pieces() -> Iterator[bytes]:
         yield data
 
-    name = _detect(pieces, path) if encoding == "auto" else _known(encoding)
-    return "".join(text for text, _ in _texts(pieces, name, path)), name.removesuffix("-sig")
+    name = _name(pieces, path, encoding)
+    # one piece is not copied
+    return "".join([text for text, _ in _texts(pieces, name, path) if text]), name.removesuffix("-sig")
 
 
 def read_lines(path: Path, *, encoding: str = "auto", ends: re.Pattern[str] = LINE) -> tuple[Iterator[str], str]:
@@ -75,7 +77,7 @@ def read_lines(path: Path, *, encoding: str = "auto", ends: re.Pattern[str] = LI
             yield piece + file.readline()
 
     try:
-        name = _detect(pieces, path) if encoding == "auto" else _known(encoding)
+        name = _name(pieces, path, encoding)
     except BaseException:
         file.close()
         raise
@@ -98,8 +100,12 @@ def _from_the_beginning(path: Path) -> BinaryIO:
     if path.is_file():
         return path.open("rb")
     copy = TemporaryFile()  # noqa: SIM115  # closed by who reads it
-    with path.open("rb") as file:
-        shutil.copyfileobj(file, copy)
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, copy)
+    except BaseException:
+        copy.close()
+        raise
     return copy
 
 
@@ -132,7 +138,7 @@ def _decoded(pieces: Pieces, name: str) -> Iterator[tuple[str, int]]:
             data, start = getattr(error, "object", b""), getattr(error, "start", 0)
             raise _UndecodableError(line + data.count(b"\n", 0, start)) from None
         yield text, line
-        line += piece.count(b"\n")
+        line += text.count("\n")
 
 
 def refuse_nul(text: str, *, path: Path, line: int = 1) -> None:
@@ -150,6 +156,16 @@ def refuse_nul(text: str, *, path: Path, line: int = 1) -> None:
             t("{file}, line {line}: there is a NUL byte.", file=path.name, line=text.count("\n", 0, place) + line),
             t("The file is damaged or not a text file; write it again as UTF-8 text."),
         )
+
+
+def _name(pieces: Pieces, path: Path, encoding: str) -> str:
+    """The encoding's name; the order of bytes is part of it where nothing in the file says it."""
+    if encoding == "auto":
+        return _detect(pieces, path)
+    name, head = _known(encoding), next(pieces(), b"")
+    if name in ("utf-16", "utf-32") and not any(head.startswith(mark) for mark, known in BOMS if known == name):
+        return f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
+    return name
 
 
 def _known(encoding: str) -> str:

@@ -1,17 +1,20 @@
-"""Texts that lie in a temporary file and not in memory: a file of any size is read, mended and compared piece by piece.
+"""Texts that lie in a temporary file and not among Python's objects: large files are read and compared piece by piece.
 
 What stays in memory is where each text begins and how long it is, 16 bytes. The file has no name and is gone with the
-process; it lies where `TMPDIR` says. Few texts need no file.
+process; it lies where `TMPDIR` says, best on a disk. Few texts need no file.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, chain, islice
 from mmap import ACCESS_READ, mmap
-from tempfile import TemporaryFile, gettempdir
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, overload
 
 import numpy as np
@@ -19,8 +22,8 @@ import numpy as np
 from tuneloop.core.errors import StorageError
 from tuneloop.core.i18n import t
 
-KEPT_BYTES = 1 << 22
-"""So much is kept in memory before it is written to the file."""
+KEPT_BYTES = 1 << 20
+"""So much of a column is kept in memory before it is written to its file."""
 
 AT_ONCE = 4096
 """Texts whose places are looked up together."""
@@ -38,7 +41,6 @@ class MappedTexts(Sequence[str]):
     """
 
     __slots__ = ("_data", "_sizes", "_starts")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, data: bytes | mmap, starts: IntArray, sizes: IntArray) -> None:
         self._data, self._starts, self._sizes = data, starts, sizes
@@ -129,20 +131,16 @@ class Column:
         data: bytes | mmap = bytes(self._waiting)
         if self._file is not None:
             self._write()
-            data = mmap(self._file.fileno(), 0, access=ACCESS_READ)
+            with self._file, _disk():  # the map keeps what it shows
+                data = mmap(self._file.fileno(), 0, access=ACCESS_READ)
         return MappedTexts(data, np.array(self._starts, dtype=np.int64), np.array(self._sizes, dtype=np.int64))
 
     def _write(self) -> None:
-        try:
+        with _disk():
             if self._file is None:
-                self._file = TemporaryFile(prefix="tuneloop-texts-")  # noqa: SIM115  # open as long as it is mapped
+                self._file = TemporaryFile(prefix="tuneloop-texts-")  # noqa: SIM115  # closed once it is mapped
             self._file.write(self._waiting)
             self._file.flush()
-        except OSError as error:
-            raise StorageError(
-                t("Cannot write {path}: {reason}.", path=gettempdir(), reason=error.strerror or error),
-                t("Make room there, or set TMPDIR to a folder on a larger disk."),
-            ) from None
         self._written += len(self._waiting)
         self._waiting.clear()
 
@@ -172,10 +170,23 @@ class Chained(Sequence[Any]):
         Raises:
             IndexError: if there is nothing.
         """
+        place += len(self) if place < 0 else 0
         if not 0 <= place < len(self):
             raise IndexError(place)
         number = bisect_right(self._ends, place)
         return number, place - (self._ends[number - 1] if number else 0)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")  # there may be none that can be written to
+        raise StorageError(
+            t("Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error),
+            t("Make room there, or set TMPDIR to a folder on a larger disk."),
+        ) from None
 
 
 def mapped(texts: Iterable[str]) -> MappedTexts:

@@ -28,6 +28,8 @@ CHUNK_CHARACTERS = 250_000
 that a chunk stays in the processor's cache, which halves the time."""
 
 PART_BITS = 4
+"""Of hashes those with the same first bits are looked at together: a sixteenth of them is copied at once."""
+
 CACHED_SETS = 20_000
 MIX = np.uint64(0x9E3779B97F4A7C15)
 

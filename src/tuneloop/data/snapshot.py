@@ -41,7 +41,7 @@ from tuneloop.data.split import SPLITS, deal, deal_by_time, parse_times, strata,
 from tuneloop.media.rows import NOTHING
 
 STEPS = 4
-READ = 3
+READ = 4
 """Raised when sources are read or cleaned otherwise: what was recorded for a request before is then made again."""
 
 

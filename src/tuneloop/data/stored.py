@@ -19,7 +19,7 @@ COLUMN_PREFIX = "column."
 
 JSON_KIND = b"json"
 
-AT_ONCE = 50_000
+AT_ONCE = 10_000
 """Rows that are in memory together while a file is written or read."""
 
 
@@ -38,7 +38,7 @@ def write_examples(path: Path, examples: Examples) -> None:
         kind, as_json = _kind(values)
         metadata = {b"tuneloop": JSON_KIND} if as_json else None
         field = pa.field(COLUMN_PREFIX + name, kind, metadata=metadata)
-        columns[field.name] = field, values, _plain if as_json else _as_text if kind == pa.string() else None
+        columns[field.name] = field, values, _as_json if as_json else _as_text if kind == pa.string() else None
     schema = pa.schema([field for field, _, _ in columns.values()])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(examples), AT_ONCE):
@@ -56,7 +56,7 @@ def read_examples(path: Path) -> Examples:
     with pq.ParquetFile(path) as file:
         fields = list(file.schema_arrow)
         as_json = {field.name for field in fields if (field.metadata or {}).get(b"tuneloop") == JSON_KIND}
-        columns, labels = {field.name: Column() for field in fields}, list[Label]()
+        columns, labels = {field.name: Column() for field in fields if field.name != "label"}, list[Label]()
         for batch in file.iter_batches(AT_ONCE):
             for name, values in zip(batch.schema.names, batch.columns, strict=True):
                 if name == "label":  # one object for all rows of a class
@@ -66,7 +66,7 @@ def read_examples(path: Path) -> Examples:
                     ]
                     continue
                 for value in values.to_pylist():
-                    columns[name].append(json.loads(value) if name in as_json else value)
+                    columns[name].append(_from_json(value) if name in as_json else value)
     read = {name: column.values() for name, column in columns.items()}
     others = {
         name.removeprefix(COLUMN_PREFIX): values for name, values in read.items() if name.startswith(COLUMN_PREFIX)
@@ -147,9 +147,21 @@ def _exceeds_64_bits(values: Sequence[Any], kinds: set[type]) -> bool:
     return kinds == {int} and any(value is not None and not -(2**63) <= value < 2**63 for value in values)
 
 
+def _as_json(value: Any) -> str:
+    return _sound(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _from_json(text: str) -> Any:
+    """The value; of older files, in which a text among other values stood as it was, that text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _plain(value: Any) -> str:
     """A value as JSON; what JSON lacks (dates, bytes) as text."""
-    return value if isinstance(value, str) else _sound(json.dumps(value, ensure_ascii=False, default=str))
+    return value if isinstance(value, str) else _as_json(value)
 
 
 def _sound(text: str) -> str:

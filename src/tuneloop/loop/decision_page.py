@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tuneloop.core.i18n import t
 from tuneloop.core.page import bullets, code_block, page, paragraph, section, table
 from tuneloop.evaluation.names import decimals, metric_name
-from tuneloop.loop.gate import sentences
+from tuneloop.loop.gate import rows_name, sentences
 
 LOOK = {"promote": "better", "hold": "worse", "ask": "unclear"}
 
@@ -72,7 +72,7 @@ def _evidence_row(reason: Mapping[str, Any], outcomes: Mapping[str, str]) -> lis
     low, high = decimals(each["low"], signed=True), decimals(each["high"], signed=True)
     needed = each.get("rows_needed")
     return [
-        t("the new rows") if each["kind"] == "new" else reason["about"],
+        rows_name(reason),
         f"{each['rows']:,}",
         metric_name(each["metric"]),
         decimals(each["value_b"]),

@@ -10,18 +10,19 @@ import numpy as np
 
 from tuneloop.core.config import RunConfig
 from tuneloop.core.paths import Workspace
+from tuneloop.data.augment import perturbed
 from tuneloop.data.duplicates import comparables
 from tuneloop.data.examples import Examples
+from tuneloop.data.near import content_key
+from tuneloop.data.perturbations.base import keeping_perturbations
 from tuneloop.data.snapshot_folder import Snapshot
 from tuneloop.evaluation.paired import Difference, compare
 from tuneloop.inference.ruling import final_scores, settle
-from tuneloop.loop.gate import Evidence, Kind
+from tuneloop.loop.gate import NEW, Evidence, Kind
 from tuneloop.releases.auditing import earlier_snapshots
 
 if TYPE_CHECKING:
     from tuneloop.tasks.base import FloatArray, Task
-
-NEW = "new"
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,17 @@ class Judge:
         config: of the candidates.
         new: the new rows.
         trained: texts that the current release was trained on, as `comparables`.
+
+    Raises:
+        ConfigError: if there is no such perturbation, or one changes the right answer.
     """
 
     def __init__(
         self, current: Any, config: RunConfig, new: Snapshot, *, trained: Collection[str], workspace: Workspace
     ) -> None:
         self.current, self.config = current, config
+        names = config.update.gate.perturbations
+        self._made = keeping_perturbations(names, setting="update.gate.perturbations") if names else []
         self.left_out: dict[str, str] = {}
         self._trained = {*trained, *comparables(new.split("train"))}
         self._data: dict[str, Snapshot] = {}
@@ -67,7 +73,7 @@ class Judge:
                 self._data[name] = snapshot
         self._data[NEW] = new
         self._rows: dict[str, list[Rows]] = {}
-        self._answers: dict[tuple[str, str], FloatArray] = {}
+        self._answers: dict[tuple[str, str, str], FloatArray] = {}
 
     def rows(self, split: str) -> list[Rows]:
         """The rows of dev or test of every data that judges, without those that one of the models has learnt from."""
@@ -87,11 +93,23 @@ class Judge:
         return found
 
     def evidence(self, candidate: Any, split: str) -> list[Evidence]:
-        """How a candidate compares on each of these."""
-        return [self._compared(candidate, rows, split) for rows in self.rows(split)]
+        """How a candidate compares on each of these; on test on their perturbed texts too, where any are asked for."""
+        judging = list(self.rows(split))
+        if split == "test" and self._made:
+            judging += [each for each in map(self._perturbed, self.rows(split)) if len(each.examples)]
+        return [self._compared(candidate, rows, split) for rows in judging]
+
+    def _perturbed(self, rows: Rows) -> Rows:
+        """The rows that a perturbation, drawn for each of them, changes."""
+        texts = []
+        for name, text in zip(rows.examples.ids, rows.examples.texts, strict=True):
+            random = np.random.default_rng(list(content_key(f"{name}\n{text}", seed=self.config.seed)))
+            texts.append(perturbed(text, self._made, 1, random))
+        changed = [row for row, text in enumerate(rows.examples.texts) if texts[row] != text]
+        return replace(rows, kind="perturbed", examples=replace(rows.examples, texts=texts).select(changed))
 
     def _compared(self, candidate: Any, rows: Rows, split: str) -> Evidence:
-        place = (rows.name, split)
+        place = (rows.name, rows.kind, split)
         if place not in self._answers:
             self._answers[place] = final_scores(self.current, rows.examples.inputs)
         task = candidate.task

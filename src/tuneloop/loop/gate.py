@@ -3,8 +3,9 @@
 What counts is evidence on rows that both answered. On every earlier test set the candidate must not be inferior: the
 lower bound of the paired difference's 95 % interval lies above minus a margin (Piaggio et al., "Reporting of
 noninferiority and equivalence randomized trials", JAMA 2012). All of them must pass, so that no correction is needed
-(Berger, "Multiparameter hypothesis testing and acceptance sampling", 1982). On the new test set it must be better for
-certain. What the rows cannot tell is a question to a person, never a promotion.
+(Berger, "Multiparameter hypothesis testing and acceptance sampling", 1982). The same holds for perturbed texts, where
+any are asked for. On the new test set it must be better for certain. What the rows cannot tell is a question to a
+person, never a promotion.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from tuneloop.evaluation.names import decimals, metric_name
 from tuneloop.evaluation.paired import Difference
 
 Verdict = Literal["promote", "hold", "ask"]
-Kind = Literal["old", "new"]
+Kind = Literal["old", "new", "perturbed"]
 Outcome = Literal["gained", "kept", "lost", "unclear"]
+
+NEW = "new"
+"""The name of the new rows."""
 
 PLENTY = 1_000_000
 """Rows beyond which nobody is told to label so many."""
@@ -33,7 +37,8 @@ class Evidence:
 
     Args:
         name: of the test set: the release that it belongs to, or "new".
-        kind: whether the current release was made for it, or the candidate for more than it.
+        kind: whether the current release was made for it, or the candidate for more than it; or perturbed texts of
+            either.
         rows: how many.
         difference: candidate less current, in the task's primary metric.
     """
@@ -122,7 +127,7 @@ def _rows_needed(each: Evidence, config: GateConfig) -> int | None:
     None where the difference itself says no, or so many rows are out of reach.
     """
     found = each.difference
-    room = found.difference + (config.margin if each.kind == "old" else 0.0)
+    room = found.difference + (0.0 if each.kind == "new" else config.margin)
     reach = found.difference - found.low
     if room <= 0 or reach <= 0:
         return None
@@ -140,6 +145,12 @@ def sentences(decision: Mapping[str, Any]) -> list[str]:
     return [verdicts[decision["verdict"]], *(_sentence(each) for each in decision["reasons"])]
 
 
+def rows_name(reason: Mapping[str, Any]) -> str:
+    """Which rows a reason is of, in the language in force."""
+    name = t("the new rows") if reason["about"] == NEW else str(reason["about"])
+    return t("{name}, perturbed", name=name) if reason["fields"]["kind"] == "perturbed" else name
+
+
 def _sentence(reason: Mapping[str, Any]) -> str:
     fields = reason["fields"]
     if reason["about"] == "audits":
@@ -148,7 +159,7 @@ def _sentence(reason: Mapping[str, Any]) -> str:
         alarms = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in fields["alarms"].items())
         return t("Audits: alarms that the current release does not raise: {alarms}.", alarms=alarms)
     values = {
-        "name": t("the new rows") if fields["kind"] == "new" else reason["about"],
+        "name": rows_name(reason),
         "rows": fields["rows"],
         "metric": metric_name(fields["metric"]),
         "before": decimals(fields["value_b"]),

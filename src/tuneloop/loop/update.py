@@ -26,8 +26,8 @@ from tuneloop.data.snapshot_folder import Snapshot, find_snapshot
 from tuneloop.inference.writing import evaluated_with
 from tuneloop.loop.candidates import refuse_recalibration, step_config, train
 from tuneloop.loop.decision_page import decision_html
-from tuneloop.loop.evidence import NEW, Judge
-from tuneloop.loop.gate import Decision, decide
+from tuneloop.loop.evidence import Judge
+from tuneloop.loop.gate import NEW, Decision, decide
 from tuneloop.loop.rows import NewRows, collect
 from tuneloop.releases.auditing import AUDIT, audit, earlier_snapshots
 from tuneloop.releases.index import rows as released

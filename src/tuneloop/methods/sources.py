@@ -19,7 +19,7 @@ class Sources(Protocol):
     """What a method may ask for beside the rows of train and dev; texts are cleaned as those are."""
 
     @property
-    def inputs(self) -> list[Input]:
+    def inputs(self) -> Sequence[Input]:
         """The training texts."""
 
     @property
@@ -33,7 +33,7 @@ class Sources(Protocol):
     def tokens(self, inputs: Sequence[Input]) -> Tokens:
         """Their tokens for the model that is trained."""
 
-    def texts_in(self, column: str, split: str) -> list[str]:
+    def texts_in(self, column: str, split: str) -> Sequence[str]:
         """The texts of another column of train or dev, row by row; a ConfigError if there is none, or a blank one."""
 
     def unlabelled(self, source: str) -> list[Input]:

@@ -113,7 +113,7 @@ def _answers(target: Run | Release, workspace: Workspace, data: Path | None) -> 
     config = _config(target)
     examples = read_unlabelled(str(data), config.data, base=Path.cwd(), task=task_class(config.task))
     folder = target.path if isinstance(target, Release) else target.model_path
-    asked = hash_json([examples.texts, knowledge_hash(folder)])[:12]
+    asked = hash_json([list(examples.texts), knowledge_hash(folder)])[:12]
     path = workspace.root / "preferences" / "answers" / f"{target.id}-{asked}.parquet"
     if not path.is_file():
         predictor = target.predictor() if isinstance(target, Release) else target.handle(evaluated_with(config.task))

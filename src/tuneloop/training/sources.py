@@ -63,7 +63,7 @@ class RunSources:
         self._known: dict[str, FloatArray] = {}
 
     @property
-    def inputs(self) -> list[Input]:
+    def inputs(self) -> Sequence[Input]:
         return self.split("train").inputs
 
     def tokens(self, inputs: Sequence[Input]) -> Tokens:

@@ -52,6 +52,19 @@ def test_a_file_is_written_and_what_a_dead_writer_left_beside_it_is_gone(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["other.arrow"]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_file_of_a_name_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    for text in ("first", "second"):
+        with fsio.new_file(tmp_path / "secret", keep=True) as file:
+            file.write_text(text)
+        assert (tmp_path / "secret").read_text() == "first" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_what_is_not_of_tuneloop_is_never_swept(tmp_path: Path) -> None:
     for name in (".tmp-mine", ".tmp-12-notes"):
         (tmp_path / name).mkdir()

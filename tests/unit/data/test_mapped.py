@@ -52,7 +52,8 @@ def test_chained_sequences_are_one() -> None:
     chained = Chained(parts)
     assert list(chained) == ["a", "b", "c"] == [chained[row] for row in range(3)] == chained[:] and len(chained) == 3
     assert [chained.place(row) for row in range(3)] == [(0, 0), (0, 1), (2, 0)]
-    for outside in (3, -1):
+    assert chained[-1] == "c"
+    for outside in (3, -4):
         with pytest.raises(IndexError):
             chained[outside]
     assert len(Chained([])) == 0
@@ -64,6 +65,7 @@ def test_a_full_disk_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(mapped, "TemporaryFile", full)
     monkeypatch.setattr(mapped, "KEPT_BYTES", 3)
+    monkeypatch.setattr(mapped.tempfile, "gettempdir", full)  # nor is there any other folder
     with pytest.raises(StorageError, match="No space left") as refused:
         mapped.mapped(["four"])
     assert "TMPDIR" in str(refused.value.hint)
@@ -96,6 +98,24 @@ def test_the_first_wrong_line_is_named(data: bytes, line: int, size: int, tmp_pa
             decode(data, path=Path("a.txt"))
     with pytest.raises(DataError, match=f"a.txt, line {line}:"):
         list(read_lines(tmp_path / "a.txt", encoding="utf-8")[0])
+
+
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_lines_of_wide_characters_are_counted(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "a.txt").write_bytes(("上\n" * 40 + "b\0c\n").encode(name))  # 上 has the byte of a line's end in it
+    monkeypatch.setattr(encoding, "PIECE_BYTES", 9)
+    with pytest.raises(DataError, match=r"a\.txt, line 41:"):
+        list(read_lines(tmp_path / "a.txt", encoding=name)[0])
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("mark", [True, False])
+def test_the_order_of_bytes_is_that_of_the_machine_where_nothing_says_it(name: str, mark: bool, tmp_path: Path) -> None:
+    data = "text\n好\n".encode(name)
+    data = data if mark else data[len("".encode(name)) :]
+    (tmp_path / "a.txt").write_bytes(data)
+    assert "".join(read_lines(tmp_path / "a.txt", encoding=name)[0]) == "text\n好\n"
+    assert decode(data, path=Path("a.txt"), encoding=name)[0] == "text\n好\n"
 
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_it_promotes_what_is_better_on_new_rows_and_loses_nothing_on_old_ones() 
         ((KEPT, evidence("new", -0.01, 0.03)), "ask"),
         ((KEPT, evidence("new", -0.02, -0.001)), "hold"),
         ((), "ask"),
+        ((KEPT, GAINED, evidence("perturbed", -0.015, 0.02)), "promote"),
+        ((KEPT, GAINED, evidence("perturbed", -0.04, 0.01)), "ask"),
+        ((KEPT, GAINED, evidence("perturbed", -0.06, -0.03)), "hold"),
     ],
 )
 def test_what_is_worse_is_held_and_what_cannot_be_told_is_asked(found: tuple[Evidence, ...], wanted: str) -> None:

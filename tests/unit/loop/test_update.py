@@ -110,6 +110,26 @@ def test_what_is_better_is_released_and_the_step_before_that_cannot_help_is_not(
     assert decision["release"] == "mood-2" and "mood-1" in Path(found["report"]).read_text()
 
 
+def test_perturbed_texts_of_every_test_set_judge_too(project: Path) -> None:
+    new = write(project / "new.csv", 160, 2, NEW_MARKS)
+    config = {"data": {"source": "none.csv"}, "update": {"gate": {"perturbations": ["extra_spaces"]}}}
+    found = update(project, new, "full", config=config)
+    about = {(reason["about"], reason["fields"]["kind"]): reason for reason in found["reasons"]}
+    assert set(about) == {("new", "new"), ("mood-1", "old"), ("new", "perturbed"), ("mood-1", "perturbed")}
+    plain, perturbed = about["new", "new"]["fields"], about["new", "perturbed"]["fields"]
+    assert 0 < perturbed["rows"] <= plain["rows"]
+    assert perturbed["value_a"] > perturbed["value_b"]  # more spaces change nothing
+    assert all(reason["outcome"] in ("kept", "unclear") for (_, kind), reason in about.items() if kind == "perturbed")
+    assert "the new rows, perturbed" in Path(found["report"]).read_text()
+
+
+def test_perturbations_that_change_the_answer_are_refused_before_anything_is_trained(project: Path) -> None:
+    config = {"data": {"source": "none.csv"}, "update": {"gate": {"perturbations": ["negation"]}}}
+    with pytest.raises(ConfigError, match=r"update\.gate\.perturbations: negation changes the right answer"):
+        update(project, write(project / "new.csv", 160, 2, NEW_MARKS), "full", config=config)
+    assert len(list((project / "w" / "runs").iterdir())) == 1
+
+
 def test_a_canary_of_a_model_that_writes_is_refused_before_anything_is_trained() -> None:
     asked = {"data": {"source": "x.csv"}, "task": "generation", "update": {"deploy": "canary"}}
     with pytest.raises(ConfigError, match="not for models that write"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuneloop.core.errors import DataError, MissingExtraError
 from tuneloop.core.i18n import t
-from tuneloop.data.readers.parquet import from_arrow
+from tuneloop.data.readers.parquet import AT_ONCE, from_batches
 from tuneloop.data.readers.table import Table
 
 SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid", "val"), "test": ("test",)}
@@ -48,7 +48,8 @@ def read_datasets_folder(path: Path, *, encoding: str = "auto", split: str = "tr
                 t("Its splits: {known}.", known=", ".join(loaded)),
             )
         loaded = loaded[found]
-    table = from_arrow(path, loaded.with_format("arrow")[:])
+    rows = loaded.with_format("arrow")[:]
+    table = from_batches(path, rows.column_names, rows.to_batches(AT_ONCE))
     return _with_class_names(table, loaded.features)
 
 

@@ -29,7 +29,8 @@ def read_txt(path: Path, *, encoding: str = "auto", split: str = "train") -> Tab
         for number, line in enumerate(found, start=1):
             if line.strip():
                 texts.append(line.removesuffix("\n").removesuffix("\r"))
-                labels.append(file.stem)
+                if path.is_dir():
+                    labels.append(file.stem)
                 lines.append(number)
     columns = {"text": texts.values()} | ({"label": labels.values()} if path.is_dir() else {})
     return Table(path, columns, range(1, len(texts) + 1) if path.is_dir() else lines, lines, name)

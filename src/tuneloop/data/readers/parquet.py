@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from tuneloop.core.errors import DataError
 from tuneloop.core.i18n import t
 from tuneloop.data.mapped import Column
 from tuneloop.data.readers.table import Table
+
+AT_ONCE = 10_000
+"""Rows that are in memory together as Python's values."""
 
 
 def read_parquet(path: Path, *, encoding: str = "auto", split: str = "train") -> Table:
@@ -25,7 +29,7 @@ def read_parquet(path: Path, *, encoding: str = "auto", split: str = "train") ->
     try:
         # a memory map would hold the file open; ParquetFile does not look for partitions in the path
         with pq.ParquetFile(path) as file:
-            return from_arrow(path, file.read())
+            return from_batches(path, file.schema_arrow.names, file.iter_batches(AT_ONCE))
     except PermissionError:
         raise
     # damaged pages show themselves as texts that are no UTF-8, or as dates out of range
@@ -36,23 +40,24 @@ def read_parquet(path: Path, *, encoding: str = "auto", split: str = "train") ->
         ) from None
 
 
-def from_arrow(path: Path, table: Any) -> Table:
-    """An Arrow table as a `Table` of plain Python values.
+def from_batches(path: Path, names: list[str], batches: Iterable[Any]) -> Table:
+    """Arrow's record batches as a `Table` of plain Python values.
 
     Raises:
         DataError: if two columns have one name.
     """
-    names = table.column_names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(
             t('{file}: two columns are called "{name}".', file=path.name, name=twice), t("Rename one of them.")
         )
-    columns = {
-        name: Column(value for chunk in table.column(name).chunks for value in chunk.to_pylist()).values()
-        for name in names
-    }
-    return Table(path, columns, range(1, table.num_rows + 1))
+    columns, rows = [Column() for _ in names], 0
+    for batch in batches:
+        rows += batch.num_rows
+        for column, values in zip(columns, batch.columns, strict=True):
+            for value in values.to_pylist():
+                column.append(value)
+    return Table(path, {name: each.values() for name, each in zip(names, columns, strict=True)}, range(1, rows + 1))
 
 
 def _first_line(error: Exception) -> str:

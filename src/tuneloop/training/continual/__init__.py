@@ -95,7 +95,9 @@ class Continual:
         found = {"old_model": self.past.hash}
         if self.old is not None:
             rows = [self.old.memory, self.old.dev]
-            found["old_rows"] = hash_json([[part.texts, part.pairs, list(map(str, part.labels))] for part in rows])
+            found["old_rows"] = hash_json(
+                [[list(part.texts), part.pairs and list(part.pairs), list(map(str, part.labels))] for part in rows]
+            )
         return found
 
     def facts(self) -> dict[str, Any]:
@@ -173,7 +175,7 @@ class Continual:
 
         if self.cache is None:
             return None
-        parts = [self.hashes, self.config.method.model_dump(mode="json"), rows.ids, tokens_hash(read)]
+        parts = [self.hashes, self.config.method.model_dump(mode="json"), list(rows.ids), tokens_hash(read)]
         return self.cache / "continual" / f"{kind}-{hash_json([*parts, self.config.seed])}.safetensors"
 
     def _logits(self, rows: Examples) -> FloatArray:

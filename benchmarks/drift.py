@@ -99,7 +99,8 @@ def without_drift(pool: list[Event], streams: int) -> dict[str, Any]:
             bar.update(number + 1, f"{any_alarm}")
     figure = share(any_alarm, streams)
     return {
-        "machine": machine(), "streams": streams, "windows": WINDOWS, "texts": WINDOW * WINDOWS, "streams_with_false_alarm": any_alarm,
+        "machine": machine(),
+        "streams": streams, "windows": WINDOWS, "texts": WINDOW * WINDOWS, "streams_with_false_alarm": any_alarm,
         "share": figure.value, "low": figure.low, "high": figure.high,
         "share_of_windows_with_first_alarm": windows / (streams * WINDOWS), "by_detector": raised,
     }  # fmt: skip
@@ -130,7 +131,8 @@ def with_drift(pool: list[Event], others: list[Event], shifts: int) -> dict[str,
     seen = [delay for delay in delays if delay is not None]
     figure = share(len(seen), shifts)
     return {
-        "machine": machine(), "streams": shifts, "found": len(seen), "share": figure.value, "low": figure.low, "high": figure.high,
+        "machine": machine(),
+        "streams": shifts, "found": len(seen), "share": figure.value, "low": figure.low, "high": figure.high,
         "alarm_before_the_shift": early, "median_texts": float(np.median(seen)) if seen else None,
         "p90_texts": float(np.quantile(seen, 0.9, method="higher")) if seen else None,
         "found_by": {name: sum(window >= BEFORE for window in each) for name, each in by.items()},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.pressing import press
 from tests.browser.released import BAD
 
 OPEN_MS = 240_000
@@ -54,8 +55,7 @@ def test_texts_that_look_like_scripts_stay_texts_and_are_quoted_in_what_can_be_c
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
     page.get_by_label("question").fill("How long is the warranty of the blue lamp?")
-    page.get_by_role("button", name="Ask", exact=True).click()
-    page.locator("blockquote", has_text="seven years").wait_for()
+    press(page.get_by_role("button", name="Ask", exact=True), page.locator("blockquote", has_text="seven years"))
 
 
 @pytest.mark.long

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.pressing import press
 from tuneloop import api
 from tuneloop.core.paths import Workspace
 from tuneloop.studio.jobs import Jobs
@@ -120,8 +121,8 @@ def test_runs_are_listed_found_and_compared_with_what_the_test_says(
     names = [row.id for row in run_rows(Workspace(trained / ".tuneloop"))]
     for name in names:
         page.get_by_role("checkbox", name=f"Choose {name}").click()
-    page.get_by_role("button", name="Compare the chosen").click()
-    page.get_by_text(f"{names[1]} is better than {names[0]}: macro F1", exact=False).wait_for()
+    better = page.get_by_text(f"{names[1]} is better than {names[0]}: macro F1", exact=False)
+    press(page.get_by_role("button", name="Compare the chosen"), better)
     page.get_by_role("cell", name="training.learning_rate").wait_for()
     page.get_by_role("cell", name="macro F1 on test").wait_for()
     expect(page.locator("canvas")).to_have_count(3)

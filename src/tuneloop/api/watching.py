@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.core.errors import ConfigError, DataError
+from tuneloop.core.errors import ConfigError, DataError, ModelError, ReleaseError
 from tuneloop.core.i18n import t
 from tuneloop.core.paths import Workspace
 
@@ -81,13 +81,16 @@ def watch(
         given = read_events(events) if isinstance(events, Path) else events
         seen = sorted((event for event in given if event.release == name), key=lambda event: event.at)
         said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback or ())
+    # vectors that are there already are of texts in another form, so none are read beside them
+    reads = any(isinstance(each, Vectors) for each in detectors.values()) and any(event.text for event in seen)
+    if not reads or any(event.vector is not None for event in seen):
+        reads = False
+        (folder / VECTORS).unlink(missing_ok=True)  # of texts that are gone
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))
     reference = _reference(name, place, watched) if settings.reference == "release" else None
     with ExitStack() as stack:
-        read = None
-        if any(isinstance(each, Vectors) for each in detectors.values()) and any(event.text for event in seen):
-            read = _text_vectors(name, place, stack, quiet)
+        read = _text_vectors(name, place, watched.raw, stack, quiet) if reads else None
         found = monitor(name, seen, said, reference=reference, config=settings, read=read, quiet=quiet)
     found["warnings"] = [each.to_json() for warn in early for each in _bursts(warn, seen)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,23 +180,36 @@ def _bursts(warn: Any, events: Sequence[Event]) -> list[Any]:
 
 
 def _text_vectors(
-    name: str, place: Workspace, stack: ExitStack, quiet: bool
-) -> Callable[[Sequence[Event]], list[Event]] | None:
-    """What gives events the vectors of their texts, if the release has such: one for each text that it reads."""
+    name: str, place: Workspace, raw: bool, stack: ExitStack, quiet: bool
+) -> Callable[[Sequence[Event]], Sequence[Event]]:
+    """What gives events the vectors of their texts; the release is opened only where one is not known yet.
+
+    Nothing is read, and a line says why, where it cannot be opened or has no vector for each text.
+    """
     from tuneloop.core.config import parse_config
     from tuneloop.core.fusion import TEXT_ALONE, read_by
+    from tuneloop.core.progress import note
+    from tuneloop.data.personal_data import redact
     from tuneloop.inference.inside import ENGINE
     from tuneloop.releases.read import open_release
     from tuneloop.tasks import task_class
     from tuneloop.watch.drift.reading import TextVectors
 
-    release = open_release(name, place)
-    if task_class(parse_config(release.info["config"]).task).layout != "whole":
-        return None
-    predictor = stack.enter_context(closing(release.predictor(ENGINE)))
-    if not getattr(predictor, "has_vectors", False) or read_by(predictor) != TEXT_ALONE:
-        return None
-    vectors = TextVectors(lambda inputs: predictor.read(inputs).vectors, place.watched / name / VECTORS)
+    opened: list[Any] = []
+
+    def read(inputs: Sequence[Any]) -> Any:
+        if not opened:
+            try:
+                release = open_release(name, place)
+                if task_class(parse_config(release.info["config"]).task).layout == "whole":
+                    opened.append(stack.enter_context(closing(release.predictor(ENGINE))))
+            except (ReleaseError, ModelError) as error:
+                note(t("Texts are not read: {error}", error=error.problem))
+        if not opened or not getattr(opened[0], "has_vectors", False) or read_by(opened[0]) != TEXT_ALONE:
+            return None
+        return opened[0].read(inputs).vectors
+
+    vectors = TextVectors(read, place.watched / name / VECTORS, shown=None if raw else redact)
     return partial(vectors, quiet=quiet)
 
 

@@ -116,9 +116,10 @@ def check_modality(config: RunConfig) -> None:
             t("method {method} reads text alone; with modality {given} take one of {known}", method=config.method.type,
               given=config.modality, known=", ".join(METHODS))
         )  # fmt: skip
-    if names != TEXT_ALONE and (config.data.augment.perturbations or config.knowledge.context):
+    perturbed = config.data.augment.perturbations or config.update.gate.perturbations
+    if names != TEXT_ALONE and (perturbed or config.knowledge.context):
         raise ValueError(
-            t("modality is {given}: data.augment and knowledge.context are for texts alone", given=config.modality)
+            t("modality is {given}: perturbations and knowledge.context are for texts alone", given=config.modality)
         )
     if names != TEXT_ALONE and task == "retrieval" and (len(names) < 2 or columns.pair):
         raise ValueError(

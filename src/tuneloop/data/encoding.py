@@ -136,7 +136,7 @@ def _decoded(pieces: Pieces, name: str) -> Iterator[tuple[str, int]]:
             text = decoder.decode(piece, last)
         except UnicodeError as error:
             data, start = getattr(error, "object", b""), getattr(error, "start", 0)
-            raise _UndecodableError(line + data.count(b"\n", 0, start)) from None
+            raise _UndecodableError(line + data[:start].decode(name, "ignore").count("\n")) from None
         yield text, line
         line += text.count("\n")
 
@@ -164,7 +164,8 @@ def _name(pieces: Pieces, path: Path, encoding: str) -> str:
         return _detect(pieces, path)
     name, head = _known(encoding), next(pieces(), b"")
     if name in ("utf-16", "utf-32") and not any(head.startswith(mark) for mark, known in BOMS if known == name):
-        return f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
+        found = _utf16(head[:4096]) if name == "utf-16" else None
+        return found or f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
     return name
 
 

@@ -152,7 +152,7 @@ def _as_json(value: Any) -> str:
 
 
 def _from_json(text: str) -> Any:
-    """The value; of older files, in which a text among other values stood as it was, that text."""
+    """The value. In older files a text among other values stood as it was: where it is no JSON, it is that text."""
     try:
         return json.loads(text)
     except ValueError:

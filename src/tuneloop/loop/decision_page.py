@@ -102,6 +102,7 @@ def judged_rows(found: Mapping[str, Any]) -> list[list[Any]]:
     why = {
         "unknown_classes": t("another task, or classes that neither model knows"),
         "trained_on": t("one of the models was trained on all of its rows"),
+        "unchanged": t("no perturbation changes a text of it"),
     }
     names = {"new": t("the new rows")}
     rows = [[names.get(name, name), each["rows"], each["left_out"], ""] for name, each in found["judged_rows"].items()]

@@ -106,7 +106,12 @@ class Judge:
             random = np.random.default_rng(list(content_key(f"{name}\n{text}", seed=self.config.seed)))
             texts.append(perturbed(text, self._made, 1, random))
         changed = [row for row, text in enumerate(rows.examples.texts) if texts[row] != text]
-        return replace(rows, kind="perturbed", examples=replace(rows.examples, texts=texts).select(changed))
+        if not changed:
+            self.left_out[rows.name] = "unchanged"
+        examples = replace(rows.examples, texts=texts).select(changed)
+        # a class without such rows would make every difference smaller: see `of_classes`
+        names = {name for label in examples.labels for name in (label if isinstance(label, tuple) else (label,))}
+        return Rows(rows.name, "perturbed", examples, min(rows.classes, len(names)), rows.left_out)
 
     def _compared(self, candidate: Any, rows: Rows, split: str) -> Evidence:
         place = (rows.name, rows.kind, split)

@@ -79,10 +79,15 @@ def test_retrieval_finds_another_modality_by_a_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"data": {"augment": {"perturbations": ["typos"]}}}, {"knowledge": {"context": ["facts"]}}]
+    "more",
+    [
+        {"data": {"augment": {"perturbations": ["typos"]}}},
+        {"knowledge": {"context": ["facts"]}},
+        {"update": {"gate": {"perturbations": ["typos"]}}},
+    ],
 )
 def test_what_is_written_into_texts_is_refused_where_rows_are_more(more: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"data\.augment and knowledge\.context are for texts alone"):
+    with pytest.raises(ConfigError, match=r"perturbations and knowledge\.context are for texts alone"):
         config("text+image", **{name: dict(value) for name, value in more.items()})
 
 

@@ -1,7 +1,7 @@
 """Vectors of events whose texts are kept: found when they are watched, so that answering costs nothing.
 
-Vectors that a server kept may be of another engine, and of texts before personal data was taken out of them; so where
-texts are kept, all vectors are read anew from them, those of the reference too. Only then are they alike.
+Those of the reference are read anew too, from texts in the same form: without personal data, where none is kept. Only
+then are they alike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tuneloop.core.fsio import write_bytes
+from tuneloop.core.fsio import new_file
 from tuneloop.core.hashing import canonical_json
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
@@ -25,8 +25,8 @@ from tuneloop.watch.base import Event
 AT_ONCE = 1000
 KEY_BYTES = 16
 
-Read = Callable[[Sequence[Input]], "np.ndarray[Any, Any]"]
-"""The vectors of inputs, (n, hidden)."""
+Read = Callable[[Sequence[Input]], "np.ndarray[Any, Any] | None"]
+"""The vectors of inputs, (n, hidden); None where there are none."""
 
 
 class TextVectors:
@@ -36,31 +36,44 @@ class TextVectors:
 
     Args:
         read: of the release that answered.
-        path: the file; what is damaged or missing is read again.
+        path: the file; what is damaged or missing is read again. Only the user may read it: a vector tells much of a text.
+        shown: what is done to texts first.
     """
 
-    def __init__(self, read: Read, path: Path) -> None:
-        self._read, self._path = read, path
+    def __init__(self, read: Read, path: Path, *, shown: Callable[[str], str] | None = None) -> None:
+        self._read, self._path, self._shown = read, path, shown or (lambda text: text)
 
     def __call__(self, events: Sequence[Event], *, quiet: bool = False) -> list[Event]:
-        """The events, in order; those without a text have no vector.
+        """The events, in order; those without a text have no vector, and all are as they were where none can be read.
 
         Raises:
             StorageError: if the disk refuses.
         """
-        inputs = {_key(event): as_input(event.text, event.pair) for event in events if event.text is not None}
+        keys_of = [None if event.text is None else self._input(event) for event in events]
+        inputs = {_key(item): item for item in keys_of if item is not None}
         known = self._known()
         found = {key: known[key] for key in inputs if key in known}
         missing = [key for key in inputs if key not in found]
-        with progress(t("reading texts"), len(missing), quiet=quiet or len(missing) <= AT_ONCE) as bar:
-            for start in range(0, len(missing), AT_ONCE):
-                keys = missing[start : start + AT_ONCE]
-                rows = np.asarray(self._read([inputs[key] for key in keys]), dtype=np.float16)
-                found.update(zip(keys, rows, strict=True))
-                bar.update(start + len(keys))
-        if missing or len(found) < len(known):
-            self._keep(found)
-        return [replace(event, vector=None if event.text is None else found[_key(event)]) for event in events]
+        try:
+            with progress(t("reading texts"), len(missing), quiet=quiet or len(missing) <= AT_ONCE) as bar:
+                for start in range(0, len(missing), AT_ONCE):
+                    keys = missing[start : start + AT_ONCE]
+                    rows = self._read([inputs[key] for key in keys])
+                    if rows is None:
+                        return list(events)
+                    found.update(zip(keys, np.asarray(rows, dtype=np.float16), strict=True))
+                    bar.update(start + len(keys))
+        finally:  # what was read is not read again, whatever ended this
+            if found.keys() != known.keys():
+                self._keep(found)
+        return [
+            replace(event, vector=None if item is None else found[_key(item)])
+            for event, item in zip(events, keys_of, strict=True)
+        ]
+
+    def _input(self, event: Event) -> Input:
+        pair = None if event.pair is None else self._shown(event.pair)
+        return as_input(self._shown(str(event.text)), pair)
 
     def _known(self) -> dict[bytes, Any]:
         try:
@@ -78,8 +91,10 @@ class TextVectors:
         keys = np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, KEY_BYTES)
         np.savez(buffer, keys=keys, vectors=np.array(list(found.values()), dtype=np.float16))
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(self._path, hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue())
+        with new_file(self._path, mode=0o600) as temporary, temporary.open("wb") as file:
+            file.write(hashlib.sha256(buffer.getbuffer()).digest())
+            file.write(buffer.getbuffer())
 
 
-def _key(event: Event) -> bytes:
-    return hashlib.blake2b(canonical_json([event.text, event.pair]), digest_size=KEY_BYTES).digest()
+def _key(item: Input) -> bytes:
+    return hashlib.blake2b(canonical_json(item), digest_size=KEY_BYTES).digest()

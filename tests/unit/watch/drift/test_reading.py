@@ -15,6 +15,7 @@ import pytest
 from tests.streams import events
 from tuneloop.cli.app import run
 from tuneloop.core.drifting import DriftConfig
+from tuneloop.core.errors import ReleaseError
 from tuneloop.watch.base import Event
 from tuneloop.watch.drift.monitor import monitor
 from tuneloop.watch.drift.reading import TextVectors
@@ -63,6 +64,32 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     assert len(reader.asked) == 10
 
 
+def test_what_was_read_before_an_interruption_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuneloop.watch.drift.reading.AT_ONCE", 4)
+    stream, reader, path = bare(events(12, seed=1)), Reader(), tmp_path / "vectors.npz"
+
+    def interrupted(inputs: Sequence[Any]) -> np.ndarray:
+        if len(reader.asked) == 8:
+            raise KeyboardInterrupt
+        return reader(inputs)
+
+    with pytest.raises(KeyboardInterrupt):
+        TextVectors(interrupted, path)(stream)
+    assert path.stat().st_mode & 0o077 == 0  # a vector tells much of its text
+    TextVectors(reader, path)(stream)
+    assert reader.asked == [event.text for event in stream]
+
+
+def test_texts_are_read_as_they_are_shown_and_a_model_without_vectors_leaves_all_as_it_is(tmp_path: Path) -> None:
+    stream, reader = events(3, seed=1), Reader()
+    TextVectors(reader, tmp_path / "vectors.npz", shown=lambda text: text.replace("w", "_"))(stream)
+    assert all("w" not in text for text in reader.asked)
+    assert TextVectors(lambda inputs: None, tmp_path / "none.npz")(stream) == stream
+    assert not (tmp_path / "none.npz").exists()
+
+
 @pytest.mark.parametrize("foreign", [0.0, 0.3])
 def test_a_change_of_meaning_is_seen_in_texts_alone(foreign: float, tmp_path: Path) -> None:
     stream = bare(events(300, seed=1) + events(600, seed=2, foreign=foreign, first=300))
@@ -101,5 +128,29 @@ def test_the_command_reads_them_with_the_release(
     if task == "tagging":  # there is no vector for each text
         assert (status, reader.asked, closed) == (0, [], [])
     else:
-        assert (status, len(reader.asked), closed) == (1, 900, [True])
-        assert (tmp_path / "ws" / "watch" / "hotel-1" / "vectors.npz").is_file()
+        path = tmp_path / "ws" / "watch" / "hotel-1" / "vectors.npz"
+        assert (status, len(reader.asked), closed) == (1, 900, [True]) and path.is_file()
+        command = ["watch", "hotel", "--events", "events.jsonl", "--config", "watch.yaml", "-q", "-w", "ws"]
+        assert run(command) == 1 and len(reader.asked) == 900 and closed == [True]  # not even opened again
+        Path("events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in stream))
+        assert run(command) == 1 and len(reader.asked) == 900 and not path.exists()  # there are vectors already
+        capsys.readouterr()
+
+
+def test_a_release_that_cannot_be_opened_is_told_and_the_rest_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def damaged(name: str, workspace: object) -> None:
+        raise ReleaseError("The release hotel-1 is damaged.", "Make it again.")
+
+    monkeypatch.setattr("tuneloop.releases.index.newest", lambda name, workspace: "hotel-1")
+    monkeypatch.setattr("tuneloop.releases.read.open_release", damaged)
+    monkeypatch.chdir(tmp_path)
+    stream = bare(events(300, seed=1) + events(300, seed=2, foreign=0.5, first=300))
+    Path("events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in stream))
+    Path("watch.yaml").write_text(
+        "data: {source: rows.csv}\n"
+        "watch: {drift: {reference: events, reference_events: 100, window: 50, detectors: [classifier, length]}}\n"
+    )
+    assert run(["watch", "hotel", "--events", "events.jsonl", "--config", "watch.yaml", "-w", "ws"]) == 1
+    assert "Texts are not read: The release hotel-1 is damaged." in capsys.readouterr().err

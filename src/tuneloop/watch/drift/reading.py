@@ -36,7 +36,7 @@ class TextVectors:
 
     Args:
         read: of the release that answered.
-        path: the file; what is damaged or missing is read again. Only the user may read it: a vector tells much of a text.
+        path: the file, for the user alone; what is damaged or missing is read again.
         shown: what is done to texts first.
     """
 

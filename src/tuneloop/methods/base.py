@@ -259,6 +259,10 @@ class GradientMethod(Method):
 class SolvedMethod(Method):
     """A method whose weights are computed, without the training loop."""
 
+    def import_libraries(self) -> None:
+        """Import what `solve` needs, which takes its time once, however many texts there are."""
+        return
+
     @abstractmethod
     def solve(
         self, model: PreTrainedModel, task: Task, *, train: Split, dev: Split, precision: str, cache: Path

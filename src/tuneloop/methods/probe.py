@@ -60,6 +60,9 @@ class LinearProbe(SolvedMethod):
         model.requires_grad_(False)
         head_of(model).requires_grad_(True)
 
+    def import_libraries(self) -> None:
+        import scipy.optimize  # noqa: F401
+
     def solve(
         self, model: PreTrainedModel, task: Task, *, train: Split, dev: Split, precision: str, cache: Path
     ) -> Solution:

@@ -220,11 +220,14 @@ def _measure_solving(ready: Prepared, config: RunConfig, folder: Path) -> _Work:
     cost, dev_cost = _reading_cost(ready.train), _reading_cost(ready.dev)
     sample, dev = ready.train.select(_evenly(ready.train.tokens.lengths)), _dev_part(ready)
     predict_logits(ready.model, dev.tokens, ready.precision)
+    loading_s = time.monotonic()
+    method.import_libraries()
     began_s = time.monotonic()
     method.solve(ready.model, ready.task, train=sample, dev=dev, precision=ready.precision, cache=folder)
     took_s = time.monotonic() - began_s
     measured = _reading_cost(sample) + _reading_cost(dev)
-    seconds = took_s * (cost + dev_cost) / measured + _evaluation_s(ready, dev) + _finishing_s(ready, config, folder)
+    seconds = began_s - loading_s + took_s * (cost + dev_cost) / measured
+    seconds += _evaluation_s(ready, dev) + _finishing_s(ready, config, folder)
     share = 1 - ready.train.tokens.lengths.sum() / cost
     return _Work(0, float(share), float(seconds), peak_memory_bytes(ready.model.device.type))
 

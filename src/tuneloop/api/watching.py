@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuneloop.watch.base import Event, Feedback
     from tuneloop.watch.drift.reference import Reference
 
-JSON, PAGE, REFERENCE, VECTORS = "watch.json", "watch.html", "reference.parquet", "vectors.npz"
+JSON, PAGE, REFERENCE, VECTORS = "watch.json", "watch.html", "reference.parquet", "vectors.npy"
 
 DRIFT = "drift "
 """How it begins what alarms of drift are about."""
@@ -82,9 +82,9 @@ def watch(
         seen = sorted((event for event in given if event.release == name), key=lambda event: event.at)
         said = read_feedback(feedback, seen) if isinstance(feedback, Path) else list(feedback or ())
     # vectors that are there already are of texts in another form, so none are read beside them
-    reads = any(isinstance(each, Vectors) for each in detectors.values()) and any(event.text for event in seen)
-    if not reads or any(event.vector is not None for event in seen):
-        reads = False
+    wanted = any(isinstance(each, Vectors) for each in detectors.values())
+    reads = wanted and any(event.text for event in seen) and all(event.vector is None for event in seen)
+    if not reads:
         (folder / VECTORS).unlink(missing_ok=True)  # of texts that are gone
     if not seen:
         raise DataError(t("{name} has no events.", name=name), t("Serve it with events kept, or give --events."))

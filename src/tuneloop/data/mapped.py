@@ -99,8 +99,7 @@ class Column:
         self._written = 0
         self._starts, self._sizes = array("q"), array("q")
         self._others: list[Any] | None = None
-        for value in values:
-            self.append(value)
+        self.extend(values)
 
     def __len__(self) -> int:
         return len(self._starts) if self._others is None else len(self._others)
@@ -122,6 +121,11 @@ class Column:
         self._waiting += data
         if len(self._waiting) >= KEPT_BYTES:
             self._write()
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """More values."""
+        for value in values:
+            self.append(value)
 
     def values(self) -> Sequence[Any]:
         """All of them, in order; nothing is appended any more."""

@@ -65,8 +65,8 @@ def read_examples(path: Path) -> Examples:
                         for label in map(as_label, values.to_pylist())
                     ]
                     continue
-                for value in values.to_pylist():
-                    columns[name].append(_from_json(value) if name in as_json else value)
+                plain = values.to_pylist()
+                columns[name].extend(map(_from_json, plain) if name in as_json else plain)
     read = {name: column.values() for name, column in columns.items()}
     others = {
         name.removeprefix(COLUMN_PREFIX): values for name, values in read.items() if name.startswith(COLUMN_PREFIX)

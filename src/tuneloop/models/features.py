@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuneloop.core.fsio import write_bytes
+from tuneloop.core.arrays import read_array, write_array
 from tuneloop.core.hashing import hash_json
 from tuneloop.models.forward import head_inputs
 from tuneloop.models.load import head_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
-DIGEST_BYTES = 32
 NOT_THE_BODY = ("id2label", "label2id", "num_labels", "problem_type", "architectures", "transformers_version")
 """What config.json says of the head or of its writer: it does not change the features."""
 
@@ -43,20 +41,11 @@ def cached_features(model: PreTrainedModel, tokens: Tokens, precision: str, *, c
 
 def remember(path: Path, compute: Callable[[], FloatArray]) -> FloatArray:
     """The array that is kept at `path`; computed and kept there where it is missing or damaged."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        data = b""
-    digest, body = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
-    if digest == hashlib.sha256(body).digest():
-        found: FloatArray = np.load(io.BytesIO(body), allow_pickle=False)
-        return found
-    array = compute()
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue())
-    return array
+    found = read_array(path)
+    if found is None:
+        found = compute()
+        write_array(path, found)
+    return found
 
 
 def _body_hash(model: PreTrainedModel) -> str:

@@ -55,8 +55,7 @@ def from_batches(path: Path, names: list[str], batches: Iterable[Any]) -> Table:
     for batch in batches:
         rows += batch.num_rows
         for column, values in zip(columns, batch.columns, strict=True):
-            for value in values.to_pylist():
-                column.append(value)
+            column.extend(values.to_pylist())
     return Table(path, {name: each.values() for name, each in zip(names, columns, strict=True)}, range(1, rows + 1))
 
 

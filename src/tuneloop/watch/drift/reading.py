@@ -7,7 +7,6 @@ then are they alike.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tuneloop.core.fsio import new_file
+from tuneloop.core.arrays import read_array, write_array
 from tuneloop.core.hashing import canonical_json
 from tuneloop.core.i18n import t
 from tuneloop.core.progress import progress
@@ -49,8 +48,9 @@ class TextVectors:
         Raises:
             StorageError: if the disk refuses.
         """
-        keys_of = [None if event.text is None else self._input(event) for event in events]
-        inputs = {_key(item): item for item in keys_of if item is not None}
+        items = [None if event.text is None else self._input(event) for event in events]
+        keys_of = [None if item is None else _key(item) for item in items]
+        inputs = {key: item for key, item in zip(keys_of, items, strict=True) if key is not None and item is not None}
         known = self._known()
         found = {key: known[key] for key in inputs if key in known}
         missing = [key for key in inputs if key not in found]
@@ -67,8 +67,8 @@ class TextVectors:
             if found.keys() != known.keys():
                 self._keep(found)
         return [
-            replace(event, vector=None if item is None else found[_key(item)])
-            for event, item in zip(events, keys_of, strict=True)
+            replace(event, vector=None if key is None else found[key])
+            for event, key in zip(events, keys_of, strict=True)
         ]
 
     def _input(self, event: Event) -> Input:
@@ -76,24 +76,16 @@ class TextVectors:
         return as_input(self._shown(str(event.text)), pair)
 
     def _known(self) -> dict[bytes, Any]:
-        try:
-            data = self._path.read_bytes()
-            digest, body = data[:32], data[32:]
-            if digest != hashlib.sha256(body).digest():
-                return {}
-            kept = np.load(io.BytesIO(body), allow_pickle=False)
-            return dict(zip((row.tobytes() for row in kept["keys"]), kept["vectors"], strict=True))
-        except (OSError, ValueError, KeyError):
-            return {}
+        kept = read_array(self._path)
+        return {} if kept is None else {row["key"].tobytes(): row["vector"] for row in kept}
 
     def _keep(self, found: dict[bytes, Any]) -> None:
-        buffer = io.BytesIO()
-        keys = np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, KEY_BYTES)
-        np.savez(buffer, keys=keys, vectors=np.array(list(found.values()), dtype=np.float16))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(self._path, mode=0o600) as temporary, temporary.open("wb") as file:
-            file.write(hashlib.sha256(buffer.getbuffer()).digest())
-            file.write(buffer.getbuffer())
+        hidden = len(next(iter(found.values()), ()))
+        rows = np.zeros(len(found), dtype=[("key", f"V{KEY_BYTES}"), ("vector", np.float16, (hidden,))])
+        if found:
+            rows["key"] = np.frombuffer(b"".join(found), dtype=f"V{KEY_BYTES}")
+            rows["vector"] = list(found.values())
+        write_array(self._path, rows, mode=0o600)
 
 
 def _key(item: Input) -> bytes:

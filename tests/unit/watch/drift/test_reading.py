@@ -40,22 +40,32 @@ def bare(stream: Sequence[Event]) -> list[Event]:
 def test_each_text_is_read_once_and_only_new_ones_again(tmp_path: Path) -> None:
     first, reader = bare(events(30, seed=1)), Reader()
     twice = replace(first[0], id="again")
-    vectors = TextVectors(reader, tmp_path / "deep" / "vectors.npz")
+    vectors = TextVectors(reader, tmp_path / "deep" / "vectors.npy")
     found = vectors([*first, twice])
     assert len(reader.asked) == 30 and [event.id for event in found] == [event.id for event in [*first, twice]]
     assert [list(event.vector) for event in found[:30]] == Reader()([event.text for event in first]).tolist()
     assert list(found[30].vector) == list(found[0].vector)
     later = [*first[10:], replace(first[0], id="pair", pair="and more"), replace(first[3], id="none", text=None)]
     reader.asked.clear()
-    again = TextVectors(reader, tmp_path / "deep" / "vectors.npz")(later)
+    again = TextVectors(reader, tmp_path / "deep" / "vectors.npy")(later)
     assert reader.asked == [(first[0].text, "and more")] and again[-1].vector is None
     reader.asked.clear()
     vectors(first)  # what was gone in between is read again: nothing stays of texts that are gone
     assert reader.asked == [event.text for event in first[:10]]
 
 
+def test_where_nothing_can_be_read_any_more_nothing_is_kept(tmp_path: Path) -> None:
+    stream, path = bare(events(3, seed=1)), tmp_path / "vectors.npy"
+    TextVectors(Reader(), path)(stream)
+    other = bare(events(3, seed=2))
+    assert TextVectors(lambda inputs: None, path)(other) == other
+    reader = Reader()
+    TextVectors(reader, path)(stream)
+    assert reader.asked == [event.text for event in stream]
+
+
 def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
-    stream, reader, path = bare(events(5, seed=1)), Reader(), tmp_path / "vectors.npz"
+    stream, reader, path = bare(events(5, seed=1)), Reader(), tmp_path / "vectors.npy"
     TextVectors(reader, path)(stream)
     path.write_bytes(path.read_bytes()[:-3] + b"abc")
     TextVectors(reader, path)(stream)
@@ -68,7 +78,7 @@ def test_what_was_read_before_an_interruption_is_not_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuneloop.watch.drift.reading.AT_ONCE", 4)
-    stream, reader, path = bare(events(12, seed=1)), Reader(), tmp_path / "vectors.npz"
+    stream, reader, path = bare(events(12, seed=1)), Reader(), tmp_path / "vectors.npy"
 
     def interrupted(inputs: Sequence[Any]) -> np.ndarray:
         if len(reader.asked) == 8:
@@ -84,17 +94,17 @@ def test_what_was_read_before_an_interruption_is_not_read_again(
 
 def test_texts_are_read_as_they_are_shown_and_a_model_without_vectors_leaves_all_as_it_is(tmp_path: Path) -> None:
     stream, reader = events(3, seed=1), Reader()
-    TextVectors(reader, tmp_path / "vectors.npz", shown=lambda text: text.replace("w", "_"))(stream)
+    TextVectors(reader, tmp_path / "vectors.npy", shown=lambda text: text.replace("w", "_"))(stream)
     assert all("w" not in text for text in reader.asked)
-    assert TextVectors(lambda inputs: None, tmp_path / "none.npz")(stream) == stream
-    assert not (tmp_path / "none.npz").exists()
+    assert TextVectors(lambda inputs: None, tmp_path / "none.npy")(stream) == stream
+    assert not (tmp_path / "none.npy").exists()
 
 
 @pytest.mark.parametrize("foreign", [0.0, 0.3])
 def test_a_change_of_meaning_is_seen_in_texts_alone(foreign: float, tmp_path: Path) -> None:
     stream = bare(events(300, seed=1) + events(600, seed=2, foreign=foreign, first=300))
     config = DriftConfig(reference="events", reference_events=100, window=50, detectors=("classifier", "embedding"))
-    vectors = TextVectors(Reader(), tmp_path / "vectors.npz")
+    vectors = TextVectors(Reader(), tmp_path / "vectors.npy")
     for read, seen in ((None, False), (vectors, foreign > 0)):
         found = monitor("hotel-1", stream, [], reference=None, config=config, read=read, quiet=True)
         assert bool(found["detectors"]["classifier"]["alarm"]) is seen
@@ -128,7 +138,7 @@ def test_the_command_reads_them_with_the_release(
     if task == "tagging":  # there is no vector for each text
         assert (status, reader.asked, closed) == (0, [], [])
     else:
-        path = tmp_path / "ws" / "watch" / "hotel-1" / "vectors.npz"
+        path = tmp_path / "ws" / "watch" / "hotel-1" / "vectors.npy"
         assert (status, len(reader.asked), closed) == (1, 900, [True]) and path.is_file()
         command = ["watch", "hotel", "--events", "events.jsonl", "--config", "watch.yaml", "-q", "-w", "ws"]
         assert run(command) == 1 and len(reader.asked) == 900 and closed == [True]  # not even opened again
